@@ -1,0 +1,45 @@
+"""What can go wrong, and the exit code each kind of failure ends the command with.
+
+CropyieldError            1   unexpected
+├── SettingsError         2   bad settings or usage
+│   └── DeviceError       2   a device that this machine lacks
+├── InputError            3   an input is missing or breaks its contract
+├── GateError           4   the run is kept, but doesn't become the current one
+└── StorageError          5   the store or an input's storage failed; worth retrying
+"""
+
+from __future__ import annotations
+
+
+class CropyieldError(Exception):
+    """Root of everything this project raises on purpose; the message is for people."""
+
+    exit_code = 1
+
+
+class SettingsError(CropyieldError):
+    """A setting or an argument can't be used as given."""
+
+    exit_code = 2
+
+
+class DeviceError(SettingsError):
+    """A training device was asked for that this machine doesn't have."""
+
+
+class InputError(CropyieldError):
+    """An input is missing, unreadable or breaks its contract."""
+
+    exit_code = 3
+
+
+class GateError(CropyieldError):
+    """The run was finished and kept, but its gate refused to make it the current one."""
+
+    exit_code = 4
+
+
+class StorageError(CropyieldError):
+    """Reading or writing a file system failed; the same call may succeed later."""
+
+    exit_code = 5

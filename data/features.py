@@ -1,0 +1,136 @@
+"""What each feature is: its name, unit and window, expanded from the settings, for each cut-off day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from data.errors import SettingsError
+from data.settings import YEAR, Feature, Season, Settings
+
+_LEAP = 2000  # a leap year, so that 29 February is among its days
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """One column of the model's input.
+
+    `days` are calendar days (month, day) of its window in the order of the season, 29 February
+    included; empty for the harvest year itself.
+    """
+
+    name: str
+    unit: str
+    measure: str
+    aggregate: str
+    days: tuple[tuple[int, int], ...] = field(repr=False)
+    threshold: float | None = None
+    base: float | None = None
+    cap: float | None = None
+
+
+def season_end(settings: Settings) -> str:
+    """AS_OF of the full season: its last day, MM-DD."""
+    return settings.season.end
+
+
+def cutoffs(settings: Settings) -> tuple[str, ...]:
+    """Every AS_OF of a run, earliest first, the full season last. Raises SettingsError."""
+    order = {f"{month:02d}-{day:02d}": at for at, (month, day) in enumerate(season_days(settings.season))}
+    outside = [day for day in settings.as_of if day not in order]
+    if outside:
+        raise SettingsError(
+            f"as_of: {', '.join(outside)} is outside the season {settings.season.start} to {settings.season.end}"
+        )
+    return tuple(sorted({*settings.as_of, season_end(settings)}, key=order.__getitem__))
+
+
+def season_days(season: Season) -> tuple[tuple[int, int], ...]:
+    """Calendar days (month, day) of a season in order, 29 February included."""
+    return _days(season.start, season.end)
+
+
+def expand_features(settings: Settings, as_of: str | None = None) -> tuple[FeatureSpec, ...]:
+    """Features of the model that knows the weather up to and including `as_of` (default: all of it).
+
+    Months and windows that begin after the cut-off are absent; windows that contain it end there.
+    Raises SettingsError for windows outside the season, for two features of one name and when the
+    cut-off leaves none.
+    """
+    season = season_days(settings.season)
+    known = season
+    if as_of is not None:
+        known = season[: season.index((int(as_of[:2]), int(as_of[3:]))) + 1]
+    specs = [spec for feature in settings.features for spec in _expand(feature, settings, season, known)]
+    names = [spec.name for spec in specs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SettingsError(
+            f"features: {', '.join(twice)} stands for more than one feature; give each a name"
+        )
+    if not any(spec.days for spec in specs) and as_of is not None:
+        raise SettingsError(f"as_of: no feature uses weather up to {as_of}")
+    return tuple(specs)
+
+
+def _expand(
+    feature: Feature,
+    settings: Settings,
+    season: tuple[tuple[int, int], ...],
+    known: tuple[tuple[int, int], ...],
+) -> list[FeatureSpec]:
+    if feature.measure == YEAR:
+        return [FeatureSpec(feature.name or YEAR, "year", YEAR, YEAR, ())]
+    window = season if feature.window is None else _days(*feature.window)
+    outside = [day for day in window if day not in set(season)]
+    if outside:
+        month, day = outside[0]
+        raise SettingsError(
+            f"features: the window {feature.window} of {feature.measure!r} has {month:02d}-{day:02d}, "
+            f"which is outside the season {settings.season.start} to {settings.season.end}"
+        )
+    usable = set(window) & set(known)
+    days = tuple(day for day in known if day in usable)
+    if not days:
+        return []
+    if feature.every == "season":
+        return [_spec(feature, settings, days, None)]
+    months = list(dict.fromkeys(month for month, _ in days))
+    return [
+        _spec(feature, settings, tuple(day for day in days if day[0] == month), month) for month in months
+    ]
+
+
+def _spec(
+    feature: Feature, settings: Settings, days: tuple[tuple[int, int], ...], month: int | None
+) -> FeatureSpec:
+    numbers = [feature.threshold] if feature.threshold is not None else [feature.base, feature.cap]
+    parts = [feature.measure, str(feature.aggregate), *(f"{n:g}" for n in numbers if n is not None)]
+    name = feature.name or "_".join(parts)
+    if month is not None:
+        name = f"{name}_{month:02d}"
+    measure = settings.measures.get(feature.measure)
+    unit = (measure.unit if measure else None) or ""
+    if feature.aggregate in ("days_above", "days_below"):
+        unit = "days"
+    elif feature.aggregate == "degree_days":
+        unit = f"{unit or 'degree'} days"
+    return FeatureSpec(
+        name,
+        unit,
+        feature.measure,
+        str(feature.aggregate),
+        days,
+        feature.threshold,
+        feature.base,
+        feature.cap,
+    )
+
+
+def _days(start: str, end: str) -> tuple[tuple[int, int], ...]:
+    first, last = date.fromisoformat(f"{_LEAP}-{start}"), date.fromisoformat(f"{_LEAP}-{end}")
+    if first > last:  # crosses New Year: 29 February is kept by ending in the leap year
+        first = date.fromisoformat(f"{_LEAP - 1}-{start}") if start != "02-29" else date(_LEAP - 1, 3, 1)
+    return tuple(
+        (day.month, day.day) for day in (first + timedelta(n) for n in range((last - first).days + 1))
+    )

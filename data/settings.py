@@ -1,0 +1,362 @@
+"""The settings of a run: one frozen object, the TOML file it is read from, the form in the Prefect UI."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import toml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from data.errors import SettingsError
+
+YEAR = "year"
+DAILY_ONLY = ("days_above", "days_below", "degree_days")
+
+
+def _real_day(value: str) -> str:
+    try:
+        date.fromisoformat(f"2000-{value}")
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no day of the calendar; write month-day, as in '04-01'") from error
+    return value
+
+
+MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
+# JSON knows no infinity, so it travels as the string "inf"
+Seasons = Annotated[
+    float,
+    Field(gt=0),
+    PlainSerializer(lambda value: value if math.isfinite(value) else "inf", when_used="json"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf", "type": "string"}]}
+    ),
+]
+Aggregate = Literal["mean", "sum", "min", "max", "std", "days_above", "days_below", "degree_days"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=True)
+
+
+class Season(_Section):
+    """The window of the calendar that a harvest year stands for; it belongs to the year it ends in."""
+
+    start: MonthDay = "01-01"
+    """First day, month-day. Later than the end: the season crosses New Year."""
+    end: MonthDay = "12-31"
+    """Last day, month-day."""
+
+
+class Measure(_Section):
+    """What is known of one weather measure."""
+
+    unit: str | None = None
+    """Unit, shown with every figure of this measure."""
+    range: tuple[float, float] | None = None
+    """Smallest and largest value that can be true; rows outside are rejected."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.range and not self.range[0] <= self.range[1]:
+            raise ValueError(f"range {list(self.range)} ends before it starts")
+        return self
+
+
+class Feature(_Section):
+    """One measure aggregated over the season, a window in it, or each of its months."""
+
+    measure: str
+    """A weather measure, or `year` for the harvest year itself."""
+    aggregate: Aggregate | None = None
+    """How the days of the window become one number; required but for `year`."""
+    name: str | None = None
+    """Instead of the name formed from measure, aggregate and its numbers."""
+    every: Literal["season", "month"] = "season"
+    """`month` makes one feature for each calendar month of the season."""
+    window: tuple[MonthDay, MonthDay] | None = None
+    """First and last day, instead of the whole season."""
+    threshold: float | None = None
+    """For days_above and days_below, in the measure's unit."""
+    base: float | None = None
+    """For degree_days: below this a day counts nothing."""
+    cap: float | None = None
+    """For degree_days: a day counts at most cap - base."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.measure == YEAR:
+            given = self.model_fields_set - {"measure", "name"}
+            if given:
+                raise ValueError(f"the feature 'year' takes no {', '.join(sorted(given))}")
+            return self
+        if self.aggregate is None:
+            raise ValueError(f"the feature of {self.measure!r} needs an aggregate, for example 'mean'")
+        if (self.threshold is not None) != (self.aggregate in ("days_above", "days_below")):
+            raise ValueError(f"threshold belongs to days_above and days_below, here: {self.aggregate}")
+        degree_days = self.aggregate == "degree_days"
+        if (self.base is not None) != degree_days or (self.cap is not None) != degree_days:
+            raise ValueError(f"base and cap belong to degree_days, which needs both; here: {self.aggregate}")
+        if degree_days and self.base >= self.cap:  # type: ignore[operator]
+            raise ValueError(f"degree_days needs base < cap, found {self.base} and {self.cap}")
+        return self
+
+
+class Split(_Section):
+    """Which seasons train, which test."""
+
+    by: Literal["season", "none"] = "season"
+    """`season`: the last seasons test. `none`: every row trains (the textbook case)."""
+    test_seasons: int = Field(default=5, ge=0)
+    """How many of the last seasons are kept for the test."""
+    validation_seasons: int = Field(default=0, ge=0)
+    """How many seasons before these are kept for early stopping."""
+    calibration_seasons: int = Field(default=25, ge=0)
+    """How many of the last training seasons are predicted from those before, for the intervals."""
+
+
+class Training(_Section):
+    """How stochastic gradient descent goes about it."""
+
+    scaling: Literal["standard", "whiten"] = "standard"
+    """`standard`: z-scores. `whiten`: uncorrelated features, for few epochs whatever the collinearity."""
+    epochs: int = Field(default=100, ge=1)
+    """Passes over the training rows."""
+    batch_size: int = Field(default=4096, ge=1)
+    """Rows in a step."""
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
+    """`auto` derives the largest safe step from the data."""
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Of optim.SGD."""
+    nesterov: bool = False
+    """Of optim.SGD; needs momentum."""
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Ridge on the weights in scaled units, never on biases."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a better validation loss before the rate's decay begins early; 0: never."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Governs initial weights and the order of batches."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    """auto, cpu, cuda, cuda:N or mps. `auto` takes CUDA, then MPS, then the CPU."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Of the training arithmetic; sums and baselines are always float64."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class Gate(_Section):
+    """What a run must reach to become the current one."""
+
+    against_baseline: float = Field(default=0.0, ge=0)
+    """Tolerated loss of test MSE against the best naive baseline, as a fraction."""
+    against_current: float = Field(default=0.02, ge=0)
+    """Tolerated loss of MSE against the current model on rows that neither trained on, as a fraction."""
+    excess: float = Field(default=1e-3, ge=0)
+    """Largest excess of the training objective over its exact optimum."""
+
+
+class Settings(_Section):
+    """Everything a run depends on."""
+
+    weather: str
+    """Folder or file of weather Parquet: a path, s3:// or gs://."""
+    yields: str
+    """Folder or file of yield Parquet: a path, s3:// or gs://."""
+    store: str
+    """Folder that receives runs, models and predictions: a path, s3:// or gs://."""
+    crops: tuple[str, ...] = ()
+    """Crops to model; empty: all found."""
+    baseline: Literal["none", "mean", "trend"] = "trend"
+    """What weather departs from: nothing, each region's mean, or each region's straight line over years."""
+    trend_half_life: Seasons = 10.0
+    """Seasons after which one counts half in the baseline; inf: all alike."""
+    trend_shrinkage: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Pull of regional slopes to the pooled one, in units of the median region's information; 0: none."""
+    min_trend_seasons: int = Field(default=10, ge=2)
+    """Regions with fewer seasons take the pooled slope."""
+    first_season: int | None = Field(default=None, ge=-9999, le=9999)
+    """Earliest harvest year used."""
+    last_season: int | None = Field(default=None, ge=-9999, le=9999)
+    """Latest harvest year used."""
+    as_of: tuple[MonthDay, ...] = ()
+    """Cut-off days besides the full season: a model for each."""
+    min_coverage: float = Field(default=0.9, gt=0, le=1)
+    """Share of a feature's days that must be observed."""
+    max_rejected: float = Field(default=0.2, ge=0, le=1)
+    """Share of an input's in-scope rows that may be rejected before the run stops."""
+    runner: Literal["threads", "processes", "dask"] = "threads"
+    """What runs mapped tasks side by side."""
+    runner_address: str | None = None
+    """Address of an existing Dask scheduler; none: a local cluster."""
+    season: Season = Season()
+    """The growing season."""
+    weather_columns: dict[str, str] = {}
+    """ours = "theirs", for the weather files."""
+    yield_columns: dict[str, str] = {}
+    """ours = "theirs", for the yield files."""
+    crop_units: dict[str, str] = {}
+    """Unit of each crop where the yields carry no unit column."""
+    measures: dict[str, Measure] = {}
+    """Units and valid ranges of weather measures."""
+    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    """What the model sees of the weather."""
+    split: Split = Split()
+    """Training and test seasons."""
+    training: Training = Training()
+    """Stochastic gradient descent."""
+    gate: Gate = Gate()
+    """Conditions of publication."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (
+            self.first_season is not None
+            and self.last_season is not None
+            and self.first_season > self.last_season
+        ):
+            raise ValueError(f"first_season {self.first_season} is after last_season {self.last_season}")
+        if self.runner_address and self.runner != "dask":
+            raise ValueError('runner_address needs runner = "dask"')
+        for what, values in (("crops", self.crops), ("as_of", self.as_of)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{what} names one twice: {', '.join(values)}")
+        return self
+
+
+def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Settings:
+    """Read a settings file; relative locations in it become absolute, seen from its own folder.
+
+    `changes` maps dotted keys ("training.epochs") to values that replace the file's; relative
+    locations among them are seen from the current folder. Raises SettingsError.
+    """
+    file = Path(path)
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such settings file; `cropyield init` writes one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: can't be read as a settings file: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    for key in LOCATIONS:
+        if isinstance(raw.get(key), str):
+            raw[key] = locate(raw[key], file.parent)
+    for key, value in (changes or {}).items():
+        _put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
+    return parse_settings(raw, str(path))
+
+
+LOCATIONS = ("weather", "yields", "store")
+
+
+def locate(location: str, folder: Path) -> str:
+    """A location as an absolute path seen from `folder`; URIs stay as they are."""
+    if re.match(r"^[a-z][a-z0-9+.-]*://", location):
+        return location
+    return str((folder / Path(location).expanduser()).absolute().resolve())
+
+
+def parse_settings(raw: dict[str, Any], source: str) -> Settings:
+    """Validate a parsed settings file. Raises SettingsError naming `source`, the key and the remedy."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        faults = [_explain(dict(fault)) for fault in error.errors(include_url=False)]
+        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from error
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """`a.b=value` as key and value; the value is TOML, or a plain string where TOML can't read it."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SettingsError(f"--set {text}: write it as key=value, as in --set training.epochs=50")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def dump_settings(settings: Settings, without: tuple[str, ...] = ()) -> str:
+    """The settings as TOML with every key, in the order of the class; readable by `load_settings`."""
+    return str(toml.dumps(_without_none(settings.model_dump(exclude=set(without)))))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(inner) for inner in value]
+    return value
+
+
+def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, last = dotted.split(".")
+    table: Any = raw
+    for depth, section in enumerate(sections):
+        table = (
+            table.setdefault(section, {})
+            if isinstance(table, dict)
+            else table[_index(table, section, dotted)]
+        )
+        if not isinstance(table, (dict, list)):
+            raise SettingsError(f"--set {dotted}: {'.'.join(sections[: depth + 1])} is no section")
+    if isinstance(table, list):
+        table[_index(table, last, dotted)] = value
+    else:
+        table[last] = value
+
+
+def _index(table: list[Any], text: str, dotted: str) -> int:
+    if not text.isdigit() or int(text) >= len(table):
+        raise SettingsError(f"--set {dotted}: {text!r} should be a position from 0 to {len(table) - 1}")
+    return int(text)
+
+
+def _explain(fault: dict[str, Any]) -> str:
+    where = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
+    key = ".".join(str(part) for part in where)
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(where[-1]), _known_keys(where[:-1]), n=1, cutoff=0.0)
+        return f"unknown key {key!r}; did you mean {near[0]!r}?" if near else f"unknown key {key!r}"
+    if fault["type"] == "missing":
+        return f"{key!r} is missing and has no default"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    shown = "" if isinstance(fault["input"], dict) or not key else f" (found {fault['input']!r})"
+    return f"{key}: {message}{shown}" if key else message
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "season": Season,
+    "features": Feature,
+    "split": Split,
+    "training": Training,
+    "gate": Gate,
+    "measures": Measure,
+}
+
+
+def _known_keys(where: list[Any]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in where:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _SECTIONS.get(part, model)
+    return list(model.model_fields)
