@@ -40,7 +40,8 @@ def cutoffs(settings: Settings) -> tuple[str, ...]:
     outside = [day for day in settings.as_of if day not in order]
     if outside:
         raise SettingsError(
-            f"as_of: {', '.join(outside)} is outside the season {settings.season.start} to {settings.season.end}"
+            f"as_of: {', '.join(outside)} is outside the season "
+            f"{settings.season.start} to {settings.season.end}"
         )
     return tuple(sorted({*settings.as_of, season_end(settings)}, key=order.__getitem__))
 
