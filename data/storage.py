@@ -1,0 +1,268 @@
+"""The only code that writes to file systems: whole files that appear at once, local or on an object store."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+
+from data.errors import StorageError
+
+if TYPE_CHECKING:
+    from pyarrow import fs
+
+TEMPORARY = ".tmp"  # ending of files that are being written
+
+
+class Store(Protocol):
+    """A folder of whole files, named by relative POSIX paths.
+
+    A file written with `put` is seen by readers either as it was before or as it is after, never in
+    between, and survives a power cut once `put` has returned. Every failure of the medium is a
+    StorageError; a file that isn't there is None.
+    """
+
+    uri: str
+
+    def get(self, name: str) -> bytes | None:
+        """The content of a file."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file at once."""
+
+    def names(self, folder: str = "") -> list[str]:
+        """Every file below a folder, sorted; those being written are left out."""
+
+    def folders(self, folder: str = "") -> list[str]:
+        """The names of the folders directly in a folder, sorted."""
+
+    def age(self, name: str) -> float | None:
+        """Seconds since a file, or the newest file below a folder, was last written."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file, or a folder with all in it; nothing happens where there is none."""
+
+    def place(self, name: str) -> str:
+        """Where a person finds a file, without credentials."""
+
+
+def open_store(uri: str) -> Store:
+    """The store at a local path or an s3:// or gs:// URI. Nothing is read or created yet."""
+    if is_local(uri):
+        return LocalStore(Path(uri.removeprefix("file://")))
+    return ObjectStore(uri)
+
+
+def is_local(uri: str) -> bool:
+    """Whether a location is a path on this machine."""
+    return "://" not in uri or uri.startswith("file://")
+
+
+def public(uri: str) -> str:
+    """A location without user, password and query, fit for logs, messages and manifests."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)(?:[^@]*@)?([^?]*).*$", r"\1\2", uri)
+
+
+class LocalStore:
+    """A folder on this machine; files are flushed, renamed into place, and their folder flushed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.uri = str(root)
+
+    def get(self, name: str) -> bytes | None:
+        with _explained("read", self.place(name)):
+            try:
+                return (self.root / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def put(self, name: str, content: bytes) -> None:
+        target = self.root / name
+        with _explained("write", self.place(name)):
+            make_folder(target.parent)
+            temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
+            try:
+                write_flushed(temporary, content)
+                os.replace(temporary, target)  # noqa: PTH105  one name for the fault-injecting tests
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            flush_folder(target.parent)
+
+    def names(self, folder: str = "") -> list[str]:
+        with _explained("list", self.place(folder)):
+            found = []
+            for parent, _, files in os.walk(self.root / folder, onerror=_raise_unless_gone):
+                relative = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
+                found += [str(relative / file) for file in files if not file.endswith(TEMPORARY)]
+            return sorted(found)
+
+    def folders(self, folder: str = "") -> list[str]:
+        with _explained("list", self.place(folder)):
+            try:
+                return sorted(entry.name for entry in os.scandir(self.root / folder) if entry.is_dir())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def age(self, name: str) -> float | None:
+        import time
+
+        with _explained("look at", self.place(name)):
+            path = self.root / name
+            try:
+                newest = path.stat().st_mtime
+                for inner in path.rglob("*") if path.is_dir() else ():
+                    with contextlib.suppress(FileNotFoundError):
+                        newest = max(newest, inner.stat().st_mtime)
+            except FileNotFoundError:
+                return None
+            return time.time() - newest
+
+    def remove(self, name: str) -> None:
+        path = self.root / name
+        with _explained("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                # out of sight first, so that nobody meets half a folder
+                hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
+                path.rename(hidden)
+                shutil.rmtree(hidden)
+            else:
+                path.unlink()
+
+    def place(self, name: str) -> str:
+        return str(self.root / name) if name else str(self.root)
+
+
+class ObjectStore:
+    """A prefix on an object store through pyarrow.fs; a file is one upload, visible when complete."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._opened: tuple[fs.FileSystem, str] | None = None
+
+    def _open(self) -> tuple[fs.FileSystem, str]:
+        if self._opened is None:
+            from pyarrow import fs
+
+            with _explained("open", public(self.uri)):
+                system, root = fs.FileSystem.from_uri(self.uri)
+                self._opened = system, root.rstrip("/")
+        return self._opened
+
+    def _path(self, name: str) -> str:
+        root = self._open()[1]
+        return f"{root}/{name}" if name else root
+
+    def get(self, name: str) -> bytes | None:
+        system = self._open()[0]
+        with _explained("read", self.place(name)):
+            try:
+                with system.open_input_file(self._path(name)) as stream:
+                    return bytes(stream.read())
+            except FileNotFoundError:
+                return None
+
+    def put(self, name: str, content: bytes) -> None:
+        system = self._open()[0]
+        with _explained("write", self.place(name)), system.open_output_stream(self._path(name)) as stream:
+            stream.write(content)
+
+    def names(self, folder: str = "") -> list[str]:
+        return sorted(info.path[len(self._path("")) + 1 :] for info in self._infos(folder) if info.is_file)
+
+    def folders(self, folder: str = "") -> list[str]:
+        prefix = f"{folder}/" if folder else ""
+        below = [name[len(prefix) :] for name in self.names(folder)]
+        return sorted({name.partition("/")[0] for name in below if "/" in name})
+
+    def age(self, name: str) -> float | None:
+        import time
+
+        system = self._open()[0]
+        with _explained("look at", self.place(name)):
+            infos = [system.get_file_info(self._path(name)), *self._infos(name)]
+        times = [info.mtime.timestamp() for info in infos if info.is_file and info.mtime is not None]
+        return time.time() - max(times) if times else None
+
+    def remove(self, name: str) -> None:
+        system = self._open()[0]
+        with _explained("delete", self.place(name)):
+            for inner in self.names(name):
+                system.delete_file(self._path(inner))
+            if system.get_file_info(self._path(name)).is_file:
+                system.delete_file(self._path(name))
+
+    def place(self, name: str) -> str:
+        return f"{public(self.uri).rstrip('/')}/{name}" if name else public(self.uri)
+
+    def _infos(self, folder: str) -> list[fs.FileInfo]:
+        from pyarrow import fs
+
+        system = self._open()[0]
+        with _explained("list", self.place(folder)):
+            selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
+            return list(system.get_file_info(selector))
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, each flushed into its parent."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush_folder(folder.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the disk knows a folder's entries."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
+
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and repeat the command",
+    errno.EDQUOT: "the disk quota is used up; free some space and repeat the command",
+    errno.EACCES: "permission denied; check who may write there",
+    errno.EPERM: "permission denied; check who may write there",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+@contextlib.contextmanager
+def _explained(action: str, place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        known = _REMEDIES.get(error.errno or 0)
+        raise StorageError(f"can't {action} {place}: {known or redacted(str(error))}") from error
+
+
+def redacted(text: str) -> str:
+    """A message of somebody else's, without credentials that it may repeat."""
+    text = re.sub(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@", r"\1", text)
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
+        if secret := os.environ.get(name):
+            text = text.replace(secret, "***")
+    return text
