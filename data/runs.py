@@ -12,13 +12,16 @@ from typing import Any
 from data import machine
 from data.contracts import SCHEMA_VERSION
 from data.errors import SettingsError, StorageError
-from data.settings import Settings
+from data.settings import LOCATIONS, Settings, dump_settings
 from data.storage import Store
 
 CURRENT, PREDICTIONS, MANIFEST = "current.json", "predictions.parquet", "manifest.json"
 RUNS, WORK = "runs", ".work"
 DAY_S = 86_400.0
-_ELSEWHERE = {"weather", "yields", "store", "runner", "runner_address", "gate"}
+_NOT_IN_ID: dict[str, Any] = {
+    **dict.fromkeys((*LOCATIONS, "runner", "runner_address", "gate"), True),
+    "training": {"device": True},
+}
 
 
 def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]], kind: str = "train") -> str:
@@ -32,7 +35,7 @@ def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]]
         "inputs": {
             name: [[file["name"], file["sha256"]] for file in files] for name, files in inputs.items()
         },
-        "settings": json.loads(settings.model_dump_json(exclude=_ELSEWHERE | {"training": {"device"}})),
+        "settings": json.loads(settings.model_dump_json(exclude=_NOT_IN_ID)),
         "source": machine.source_digest(),
         "versions": machine.versions(),
         "device": machine.device_class(settings.training.device),
@@ -41,9 +44,9 @@ def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def run_settings(settings: Settings) -> dict[str, Any]:
-    """The part of the settings that a run's files depend on."""
-    return settings.model_dump(exclude=_ELSEWHERE)
+def run_settings(settings: Settings) -> str:
+    """The part of the settings that a run's files depend on, as TOML."""
+    return dump_settings(settings, without=_NOT_IN_ID)
 
 
 def folder(run: str) -> str:

@@ -295,9 +295,9 @@ def parse_change(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def dump_settings(settings: Settings, without: tuple[str, ...] = ()) -> str:
+def dump_settings(settings: Settings, without: dict[str, Any] | None = None) -> str:
     """The settings as TOML with every key, in the order of the class; readable by `load_settings`."""
-    return str(toml.dumps(_without_none(settings.model_dump(exclude=set(without)))))
+    return str(toml.dumps(_without_none(settings.model_dump(exclude=without))))
 
 
 def _without_none(value: Any) -> Any:

@@ -1,0 +1,40 @@
+# The commands of the project; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
+
+.PHONY: help run test lint bench inputs lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.run  ## train on the sample and say where the results lie
+	@$(BIN)/cropyield train data/sample/settings.toml
+
+test: .venv/.test  ## style, types and tests
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+lint: .venv/.test  ## put the code into style
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
+
+inputs: .venv/.run  ## write data/tutorial and data/sample anew
+	@$(BIN)/python -c "from data.synthetic import write_shipped_inputs; write_shipped_inputs()"
+
+clean:  ## remove what the commands above made
+	rm -rf .venv .prefect store build *.egg-info
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cropyield needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	@echo "Making .venv (a few minutes, once)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.python pyproject.toml requirements.lock
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.test: .venv/.python pyproject.toml requirements.lock
+	@$(PIP) --editable '.[test]'
+	@touch .venv/.run $@
