@@ -77,7 +77,7 @@ class LocalStore:
         self.uri = str(root)
 
     def get(self, name: str) -> bytes | None:
-        with _explained("read", self.place(name)):
+        with explained("read", self.place(name)):
             try:
                 return (self.root / name).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
@@ -85,7 +85,7 @@ class LocalStore:
 
     def put(self, name: str, content: bytes) -> None:
         target = self.root / name
-        with _explained("write", self.place(name)):
+        with explained("write", self.place(name)):
             make_folder(target.parent)
             temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
             try:
@@ -97,7 +97,7 @@ class LocalStore:
             flush_folder(target.parent)
 
     def names(self, folder: str = "") -> list[str]:
-        with _explained("list", self.place(folder)):
+        with explained("list", self.place(folder)):
             found = []
             for parent, _, files in os.walk(self.root / folder, onerror=_raise_unless_gone):
                 relative = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
@@ -105,7 +105,7 @@ class LocalStore:
             return sorted(found)
 
     def folders(self, folder: str = "") -> list[str]:
-        with _explained("list", self.place(folder)):
+        with explained("list", self.place(folder)):
             try:
                 return sorted(entry.name for entry in os.scandir(self.root / folder) if entry.is_dir())
             except (FileNotFoundError, NotADirectoryError):
@@ -114,7 +114,7 @@ class LocalStore:
     def age(self, name: str) -> float | None:
         import time
 
-        with _explained("look at", self.place(name)):
+        with explained("look at", self.place(name)):
             path = self.root / name
             try:
                 newest = path.stat().st_mtime
@@ -127,7 +127,7 @@ class LocalStore:
 
     def remove(self, name: str) -> None:
         path = self.root / name
-        with _explained("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
+        with explained("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
                 # out of sight first, so that nobody meets half a folder
                 hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
@@ -151,7 +151,7 @@ class ObjectStore:
         if self._opened is None:
             from pyarrow import fs
 
-            with _explained("open", public(self.uri)):
+            with explained("open", public(self.uri)):
                 system, root = fs.FileSystem.from_uri(self.uri)
                 self._opened = system, root.rstrip("/")
         return self._opened
@@ -162,7 +162,7 @@ class ObjectStore:
 
     def get(self, name: str) -> bytes | None:
         system = self._open()[0]
-        with _explained("read", self.place(name)):
+        with explained("read", self.place(name)):
             try:
                 with system.open_input_file(self._path(name)) as stream:
                     return bytes(stream.read())
@@ -171,7 +171,7 @@ class ObjectStore:
 
     def put(self, name: str, content: bytes) -> None:
         system = self._open()[0]
-        with _explained("write", self.place(name)), system.open_output_stream(self._path(name)) as stream:
+        with explained("write", self.place(name)), system.open_output_stream(self._path(name)) as stream:
             stream.write(content)
 
     def names(self, folder: str = "") -> list[str]:
@@ -186,14 +186,14 @@ class ObjectStore:
         import time
 
         system = self._open()[0]
-        with _explained("look at", self.place(name)):
+        with explained("look at", self.place(name)):
             infos = [system.get_file_info(self._path(name)), *self._infos(name)]
         times = [info.mtime.timestamp() for info in infos if info.is_file and info.mtime is not None]
         return time.time() - max(times) if times else None
 
     def remove(self, name: str) -> None:
         system = self._open()[0]
-        with _explained("delete", self.place(name)):
+        with explained("delete", self.place(name)):
             for inner in self.names(name):
                 system.delete_file(self._path(inner))
             if system.get_file_info(self._path(name)).is_file:
@@ -206,7 +206,7 @@ class ObjectStore:
         from pyarrow import fs
 
         system = self._open()[0]
-        with _explained("list", self.place(folder)):
+        with explained("list", self.place(folder)):
             selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
             return list(system.get_file_info(selector))
 
@@ -251,7 +251,8 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def _explained(action: str, place: str) -> Iterator[None]:
+def explained(action: str, place: str) -> Iterator[None]:
+    """Turn a failure of the operating system into a StorageError that says what to do."""
     try:
         yield
     except OSError as error:
