@@ -1,4 +1,4 @@
-"""A run in progress: its finished steps, each a folder that appears whole, so that a killed run goes on from there."""
+"""A run in progress: finished steps, each a folder that appears whole, from which a killed run goes on."""
 
 from __future__ import annotations
 

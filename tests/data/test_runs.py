@@ -1,0 +1,92 @@
+"""The history: the pointer is followed and repaired, ids follow content, pruning spares what counts."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from data.errors import SettingsError, StorageError
+from data.runs import damaged, find_run, finished_runs, follow, point, prune, read_current, run_id
+from data.settings import Settings
+from data.storage import LocalStore
+from tasks.publish import write_run
+
+GATE = {"outcome": "passed"}
+
+
+def publish(store: LocalStore, run: str, predictions: bytes, finished_at: str = "2024") -> None:
+    write_run(store, run, {"predictions.parquet": predictions}, {"finished_at": finished_at, "gate": GATE})
+
+
+def test_pointer_and_stable_predictions_agree(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    publish(store, "aa", b"A")
+    publish(store, "bb", b"B")
+    point(store, "aa", GATE)
+    assert store.get("predictions.parquet") == b"A"
+    point(store, "bb", GATE, "because")
+    assert store.get("predictions.parquet") == b"B"
+    store.put("predictions.parquet", b"A")  # a slower publisher came in between
+    follow(store)
+    assert store.get("predictions.parquet") == b"B"
+    assert (read_current(store) or {})["note"] == "because"
+
+
+def test_runs_without_a_manifest_do_not_exist(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    publish(store, "aa11", b"A", "2024-01")
+    publish(store, "ab22", b"B", "2024-02")
+    store.put("runs/cc33/predictions.parquet", b"half")
+    assert [m["run_id"] for m in finished_runs(store)] == ["aa11", "ab22"]
+    assert find_run(store, "ab")["run_id"] == "ab22"
+    for text in ("a", "cc", "zz", ""):
+        with pytest.raises(SettingsError):
+            find_run(store, text)
+    with pytest.raises(SettingsError, match="no run has been published"):
+        find_run(store, "current")
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    publish(store, "aa", b"A")
+    assert damaged(store, find_run(store, "aa")) == []
+    store.put("runs/aa/predictions.parquet", b"X")
+    assert "differ" in damaged(store, find_run(store, "aa"))[0]
+    store.remove("runs/aa/predictions.parquet")
+    assert "missing" in damaged(store, find_run(store, "aa"))[0]
+    store.put("current.json", b"{")
+    with pytest.raises(StorageError, match="not a JSON object"):
+        read_current(store)
+
+
+def test_prune_spares_current_and_fresh(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for number in range(4):
+        publish(store, f"r{number}", b"x", f"2024-0{number + 1}")
+    point(store, "r0", GATE)
+    store.put("runs/fresh/predictions.parquet", b"half")
+    store.put("runs/old/predictions.parquet", b"half")
+    for path in (tmp_path / "runs/old", tmp_path / "runs/old/predictions.parquet"):
+        os.utime(path, (1, 1))
+    assert sorted(prune(store, 2)) == ["r1", "r2", "runs/old"]
+    assert store.folders("runs") == ["fresh", "r0", "r3"]
+
+
+def test_run_id_follows_content_not_place() -> None:
+    def settings(**change: object) -> Settings:
+        base = {
+            "weather": "w",
+            "yields": "y",
+            "store": "s",
+            "features": [{"measure": "t", "aggregate": "mean"}],
+        }
+        return Settings.model_validate(base | change)
+
+    inputs = {"weather": [{"name": "a.parquet", "sha256": "1"}], "yields": []}
+    base = run_id(settings(), inputs)
+    assert len(base) == 16
+    assert run_id(settings(weather="elsewhere", store="t", runner="dask", gate={"excess": 1}), inputs) == base
+    assert run_id(settings(training={"device": "cpu"}), inputs) == run_id(settings(), inputs)
+    assert run_id(settings(training={"seed": 1}), inputs) != base
+    assert run_id(settings(), {"weather": [{"name": "a.parquet", "sha256": "2"}], "yields": []}) != base
+    assert run_id(settings(), inputs, "backtest") != base
