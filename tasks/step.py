@@ -1,0 +1,164 @@
+"""How large each step is: bounded by the curvature of the actual blocks, decaying so that it settles.
+
+Shapes: P trained columns, T crops, K blocks, M eigenvalues.
+
+The objective is quadratic, so its Hessian is known without knowing its minimum: H_c = (2/T) times the
+mean of z̃z̃ᵀ over crop c's rows, z̃ = (z, 1), plus the ridge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from data.errors import SettingsError
+from data.settings import Training
+from tasks.batches import Dealt
+
+# squarings in the bound of an eigenvalue: it exceeds the eigenvalue by a factor of P^(1/32) at most
+_SQUARINGS = 5
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Largest eigenvalue over the blocks, and all eigenvalues of the whole (M of them, any order)."""
+
+    of_blocks: float
+    whole_M: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rate of every step.
+
+    `cruise` epochs step after each batch at `rate`, the last of them decaying to zero. Of the
+    `settling` rates, one for each epoch that remains, the automatic plan (`whole`) takes one step
+    an epoch along the gradient of all its batches; otherwise they hold for each batch.
+    """
+
+    rate: float
+    cruise: int
+    settling: tuple[float, ...]
+    whole: bool
+
+    def rate_at(self, epoch: int, begun: int, batch: int, batches: int) -> float:
+        """Rate of a step, settling having begun at the epoch `begun` (0-based)."""
+        if epoch >= begun:
+            at = min(epoch - begun, len(self.settling) - 1)
+            if self.whole:
+                return self.settling[at]
+            after = self.settling[at + 1] if at + 1 < len(self.settling) else 0.0
+            return self.settling[at] + (after - self.settling[at]) * batch / batches
+        if self.whole and epoch == self.cruise - 1:
+            return self.rate * (batches - batch) / batches
+        return self.rate
+
+
+def measure(dealt: Dealt, weight_decay: float) -> Curvature:
+    """Curvature of the dealt rows' loss, block by block and whole, in float64."""
+    T, P = dealt.y_NT.shape[1], dealt.x_NP.shape[1]
+    K = len(dealt)
+    rows_T = torch.full((T,), float(len(dealt.y_NT)), dtype=torch.float64)
+    if dealt.grown_NT is not None:
+        rows_T = dealt.grown_NT.sum(dim=0, dtype=torch.float64)
+    masks = 1 if dealt.grown_NT is None else T
+    ridge = torch.diag(torch.tensor([weight_decay] * P + [0.0], dtype=torch.float64))
+    whole = torch.zeros(masks, P + 1, P + 1, dtype=torch.float64)
+    largest = 0.0
+    for block in range(K):
+        x_BP, _, grown_BT = dealt[block]
+        z = torch.ones(len(x_BP), P + 1, dtype=torch.float64)
+        z[:, :P] = x_BP
+        gram = torch.empty_like(whole)
+        for at in range(masks):
+            own = z if grown_BT is None else z[grown_BT[:, at] > 0]
+            gram[at] = own.T @ own * (2 / (T * max(float(rows_T[at]), 1.0)))
+        whole += gram
+        largest = max(largest, _largest_eigenvalue(gram * K + ridge))
+    values = torch.linalg.eigvalsh(whole + ridge).flatten().tolist()
+    return Curvature(max(largest, *values), tuple(values))
+
+
+def _largest_eigenvalue(h: Tensor) -> float:
+    """An upper bound of the largest eigenvalue of symmetric matrices [..., n, n], tight to n^(1/32).
+
+    λ <= trace(H^m)^(1/m), with m = 32 by squaring.
+    """
+    scale = h.diagonal(dim1=-2, dim2=-1).sum(-1).clamp(min=torch.finfo(h.dtype).tiny)
+    power = h / scale[..., None, None]
+    for _ in range(_SQUARINGS):
+        power = power @ power
+    trace = power.diagonal(dim1=-2, dim2=-1).sum(-1).clamp(min=0)
+    return float((scale * trace ** (1 / 2**_SQUARINGS)).max())
+
+
+def plan_steps(curvature: Curvature, training: Training, batches: int, rows: int, decay: bool = True) -> Plan:
+    """Rates for a training run. Raises SettingsError where the given rate must diverge.
+
+    A given rate is constant over the first half of the epochs and then falls to zero (`decay`
+    False: constant throughout). Gradient descent on the mean curvature diverges beyond
+    2 (1 + μ) / λ, with Nesterov 2 (1 + μ) / ((1 + 2 μ) λ), λ the largest eigenvalue of the whole.
+
+    `auto` is (1 - μ) / λ, λ the largest eigenvalue over the blocks: then no step on any block
+    lengthens the error. See `settling_rates` for its decay.
+    """
+    epochs, momentum = training.epochs, training.momentum
+    if training.learning_rate != "auto":
+        limit = 2 * (1 + momentum) / max(curvature.whole_M)
+        if training.nesterov:
+            limit /= 1 + 2 * momentum
+        if training.learning_rate > limit:
+            raise SettingsError(
+                f"training.learning_rate: {training.learning_rate:g} must diverge on these rows; the "
+                f"largest that can work is {_below(limit)}, or write 'auto'"
+            )
+        if not decay:
+            return Plan(training.learning_rate, epochs, (), False)
+        falling = epochs - epochs // 2
+        rates = tuple(training.learning_rate * (falling - at) / falling for at in range(falling))
+        return Plan(training.learning_rate, epochs // 2, rates, False)
+    rate = (1 - momentum) / curvature.of_blocks
+    # one batch is the whole: nothing to cruise for, unless validation is to say when to settle
+    cruise = 0 if batches == 1 and not training.patience else (epochs + 1) // 2
+    precision = torch.finfo(getattr(torch, training.precision)).eps
+    steps = max(0, cruise * batches - batches // 2)
+    return Plan(
+        rate, cruise, settling_rates(curvature.whole_M, epochs - cruise, rate, steps, rows, precision), True
+    )
+
+
+def settling_rates(
+    whole_M: tuple[float, ...], epochs: int, rate: float, steps: int, rows: int, precision: float
+) -> tuple[float, ...]:
+    """One rate per settling epoch: a polynomial in H that vanishes on its eigenvalues.
+
+    A step of 1/r multiplies the error along the eigenvalue λ by (1 - λ/r): it removes the direction
+    of λ = r and may enlarge steeper ones, which later steps remove again. Each step removes the direction
+    that is predicted to weigh most in the objective: λ · error², the error being 1 in units of the
+    yields' deviation at the start, shrunk by `steps` at `rate`, with no direction known better than 1/√rows
+    (what sampling noise puts into a least-squares solution weighs alike in all). Predictions
+    include rounding, so the steps end at the point where it weighs least; epochs beyond that take
+    the safe rate 1/λ_max. (Leja's ordering of Richardson's iteration; Reichel 1991.)
+    """
+    values = torch.tensor(whole_M, dtype=torch.float64)
+    top = float(values.max())
+    values = values[values > top * max(precision**2, 1e-15)].unique()
+    weight = values.sqrt() * (1 - rate * values).abs() ** steps + rows**-0.5 * (2 / len(values)) ** 0.5
+    best, kept = float(weight.max()), 0
+    rates: list[float] = []
+    for epoch in range(epochs):
+        root = float(values[weight.argmax()])
+        rates.append(1 / root)
+        rounding = precision * (1 + float(weight.max())) * values / root
+        weight = weight * (1 - values / root).abs().clamp(min=precision) + rounding
+        if float(weight.max()) <= best:
+            best, kept = float(weight.max()), epoch + 1
+    return tuple(rates[:kept] + [1 / top] * (epochs - kept))
+
+
+def _below(limit: float) -> str:
+    """A limit with three digits, rounded down."""
+    rounded = f"{limit:.2e}"
+    return f"{float(rounded) if float(rounded) <= limit else limit * (1 - 5e-3):.3g}"
