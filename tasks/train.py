@@ -183,6 +183,23 @@ def fit_model(
     """
     with one_thread():
         data = normalise(table, settings)
+    return fit_normalised(
+        data, settings, as_of, validation, on_epoch, checkpoint, crop_units, feature_units
+    )  # fmt: skip
+
+
+def fit_normalised(
+    data: Normalised,
+    settings: Settings,
+    as_of: str,
+    validation: SeasonTable | None = None,
+    on_epoch: OnEpoch | None = None,
+    checkpoint: Path | None = None,
+    crop_units: tuple[str | None, ...] = (),
+    feature_units: tuple[str, ...] = (),
+) -> Model:
+    """The second half of `fit_model`: train on normalised rows and certify the result."""
+    with one_thread():
         held_out = None
         if validation is not None and len(validation) and settings.training.patience:
             held_out = data.normaliser.transform(validation)

@@ -1,0 +1,107 @@
+"""What people read on the terminal: short, aligned, in the data's units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_NAIVE = {
+    "training_mean": "training mean",
+    "region_mean": "region mean",
+    "last_five_seasons": "last five seasons",
+    "region_trend": "region trend",
+}
+
+
+def trained(result: dict[str, Any]) -> None:
+    """The end of `cropyield train`: scores beside the best naive baseline, the gate, where things lie."""
+    console = _console()
+    console.print(Text(result["message"]))
+    if result["metrics"]:
+        console.print(_scores(result["metrics"]))
+    console.print(Text(f"gate {result['gate']['outcome']}: {result['gate']['reason']}"))
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def runs(result: dict[str, Any]) -> None:
+    """A line a run."""
+    table = _table("run", "finished", "seasons", "crops", "gate", "")
+    for run in result["runs"]:
+        first, last = run["seasons"]
+        table.add_row(
+            run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
+            Text(", ".join(run["crops"])), run["gate"], "current" if run["current"] else "",
+        )  # fmt: skip
+    _console().print(table)
+
+
+def run(result: dict[str, Any]) -> None:
+    """One run: scores, ledger, gate, inputs."""
+    console, manifest = _console(), result["manifest"]
+    current = ", the current one" if result["current"] else ""
+    console.print(Text(f"run {manifest['run_id']}, finished {manifest['finished_at'][:19]}{current}"))
+    console.print(_scores(result["metrics"]))
+    console.print(_ledger(result["ledger"]))
+    for check in manifest["gate"]["checks"]:
+        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"))
+    for name, given in manifest["inputs"].items():
+        size = sum(file["size"] for file in given["files"])
+        console.print(Text(f"{name}: {len(given['files'])} files, {size:,} bytes, {given['location']}"))
+    console.print(Text(f"files: {result['place']}"))
+
+
+def _scores(metrics: dict[str, Any]) -> Table:
+    table = _table(
+        "as of", "split", "crop", "rows", "MSE", "RMSE", "R²", "best naive baseline", "its MSE", "skill"
+    )
+    for as_of, found in metrics["as_of"].items():
+        for split, scores in found["splits"].items():
+            for crop, score in [*scores["crops"].items(), *([("pooled", scores["pooled"])])]:
+                naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
+                best = min(naive, key=lambda name: naive[name]) if naive else None
+                table.add_row(
+                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]), _number(score["rmse"]),
+                    _number(score["r2"]), _NAIVE.get(best or "", "–"), _number(naive.get(best or "")),
+                    _number(score["skill"]),
+                )  # fmt: skip
+    return table
+
+
+def _ledger(ledger: dict[str, Any]) -> Table:
+    from tasks.ledger import ledger_table
+
+    table = _table("rows", *ledger)
+    for line in ledger_table(ledger):
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    texts = {
+        "as of",
+        "split",
+        "crop",
+        "crops",
+        "run",
+        "finished",
+        "seasons",
+        "gate",
+        "best naive baseline",
+        "rows",
+    }
+    for column in columns:
+        table.add_column(column, justify="left" if column in texts else "right", no_wrap=True)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)

@@ -1,0 +1,45 @@
+"""`train_yields`: ingest → assemble → normalise → train → evaluate → publish, on a schedule or by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from data.features import cutoffs
+from data.settings import Settings
+from tasks import steps
+
+
+def run_name() -> str:
+    """What the run is about: its crops and seasons."""
+    settings = Settings.model_validate(flow_run.parameters["settings"])
+    crops = "+".join(settings.crops) or "all crops"
+    return f"{crops} · {settings.first_season or 'first'}–{settings.last_season or 'last'} season"
+
+
+@flow(name="train-yields", flow_run_name=run_name, timeout_seconds=6 * 3600, validate_parameters=True)
+def train_yields(settings: Settings, force: bool = False, accept: str | None = None) -> dict[str, Any]:
+    """Learn yields from weather and publish predictions, model and report.
+
+    Args:
+        settings: What to read, how to train, where to publish.
+        force: Compute the run again even when it is finished.
+        accept: Publish in spite of a failed gate, for this reason.
+
+    Returns the summary that `cropyield train --json` prints. Raises SettingsError, InputError,
+    StorageError, and GateError when the run is kept but not made current.
+    """
+    job = steps.identify(settings, force)
+    if force or not steps.is_finished(job):
+        weather, yields = steps.ingest_weather.submit(job), steps.ingest_yields.submit(job)
+        assembled = steps.assemble(job, wait_for=[weather, yields])
+        days = cutoffs(settings)
+        tensors = [steps.normalise.submit(job, day, wait_for=[assembled]) for day in days]
+        models = [
+            steps.train.submit(job, day, wait_for=[ready]) for day, ready in zip(days, tensors, strict=True)
+        ]
+        evaluated = steps.evaluate(job, wait_for=models)
+        steps.report(job, wait_for=[evaluated])
+    return steps.publish(job, accept)

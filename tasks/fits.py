@@ -1,0 +1,14 @@
+"""The two fits of a run: one for judging, that has not seen the test seasons, one to publish, that has seen all."""
+
+from __future__ import annotations
+
+from data.contracts import SplitName
+from data.seasons import SeasonTable
+
+EVALUATED, PUBLISHED = "evaluation", "published"
+
+
+def fits_of(table: SeasonTable) -> dict[str, SeasonTable]:
+    """Each fit's training rows, by name."""
+    seen = table.of_split(SplitName.TRAIN, SplitName.VALIDATION, SplitName.TEST)
+    return {EVALUATED: table.of_split(SplitName.TRAIN), PUBLISHED: seen}
