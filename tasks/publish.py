@@ -99,7 +99,9 @@ def read_days(job: Job) -> tuple[str, ...]:
     return cutoffs(job.settings)
 
 
-def write_files(store: Store, run: str, files: Mapping[str, bytes], finished: Mapping[str, Any] | None) -> None:
+def write_files(
+    store: Store, run: str, files: Mapping[str, bytes], finished: Mapping[str, Any] | None
+) -> None:
     """Write the files of a run; those that lie there already with the same bytes are left alone.
 
     Raises CropyieldError when the run is finished with other bytes: it would not be reproducible.
@@ -140,7 +142,9 @@ def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": now(),
         "gate": described(gate) | {"accepted": accept},
-        "inputs": {name: {"location": locations[name], "files": files} for name, files in job.inputs().items()},
+        "inputs": {
+            name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
+        },
         "ledger": ledger,
         "crops": contents["crops"],
         "seasons": contents["seasons"],
@@ -158,7 +162,9 @@ def unchanged_inputs(job: Job) -> None:
     """Look at the inputs once more before anything is published. Raises InputError when one changed."""
     for name, before in (("weather", job.weather), ("yields", job.yields)):
         if digest_inputs(getattr(job.settings, name)) != before:
-            raise InputError(f"{public(getattr(job.settings, name))}: changed while it was being read; run again")
+            raise InputError(
+                f"{public(getattr(job.settings, name))}: changed while it was being read; run again"
+            )
 
 
 def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
@@ -186,5 +192,7 @@ def _step_json(job: Job, step: str, name: str) -> dict[str, Any]:
 
 def _contents(made: Path) -> dict[str, bytes]:
     return {
-        file.relative_to(made).as_posix(): file.read_bytes() for file in sorted(made.rglob("*")) if file.is_file()
+        file.relative_to(made).as_posix(): file.read_bytes()
+        for file in sorted(made.rglob("*"))
+        if file.is_file()
     }

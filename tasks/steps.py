@@ -125,7 +125,9 @@ def train(job: Job, as_of: str) -> None:
                 crop_units=assembled.crop_units, feature_units=assembled.feature_units[as_of],
             )  # fmt: skip
             model.to_files(folder / fit)
-            logger().info("%s fit at %s: excess over the exact optimum %s", fit, as_of, model.record["excess"])
+            logger().info(
+                "%s fit at %s: excess over the exact optimum %s", fit, as_of, model.record["excess"]
+            )
 
 
 def _told(what: str, epochs: int) -> Callable[[int, float], None]:
@@ -167,8 +169,12 @@ def report(job: Job) -> None:
     with step(job, "report") as folder:
         if folder is not None:
             reporting.save_report(job, folder)
-    create_markdown_artifact(reporting.headline(job), key="headline", description="Scores beside naive baselines")
-    create_markdown_artifact(reporting.ledger(job), key="ledger", description="What became of every input row")
+    create_markdown_artifact(
+        reporting.headline(job), key="headline", description="Scores beside naive baselines"
+    )
+    create_markdown_artifact(
+        reporting.ledger(job), key="ledger", description="What became of every input row"
+    )
 
 
 @task(name="publish", **_POLICY)
