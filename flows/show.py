@@ -64,8 +64,8 @@ def _scores(metrics: dict[str, Any]) -> Table:
                 naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
                 best = min(naive, key=lambda name: naive[name]) if naive else None
                 table.add_row(
-                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]), _number(score["rmse"]),
-                    _number(score["r2"]), _NAIVE.get(best or "", "–"), _number(naive.get(best or "")),
+                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]),
+                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"), _number(naive.get(best or "")),
                     _number(score["skill"]),
                 )  # fmt: skip
     return table
@@ -74,9 +74,9 @@ def _scores(metrics: dict[str, Any]) -> Table:
 def _ledger(ledger: dict[str, Any]) -> Table:
     from tasks.ledger import ledger_table
 
-    table = _table("rows", *ledger)
-    for line in ledger_table(ledger):
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line))
+    table = _table("ledger", "reason", *ledger)
+    for kind, what, *counts in ledger_table(ledger):
+        table.add_row(kind, what, *("–" if count is None else f"{count:,}" for count in counts))
     return table
 
 
