@@ -129,9 +129,11 @@ def _spec(
 
 
 def _days(start: str, end: str) -> tuple[tuple[int, int], ...]:
+    new_year = date(_LEAP, 1, 1)
+    year = [new_year + timedelta(n) for n in range(366)]
     first, last = date.fromisoformat(f"{_LEAP}-{start}"), date.fromisoformat(f"{_LEAP}-{end}")
-    if first > last:  # crosses New Year: 29 February is kept by ending in the leap year
-        first = date.fromisoformat(f"{_LEAP - 1}-{start}") if start != "02-29" else date(_LEAP - 1, 3, 1)
-    return tuple(
-        (day.month, day.day) for day in (first + timedelta(n) for n in range((last - first).days + 1))
-    )
+    if first > last:  # crosses New Year; 29 February is kept in either part
+        days = [day for day in year if day >= first] + [day for day in year if day <= last]
+    else:
+        days = [day for day in year if first <= day <= last]
+    return tuple((day.month, day.day) for day in days)

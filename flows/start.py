@@ -21,7 +21,8 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
 
     A run that is finished and current is answered before Prefect or torch are imported.
     """
-    from tasks.job import open_job, unchanged
+    from tasks.job import open_job
+    from tasks.publish import unchanged
 
     server = embedded_server(debug)
     job = open_job(settings)

@@ -9,14 +9,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.contracts import SplitName
 from data.seasons import Flags, SeasonTable
 from data.settings import Gate as GateSettings
-from tasks.hindcast import Forecaster
+
+if TYPE_CHECKING:  # the gate on a finished run is judged without torch
+    from tasks.hindcast import Forecaster
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
@@ -14,10 +14,12 @@ from data.runs import folder, read_current, read_json
 from data.seasons import SeasonTable
 from data.settings import Gate as GateSettings
 from data.storage import Store
+from tasks.fits import EVALUATED
 from tasks.gate import Comparison, Gate, compare, judge
-from tasks.model import FACTS_FILE, WEIGHTS_FILE, Model
 
-EVALUATION_FIT = "evaluation"
+if TYPE_CHECKING:
+    from tasks.model import Model
+
 
 
 def judge_run(store: Store, run: str, season_end: str, settings: GateSettings) -> Gate:
@@ -56,7 +58,9 @@ def _against_current(store: Store, run: str, season_end: str) -> Comparison | No
 
 
 def _evaluation_fit(store: Store, run: str, as_of: str) -> Model | None:
-    place = f"{folder(run)}/model/{as_of}/{EVALUATION_FIT}"
+    from tasks.model import FACTS_FILE, WEIGHTS_FILE, Model  # brings torch
+
+    place = f"{folder(run)}/model/{as_of}/{EVALUATED}"
     files = {name: store.get(f"{place}/{name}") for name in (WEIGHTS_FILE, FACTS_FILE)}
     if None in files.values():
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from data.runs import forced_name, run_id
+from data.runs import now, run_id
 from data.settings import Settings
 from data.storage import Store, open_store
-from data.work import Work
+from data.work import Work, forced_name
 from tasks.ingest import InputFile, digest_inputs
 
 
@@ -21,6 +21,7 @@ class Job:
     work_name: str
     weather: tuple[InputFile, ...]
     yields: tuple[InputFile, ...]
+    started_at: str
 
     @property
     def store(self) -> Store:
@@ -45,4 +46,5 @@ def open_job(settings: Settings, force: bool = False) -> Job:
     weather, yields = digest_inputs(settings.weather), digest_inputs(settings.yields)
     inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
     run = run_id(settings, inputs)
-    return Job(settings, run, forced_name(run) if force else run, weather, yields)
+    return Job(settings, run, forced_name(run) if force else run, weather, yields, now())
+

@@ -3,41 +3,188 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from data.errors import CropyieldError
-from data.runs import MANIFEST, folder, read_manifest, to_json
-from data.storage import Store
+from data import machine
+from data.contracts import SCHEMA_VERSION
+from data.errors import CropyieldError, GateError, InputError
+from data.features import cutoffs
+from data.runs import (
+    MANIFEST, PREDICTIONS, folder, follow, now, point, read_current, read_json, read_manifest, run_settings,
+    to_json,
+)  # fmt: skip
+from data.storage import Store, public
+from tasks.fits import EVALUATED, PUBLISHED
+from tasks.gate import Gate, decide
+from tasks.gating import described, judge_run
+from tasks.ingest import digest_inputs
+from tasks.job import Job
 
 
-def write_run(store: Store, run: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the files of a run, then the manifest that makes them a run; the manifest.
+def publish(job: Job, accept: str | None) -> dict[str, Any]:
+    """Write the run where it isn't finished, judge it, and make it current if the gate lets it through.
 
-    Files that lie there already with the same bytes are left alone, so a killed publication goes on.
+    Returns the summary for people and machines. Raises InputError when an input changed since the
+    run began, StorageError, and GateError when the run is kept but not made current.
+    """
+    store = job.store
+    finished = read_manifest(store, job.run_id)
+    if finished is None or job.work_name != job.run_id:
+        unchanged_inputs(job)
+        files = run_files(job)
+        write_files(store, job.run_id, files, finished)
+        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        if finished is None:
+            facts = manifest_facts(job, gate, accept)
+            store.put(f"{folder(job.run_id)}/{MANIFEST}", to_json(facts | {"files": digests(files)}))
+        message = f"published run {job.run_id}"
+    else:
+        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        message = f"nothing new: run {job.run_id} was finished before"
+    let_through(store, job.run_id, gate, accept)
+    return summary(store, job, gate, message)
+
+
+def unchanged(job: Job) -> dict[str, Any] | None:
+    """The answer to a run that is finished and current already, found without torch or Prefect; else None."""
+    store = job.store
+    current = read_current(store)
+    if current is None or current["run_id"] != job.run_id or read_manifest(store, job.run_id) is None:
+        return None
+    follow(store)
+    gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+    return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
+
+
+def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
+    """Move the pointer to a finished run, unless the gate refuses. Raises GateError."""
+    current = read_current(store)
+    decision = decide(gate, current is None or current["run_id"] == run, accept)
+    if not decision.publish:
+        raise GateError(
+            f"run {run} is kept but not published: {decision.reason}. Look at {store.place(folder(run))}/report.html; "
+            'publish it all the same with --accept "reason"'
+        )
+    if current is None or current["run_id"] != run or accept:
+        point(store, run, described(gate) | {"accepted": accept}, decision.reason)
+    else:
+        follow(store)
+
+
+def run_files(job: Job) -> dict[str, bytes]:
+    """Every file of a run but its manifest, from its finished steps."""
+    files = {"settings.toml": run_settings(job.settings).encode()}
+    for step in ("assembled", "evaluated", "report"):
+        made = job.work.finished(step)
+        if made is None:
+            raise CropyieldError(f"step {step!r} of run {job.run_id} is not finished")
+        names = ("dataset.parquet", "rejected.parquet", "ledger.json") if step == "assembled" else ()
+        files |= {name: content for name, content in _contents(made).items() if not names or name in names}
+    for day in read_days(job):
+        made = job.work.finished(f"model {day}")
+        if made is None:
+            raise CropyieldError(f"step 'model {day}' of run {job.run_id} is not finished")
+        for name, content in _contents(made).items():
+            fit, _, file = name.partition("/")
+            place = f"model/{day}" if fit == PUBLISHED else f"model/{day}/{EVALUATED}"
+            files[f"{place}/{file}"] = content
+    return files
+
+
+def read_days(job: Job) -> tuple[str, ...]:
+    """The cut-offs of a run."""
+    return cutoffs(job.settings)
+
+
+def write_files(store: Store, run: str, files: Mapping[str, bytes], finished: Mapping[str, Any] | None) -> None:
+    """Write the files of a run; those that lie there already with the same bytes are left alone.
+
     Raises CropyieldError when the run is finished with other bytes: it would not be reproducible.
     """
-    digests = {
-        name: {"sha256": _sha256(content), "size": len(content)} for name, content in sorted(files.items())
-    }
-    finished = read_manifest(store, run)
     if finished is not None:
-        differing = sorted(name for name, digest in digests.items() if finished["files"].get(name) != digest)
+        found = digests(files)
+        differing = sorted(name for name in found if finished["files"].get(name) != found[name])
         if differing:
             raise CropyieldError(
                 f"run {run} was computed again and {', '.join(differing)} came out with other bytes; "
-                "the published run is left as it was. `cropyield verify` tells whether its files are damaged"
+                "the published run is left as it was"
             )
     for name, content in sorted(files.items()):
         path = f"{folder(run)}/{name}"
         if store.get(path) != content:
             store.put(path, content)
-    if finished is not None:
-        return finished
-    manifest = dict(facts) | {"run_id": run, "files": digests}
-    store.put(f"{folder(run)}/{MANIFEST}", to_json(manifest))
-    return manifest
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """SHA-256 and size of every file."""
+    return {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in sorted(files.items())
+    }
+
+
+def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
+    """What a manifest says besides its files: how the run came about and what it decided."""
+    ledger = _step_json(job, "assembled", "ledger.json")
+    metrics = _step_json(job, "evaluated", "metrics.json")
+    contents = _step_json(job, "assembled", "contents.json")
+    settings = job.settings
+    locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
+    return {
+        "schema": SCHEMA_VERSION,
+        "run_id": job.run_id,
+        "kind": "train",
+        "started_at": job.started_at,
+        "finished_at": now(),
+        "gate": described(gate) | {"accepted": accept},
+        "inputs": {name: {"location": locations[name], "files": files} for name, files in job.inputs().items()},
+        "ledger": ledger,
+        "crops": contents["crops"],
+        "seasons": contents["seasons"],
+        "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
+        "versions": machine.versions(),
+        "device": machine.device_class(settings.training.device),
+        "code": machine.code_version(),
+        "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
+        "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
+        "machine": machine.facts(),
+    }
+
+
+def unchanged_inputs(job: Job) -> None:
+    """Look at the inputs once more before anything is published. Raises InputError when one changed."""
+    for name, before in (("weather", job.weather), ("yields", job.yields)):
+        if digest_inputs(getattr(job.settings, name)) != before:
+            raise InputError(f"{public(getattr(job.settings, name))}: changed while it was being read; run again")
+
+
+def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
+    """What the command prints: scores, gate, where predictions, model and report lie."""
+    place = folder(job.run_id)
+    return {
+        "run_id": job.run_id,
+        "message": message,
+        "gate": described(gate),
+        "metrics": read_json(store, f"{place}/metrics.json"),
+        "places": {
+            "predictions": store.place(PREDICTIONS),
+            "model": store.place(f"{place}/model"),
+            "report": store.place(f"{place}/report.html"),
+        },
+    }
+
+
+def _step_json(job: Job, step: str, name: str) -> dict[str, Any]:
+    made = job.work.finished(step)
+    if made is None:
+        raise CropyieldError(f"step {step!r} of run {job.run_id} is not finished")
+    return dict(json.loads((made / name).read_bytes()))
+
+
+def _contents(made: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(made).as_posix(): file.read_bytes() for file in sorted(made.rglob("*")) if file.is_file()
+    }

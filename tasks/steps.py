@@ -7,7 +7,7 @@ killed half way goes on from the steps it has finished. Prefect is imported here
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,18 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.tasks import Task, exponential_backoff
 
+from data.contracts import SplitName
 from data.errors import StorageError
-from data.features import cutoffs
 from data.runs import read_manifest
 from data.settings import Settings
+from tasks import assemble as assembling
+from tasks import ingest, publish as publishing, results, train as training
+from tasks import normalise as normalising
+from tasks.fits import EVALUATED, PUBLISHED, fits_of
 from tasks.job import Job, open_job
+from tasks.model import Model
+from tasks.progress import report as report_progress
+from tasks.tensors import load_normalised, save_normalised
 
 RETRIES = 3
 
@@ -130,6 +137,49 @@ def _told(what: str, epochs: int) -> Callable[[int, float], None]:
             logger().info("%s: epoch %d of %d, loss %.6g", what, epoch, epochs, loss)
 
     return told
+
+
+@task(name="evaluate", **_POLICY)
+def evaluate(job: Job) -> None:
+    """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season."""
+    with step(job, "evaluated") as folder:
+        if folder is None:
+            return
+        tables = assembled_of(job).datasets
+        found = {}
+        for at, (as_of, table) in enumerate(tables.items()):
+            found[as_of] = results.evaluate_cutoff(models_of(job, as_of), table, job.settings, as_of)
+            report_progress("evaluate", at + 1, len(tables))
+        results.save_results(found, folder, job.run_id)
+        for line in results.story(found):
+            logger().info(line)
+
+
+def models_of(job: Job, as_of: str) -> dict[str, Model]:
+    """The fits that `train` made, by name."""
+    folder = made(job, f"model {as_of}")
+    return {fit: Model.from_files(folder / fit) for fit in (EVALUATED, PUBLISHED)}
+
+
+@task(name="report", **_POLICY)
+def report(job: Job) -> None:
+    """Draw the plots and write the report; put the headline where the Prefect UI shows it."""
+    with step(job, "report") as folder:
+        if folder is not None:
+            reporting.save_report(job, folder)
+    create_markdown_artifact(reporting.headline(job), key="headline", description="Scores beside naive baselines")
+    create_markdown_artifact(reporting.ledger(job), key="ledger", description="What became of every input row")
+
+
+@task(name="publish", **_POLICY)
+def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
+    """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
+    result = publishing.publish(job, accept)
+    logger().info("%s", result["message"])
+    logger().info("gate %s", result["gate"]["reason"])
+    for what, place in result["places"].items():
+        logger().info("%s: %s", what, place)
+    return result
 
 
 def is_finished(job: Job) -> bool:

@@ -33,7 +33,7 @@ def save_normalised(data: Normalised, folder: Path, name: str) -> None:
         "scaling": normaliser.scaling,
         "moments": data.moments,
     }
-    arrays: dict[str, npt.NDArray[Any]] = {"z_NP": data.z_NP, "u_NT": data.u_NT}
+    arrays: dict[str, npt.NDArray[Any]] = {"x_NF": data.x_NF, "y_NT": data.y_NT}
     facts: dict[str, Any] = {"features": normaliser.features}
     for part, value in parts.items():
         for field in fields(value):
@@ -63,4 +63,4 @@ def load_normalised(folder: Path, name: str) -> Normalised:
     normaliser = Normaliser(
         tuple(facts["features"]), parts["baseline"], parts["climatology"], parts["scaling"]
     )
-    return Normalised(normaliser, arrays["z_NP"], arrays["u_NT"], parts["moments"])
+    return Normalised(normaliser, arrays["x_NF"], arrays["y_NT"], parts["moments"])

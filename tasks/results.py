@@ -1,0 +1,75 @@
+"""What the evaluation hands on: metrics, scores, predictions and intervals of every cut-off, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from data.contracts import NAIVE_BASELINES, SCHEMA_VERSION, SplitName
+from data.runs import to_json
+from data.seasons import SeasonTable
+from data.settings import Settings
+from tasks.evaluate import evaluate, evaluation_table, metrics
+from tasks.fits import EVALUATED
+from tasks.hindcast import Hindcast, predictions_of
+from tasks.intervals import LEVELS, Calibration, calibrate
+from tasks.model import Model
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cut-off: what was predicted of every season, and how that compares."""
+
+    evaluated: Hindcast
+    calibration: Calibration
+    metrics: dict[str, Any]
+
+
+def evaluate_cutoff(models: Mapping[str, Model], table: SeasonTable, settings: Settings, as_of: str) -> Result:
+    """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
+    calibration = calibrate(table.of_split(SplitName.TRAIN), settings, as_of)
+    evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
+    excess = {fit: model.record["excess"] for fit, model in models.items()}
+    return Result(evaluated, calibration, metrics(evaluated, excess) | {"intervals": intervals(calibration)})
+
+
+def intervals(calibration: Calibration) -> dict[str, Any]:
+    """Half-widths by level and crop, the seasons they rest on, and why any is missing."""
+    return {
+        "half_width": {
+            str(level): {crop: calibration.half_width.get((level, crop)) for crop in calibration.seasons}
+            for level in LEVELS
+        },
+        "seasons": dict(calibration.seasons),
+        "notes": list(calibration.sentences()),
+    }
+
+
+def save_results(results: Mapping[str, Result], folder: Path, run_id: str) -> None:
+    """Write metrics.json, evaluation.parquet and predictions.parquet into a folder."""
+    evaluated = [result.evaluated for result in results.values()]
+    as_of = {day: result.metrics for day, result in results.items()}
+    content = {"schema": SCHEMA_VERSION, "run_id": run_id, "as_of": as_of}
+    (folder / "metrics.json").write_bytes(to_json(content))
+    pq.write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
+    pq.write_table(predictions_of(evaluated, run_id), folder / "predictions.parquet")
+
+
+def story(results: Mapping[str, Result]) -> list[str]:
+    """A line for each cut-off and crop: its error and the best naive baseline's."""
+    lines = []
+    for day, result in results.items():
+        splits = result.metrics["splits"]
+        split = next(name for name in (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN) if name in splits)
+        for crop, scores in splits[split]["crops"].items():
+            naive = {name: scores["baselines"][name] for name in NAIVE_BASELINES}
+            known = {name: mse for name, mse in naive.items() if mse is not None}
+            best = min(known, key=lambda name: known[name], default=None)
+            beside = f", {best} {known[best]:.6g}" if best else ""
+            lines.append(f"{day} {split} {crop}: MSE {scores['mse']:.6g}{beside}, skill {scores['skill']}")
+        lines += result.metrics["intervals"]["notes"]
+    return lines

@@ -1,0 +1,194 @@
+"""Weather as sums per region-season: part by part, merged in the order of file and row.
+
+The three steps `partition`, `aggregate_part` and `merge_parts` may run anywhere, side by side; the
+result is the same to the last bit, because merging follows the order of the files, not of arrival.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from data.calendar import Resolution
+from data.contracts import WEATHER, OutOfScope, Reason
+from data.errors import InputError
+from data.inputs import shown
+from data.settings import Settings
+from tasks import ledger, rejected
+from tasks.duplicates import Cells, Reread, resolve
+from tasks.feature_plan import make_plan
+from tasks.season_sums import Sums, TimeTable, merge, sum_rows
+from tasks.weather_parts import SECTION, Part, time_table
+from tasks.weather_rows import RowBatch, read_rows
+
+
+@dataclass(frozen=True)
+class Box:
+    """The region-seasons a part may hold: first and last region name and harvest year."""
+
+    regions: tuple[str, str]
+    years: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """What one part gave: sums, rows out of scope, rejected rows, values of text columns.
+
+    `texts` counts, per column of text, the values that aren't empty and those that can't be parsed.
+    """
+
+    part: Part
+    sums: Sums
+    outside: dict[str, int]
+    rejected: pa.Table
+    texts: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Weather:
+    """All weather per region-season, each row of it accounted for.
+
+    `outside` counts rows by OutOfScope; `rejected` holds the rows judged so far; `boxes` say for each
+    of `parts` where a second reading may find a region-season.
+    """
+
+    resolution: Resolution
+    sums: Sums
+    rows: int
+    outside: dict[str, int]
+    rejected: pa.Table
+    parts: tuple[Part, ...]
+    boxes: tuple[Box | None, ...]
+
+
+def aggregate_part(settings: Settings, part: Part) -> Partial:
+    """Judge and sum the rows of one part. Raises InputError when the file can't be read or changed."""
+    plan = make_plan(settings, part.layout.resolution)
+    table = time_table(settings, plan)
+    blocks: list[Sums] = []
+    outside: Counter[OutOfScope] = Counter()
+    tables: list[pa.Table] = []
+    texts: dict[str, tuple[int, int]] = {}
+    for batch in read_rows(settings, part, table):
+        outside.update(batch.outside)
+        if len(batch.rejected):
+            tables.append(batch.rejected)
+        for column, (seen, bad) in batch.texts.items():
+            before = texts.get(column, (0, 0))
+            texts[column] = (before[0] + seen, before[1] + bad)
+        if len(batch):
+            sums, skipped = sum_rows(batch.names, batch.code_N, batch.time_N, batch.values, table)
+            blocks.append(sums)
+            outside.update(skipped)
+    counts = {str(scope): outside[scope] for scope in OutOfScope if outside[scope]}
+    return Partial(part, merge(blocks, plan), counts, pa.concat_tables([rejected.NONE, *tables]), texts)
+
+
+def merge_parts(settings: Settings, partials: Sequence[Partial]) -> Weather:
+    """Merge the partials of all parts, in any order, and decide among rows of one region and time.
+
+    Where rows repeat, the parts concerned are read once more. Raises InputError when a text column
+    holds no number at all, and when already too many rows are rejected.
+    """
+    partials = sorted(partials, key=lambda partial: (partial.part.file, partial.part.first_row))
+    _refuse_texts(settings, partials)
+    rows = sum(partial.part.rows for partial in partials)
+    tables = [partial.rejected for partial in partials]
+    ledger.check_share(settings, WEATHER, pa.concat_tables(tables), rows)
+    plan = make_plan(settings, partials[0].part.layout.resolution)
+    table = time_table(settings, plan)
+    sums = merge([partial.sums for partial in partials], plan)
+    if sums.repeated().any():
+        counted = sum(len(t) for t in tables) + sum(
+            n for partial in partials for n in partial.outside.values()
+        )
+        _refuse_copies(settings, rows, rows - counted - int(sums.observed().sum()))
+        sums, more = resolve(
+            sums, [partial.sums for partial in partials], _reread(settings, partials, table), table, plan
+        )
+        tables += more
+    outside: Counter[str] = Counter()
+    for partial in partials:
+        outside.update(partial.outside)
+    return Weather(
+        partials[0].part.layout.resolution,
+        sums,
+        rows,
+        {str(scope): outside[scope] for scope in OutOfScope if outside[scope]},
+        rejected.sort(pa.concat_tables(tables)),
+        tuple(partial.part for partial in partials),
+        tuple(_box(partial.sums) for partial in partials),
+    )
+
+
+def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reason: Reason) -> pa.Table:
+    """All rows used for some region-seasons (mask or positions in `weather.sums`) as rejected rows.
+
+    Reads the parts again that hold them. Raises InputError, also when a file changed in between.
+    """
+    chosen = weather.sums.take(cell_C)
+    tables = [rejected.NONE]
+    if not len(chosen):
+        return tables[0]
+    plan = make_plan(settings, weather.resolution)
+    table = time_table(settings, plan)
+    cells = Cells(chosen.names, chosen.region_C, chosen.year_C)
+    before = rejected.positions(weather.rejected)
+    name_C = np.array(chosen.names, dtype=object)[chosen.region_C]
+    for part, box in zip(weather.parts, weather.boxes, strict=True):
+        if box is None:
+            continue
+        in_years = (chosen.year_C >= box.years[0]) & (chosen.year_C <= box.years[1])
+        if not any(box.regions[0] <= name <= box.regions[1] for name in name_C[in_years]):
+            continue
+        gone = before.get(part.file, np.zeros(0, np.int64))
+        for batch in read_rows(settings, part, table):
+            if len(batch):
+                cell_N, _ = cells.of_rows(batch, table)
+                rows = batch.take((cell_N >= 0) & ~np.isin(batch.rows(), gone))
+                if len(rows):
+                    tables.append(rows.reject([reason] * len(rows)))
+    return pa.concat_tables(tables)
+
+
+def _reread(settings: Settings, partials: Sequence[Partial], table: TimeTable) -> Reread:
+    def read(n: int) -> Iterator[RowBatch]:
+        return (batch for batch in read_rows(settings, partials[n].part, table) if len(batch))
+
+    return read
+
+
+def _box(sums: Sums) -> Box | None:
+    if not len(sums):
+        return None
+    return Box(
+        (sums.names[int(sums.region_C.min())], sums.names[int(sums.region_C.max())]),
+        (int(sums.year_C.min()), int(sums.year_C.max())),
+    )
+
+
+def _refuse_texts(settings: Settings, partials: Sequence[Partial]) -> None:
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for partial in partials:
+        for column, (seen, bad) in partial.texts.items():
+            before = counts.get((partial.part.file, column), (0, 0))
+            counts[partial.part.file, column] = (before[0] + seen, before[1] + bad)
+    for (file, column), (seen, bad) in counts.items():
+        if seen == bad:
+            raise InputError(
+                f"{shown(settings.weather)}: {file}: column {column!r} is text, and none of its {seen} "
+                f"values is a number; map another column or convert it (settings: [{SECTION}])"
+            )
+
+
+def _refuse_copies(settings: Settings, rows: int, copies: int) -> None:
+    """So many rows repeat others that the run can't go on: don't gather them all first."""
+    if copies > settings.max_rejected * rows:
+        raise InputError(
+            f"{shown(settings.weather)}: {copies} of {rows} rows repeat the region and date of another row, "
+            f"more than max_rejected = {settings.max_rejected:g} allows; is a file there twice?"
+        )
