@@ -69,11 +69,8 @@ def as_png(draw: Draw, size: tuple[float, float] = SIZE, dpi: int = 100) -> byte
 def _render(
     draw: Draw, size: tuple[float, float], kind: str, extra: dict[str, Any], metadata: dict[str, None]
 ) -> bytes:
-    with (
-        _ONE_AT_A_TIME,
-        mpl.rc_context({**mpl.rcParamsDefault, **_STYLE, **extra}),
-        warnings.catch_warnings(),
-    ):
+    style: Any = {**mpl.rcParamsDefault, **_STYLE, **extra}
+    with _ONE_AT_A_TIME, mpl.rc_context(style), warnings.catch_warnings():
         # names in other scripts: the reader's browser has the letters, matplotlib's font need not
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=size)
@@ -102,7 +99,7 @@ def loss_curve(losses: Mapping[str, Sequence[float]], optimum: Mapping[str, floa
             if best is None:
                 continue
             exact = {"label": "exact optimum"} if at == 0 else {}
-            above.axhline(best, color=colour if at else INK, lw=1.1, ls=(0, (4, 2)), **exact)  # type: ignore[arg-type]
+            above.axhline(best, color=colour if at else INK, lw=1.1, ls=(0, (4, 2)), **exact)
             excess_E = loss_E / best - 1 if best > 0 else np.full(len(loss_E), np.nan)
             excess_E[~(excess_E > 0)] = np.nan  # an epoch's running loss can undercut the optimum
             below.plot(epoch_E, excess_E, color=colour, lw=1.4, marker=_few(len(loss_E)))
