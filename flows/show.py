@@ -65,8 +65,8 @@ def _scores(metrics: dict[str, Any]) -> Table:
                 best = min(naive, key=lambda name: naive[name]) if naive else None
                 table.add_row(
                     as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]),
-                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"), _number(naive.get(best or "")),
-                    _number(score["skill"]),
+                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
+                    _number(naive.get(best or "")), _number(score["skill"]),
                 )  # fmt: skip
     return table
 

@@ -10,17 +10,26 @@ from typing import Any
 
 from data import machine
 from data.contracts import SCHEMA_VERSION
-from data.errors import CropyieldError, GateError, InputError
+from data.errors import CropyieldError, GateError
 from data.features import cutoffs
 from data.runs import (
-    MANIFEST, PREDICTIONS, folder, follow, now, point, read_current, read_json, read_manifest, run_settings,
+    MANIFEST,
+    PREDICTIONS,
+    folder,
+    follow,
+    now,
+    point,
+    read_current,
+    read_json,
+    read_manifest,
+    run_settings,
     to_json,
 )  # fmt: skip
 from data.storage import Store, public
 from tasks.fits import EVALUATED, PUBLISHED
 from tasks.gate import Gate, decide
 from tasks.gating import described, judge_run
-from tasks.ingest import digest_inputs
+from tasks.ingest import verify_inputs
 from tasks.job import Job
 
 
@@ -33,7 +42,8 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     store = job.store
     finished = read_manifest(store, job.run_id)
     if finished is None or job.work_name != job.run_id:
-        unchanged_inputs(job)
+        verify_inputs(job.settings.weather, job.weather)
+        verify_inputs(job.settings.yields, job.yields)
         files = run_files(job)
         write_files(store, job.run_id, files, finished)
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
@@ -65,8 +75,8 @@ def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
     decision = decide(gate, current is None or current["run_id"] == run, accept)
     if not decision.publish:
         raise GateError(
-            f"run {run} is kept but not published: {decision.reason}. Look at {store.place(folder(run))}/report.html; "
-            'publish it all the same with --accept "reason"'
+            f"run {run} is kept but not published: {decision.reason}. Look at "
+            f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
         )
     if current is None or current["run_id"] != run or accept:
         point(store, run, described(gate) | {"accepted": accept}, decision.reason)
@@ -156,15 +166,6 @@ def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
         "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
         "machine": machine.facts(),
     }
-
-
-def unchanged_inputs(job: Job) -> None:
-    """Look at the inputs once more before anything is published. Raises InputError when one changed."""
-    for name, before in (("weather", job.weather), ("yields", job.yields)):
-        if digest_inputs(getattr(job.settings, name)) != before:
-            raise InputError(
-                f"{public(getattr(job.settings, name))}: changed while it was being read; run again"
-            )
 
 
 def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`cropyield train` on the inputs that ship, through Prefect's embedded server: what is published, and exit codes."""
+"""`cropyield train` on the inputs that ship, through the embedded server: what is published, exit codes."""
 
 import json
 import shutil
