@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from data.features import season_end
 from data.inputs import shown
 from data.seasons import Flags, Floats, Integers, SeasonTable
 from data.settings import Settings
-from tasks import rejected
+from tasks import rejected, work_files
 from tasks.duplicates import Cells
 from tasks.feature_plan import make_plan
 from tasks.ledger import Ledger, account, check_ledger, check_share
@@ -48,6 +49,38 @@ class Assembled:
     feature_units: dict[str, str]
     rejected: pa.Table
     ledger: Ledger
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made."""
+        tables = {f"dataset-{as_of}": table.to_arrow() for as_of, table in self.datasets.items()}
+        tables |= {f"forecast-{as_of}": table.to_arrow() for as_of, table in self.forecast_rows.items()}
+        about = {
+            "features": {as_of: table.features for as_of, table in self.datasets.items()},
+            "crops": self.crops,
+            "crop_units": self.crop_units,
+            "feature_units": self.feature_units,
+            "ledger": self.ledger,
+        }
+        work_files.write(folder, about, tables | {"rejected": self.rejected})
+
+    @classmethod
+    def load(cls, folder: Path) -> Assembled:
+        """Read what `save` wrote."""
+        about = work_files.read(folder)
+        crops = tuple(about["crops"])
+
+        def tables(kind: str) -> dict[str, SeasonTable]:
+            return {
+                as_of: SeasonTable.from_arrow(
+                    work_files.read_table(folder, f"{kind}-{as_of}"), tuple(names), crops
+                )
+                for as_of, names in about["features"].items()
+            }
+
+        return cls(
+            tables("dataset"), tables("forecast"), crops, about["crop_units"], about["feature_units"],
+            work_files.read_table(folder, "rejected"), about["ledger"],
+        )  # fmt: skip
 
 
 def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
