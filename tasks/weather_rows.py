@@ -46,7 +46,7 @@ class RowBatch:
     values: dict[str, Floats]
     index_N: Integers | None = None
     outside: dict[OutOfScope, int] = field(default_factory=dict)
-    rejected: pa.Table = rejected.NONE
+    rejected: pa.Table = field(default_factory=lambda: rejected.NONE)
     texts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ Shapes: N rows of a file, X yields.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,12 @@ from data.inputs import shown
 from data.parquet import read_footers
 from data.seasons import Flags, Floats, Integers
 from data.settings import Settings
-from tasks import ledger, rejected
+from tasks import ledger, rejected, work_files
 from tasks.duplicates import KEPT, judge_copies
 from tasks.yield_rows import YieldCells, YieldReader, take
+
+_ARRAYS = ("region_X", "year_X", "crop_X", "value_X", "file_X", "row_X")
+_DESCRIBING = ("regions", "crops", "files", "units", "wide", "rows", "outside")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,21 @@ class Yields:
 
     def __len__(self) -> int:
         return len(self.year_X)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made."""
+        about = {name: getattr(self, name) for name in _DESCRIBING}
+        arrays = {name: pa.array(getattr(self, name)) for name in _ARRAYS}
+        work_files.write(folder, about, {"yields": pa.table(arrays), "rejected": self.rejected})
+
+    @classmethod
+    def load(cls, folder: Path) -> Yields:
+        """Read what `save` wrote."""
+        about = work_files.read(folder)
+        table = work_files.read_table(folder, "yields")
+        lists = {name: tuple(about[name]) for name in ("regions", "crops", "files")}
+        arrays = {name: table[name].to_numpy().copy() for name in _ARRAYS}
+        return cls(**(about | lists | arrays), rejected=work_files.read_table(folder, "rejected"))
 
     def reject(self, chosen_X: Flags, reason: Reason) -> pa.Table:
         """Some of the yields as rejected rows."""
