@@ -82,7 +82,7 @@ class Baseline:
         origin_NT = _of_region(self.origin_RT, self.pooled_origin_T, region_N)
         return level_NT + slope_NT * (year_N[:, None] - origin_NT)
 
-    def intercept_RT(self) -> Floats:
+    def intercepts(self) -> Floats:
         """Value of each line at the year 0, the pooled one last: shape [R + 1, T]."""
         level, slope, origin = (
             np.vstack((known, pooled))

@@ -1,23 +1,58 @@
 """How rows become batches: dealt once like cards, then served as whole blocks in a new order each epoch.
 
-Shapes: N rows, B rows of a block, P columns, T crops, K blocks.
+Shapes: N rows, K blocks, B rows of a block, P columns, T crops, C = P + T (+ T where crops are missing).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from data.seasons import Floats
 from tasks.device import fits
+
+# numbers that are put into place while they lie in a core's cache
+_CHUNK = 1 << 17
+
+
+class Rows(Protocol):
+    """Training rows that can be had piece by piece, so that no whole copy of them is made."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """N, P and T."""
+
+    def fill(self, rows: slice, out_BC: npt.NDArray[Any]) -> None:
+        """Put inputs into the first P columns and targets (NaN: not grown) into the next T."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRows:
+    """Rows that lie ready in two arrays, x_NP and y_NT."""
+
+    x_NP: Floats
+    y_NT: Floats
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (*self.x_NP.shape, self.y_NT.shape[1])
+
+    def fill(self, rows: slice, out_BC: npt.NDArray[Any]) -> None:
+        P = self.x_NP.shape[1]
+        out_BC[:, :P] = self.x_NP[rows]
+        out_BC[:, P:] = self.y_NT[rows]
 
 
 class Batch(NamedTuple):
-    """One block: inputs, targets (0 where not grown) and which are grown (None: all)."""
+    """One block: inputs, targets (0 where not grown) and 1 where grown (None: all are)."""
 
     x_BP: Tensor
     y_BT: Tensor
@@ -25,73 +60,67 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Dealt(Dataset[Batch]):
-    """Rows in the order of their blocks; a block is a view, found without touching a row."""
+class Dealt(Dataset[Tensor]):
+    """Rows in the order of their blocks; a block is a view, found without touching a row.
 
-    x_NP: Tensor
-    y_NT: Tensor
-    grown_NT: Tensor | None
-    edges: tuple[int, ...]
+    `rows_KBC` holds inputs, targets and, where any is missing, a column per crop that is 1 where
+    it is grown. `sizes` are the rows of each block: they differ by one at most.
+    """
+
+    rows_KBC: Tensor
+    sizes: tuple[int, ...]
+    inputs: int
+    crops: int
+    grown_T: tuple[float, ...]
 
     def __len__(self) -> int:
-        return len(self.edges) - 1
+        return len(self.sizes)
 
-    def __getitem__(self, block: int) -> Batch:
-        rows = slice(self.edges[block], self.edges[block + 1])
-        return Batch(self.x_NP[rows], self.y_NT[rows], None if self.grown_NT is None else self.grown_NT[rows])
+    def __getitem__(self, block: int) -> Tensor:
+        return self.rows_KBC[block, : self.sizes[block]]
 
-    def tensors(self) -> list[Tensor]:
-        return [tensor for tensor in (self.x_NP, self.y_NT, self.grown_NT) if tensor is not None]
-
-    def to(self, device: torch.device) -> Dealt:
-        """All rows on the device if they fit there; else pinned, so that blocks travel while it works."""
-        if device.type == "cpu":
-            return self
-        if fits(sum(tensor.nbytes for tensor in self.tensors()), device):
-            return self._each(lambda tensor: tensor.to(device))
-        return self._each(lambda tensor: tensor.pin_memory())
-
-    def _each(self, move: object) -> Dealt:
-        assert callable(move)
-        grown = None if self.grown_NT is None else move(self.grown_NT)
-        return Dealt(move(self.x_NP), move(self.y_NT), grown, self.edges)
+    def split(self, block_BC: Tensor) -> Batch:
+        """A block's columns by what they are."""
+        at = self.inputs + self.crops
+        grown_BT = block_BC[:, at:] if block_BC.shape[1] > at else None
+        return Batch(block_BC[:, : self.inputs], block_BC[:, self.inputs : at], grown_BT)
 
 
-def deal(x_NP: Tensor, y_NT: Tensor, batch_size: int, seed: int) -> Dealt:
-    """Deal rows to K = ceil(N / batch_size) blocks whose sizes differ by one at most.
+def deal(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Dealt:
+    """Deal rows to K = ceil(N / batch_size) blocks.
 
-    Each run of K neighbours is dealt one row to each block, starting at a random block: a random
-    row of every run, so that a block is a good sample of the whole however the rows are sorted
-    (region, year, yield), and the memory is read in order. NaN in y means not grown.
+    Each run of K neighbours is dealt one row to each block, beginning at a random block. So a block
+    holds a random row of every run: a good sample of the whole however the rows are sorted (region,
+    year, yield), and also where they repeat with a period. Memory is read in order.
     """
-    N = len(x_NP)
+    N, P, T = source.shape
     K = max(1, -(-N // batch_size))
-    grown_NT = ~y_NT.isnan()
-    complete = bool(grown_NT.all())
-    if K > 1:
-        order_N, edges = _cards(N, K, seed)
-        x_NP, y_NT = x_NP[order_N], y_NT[order_N]
-        grown_NT = grown_NT if complete else grown_NT[order_N]
-    else:
-        edges = (0, N)
-    if not complete:
-        y_NT = torch.where(grown_NT, y_NT, 0.0)
-    return Dealt(x_NP, y_NT, None if complete else grown_NT.to(y_NT.dtype), edges)
-
-
-def _cards(N: int, K: int, seed: int) -> tuple[Tensor, tuple[int, ...]]:
-    """Rows in the order of blocks, and where each block begins."""
     runs = -(-N // K)
-    start = torch.randint(K, (runs,), generator=torch.Generator().manual_seed(seed))
-    first = torch.arange(runs) * K
-    blocks, edges = [], [0]
-    for block in range(K):
-        rows = first + (block - start) % K
-        if rows[-1] >= N:  # the last run is short
-            rows = rows[:-1]
-        blocks.append(rows)
-        edges.append(edges[-1] + len(rows))
-    return torch.cat(blocks), tuple(edges)
+    begin_R = torch.randint(K, (runs,), generator=torch.Generator().manual_seed(seed)).numpy()
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    dealt_KBC = np.zeros((K, runs, P + T), kind)
+    some = max(1, _CHUNK // (K * (P + T)))
+    piece = np.empty((some * K, P + T), kind)
+    card_K = np.arange(K)[:, None]
+    for run in range(0, runs, some):
+        rows = slice(run * K, min(N, (run + some) * K))
+        source.fill(rows, piece[: rows.stop - rows.start])
+        begin = begin_R[run : run + some]
+        order_KR = (card_K - begin) % K + np.arange(len(begin)) * K
+        dealt_KBC[:, run : run + some] = np.take(piece, order_KR, axis=0)
+    sizes = np.full(K, runs)
+    if runs * K > N:  # the last run is short: some blocks got what isn't there
+        missing = (np.arange(K) - begin_R[-1]) % K >= N - (runs - 1) * K
+        sizes[missing] -= 1
+        dealt_KBC[missing, -1] = 0.0
+    y_KBT = dealt_KBC[:, :, P:]
+    grown_T = (float(N),) * T
+    if np.isnan(y_KBT).any():
+        grown_KBT = (~np.isnan(y_KBT)).astype(kind)
+        grown_KBT[sizes < runs, -1] = 0.0
+        dealt_KBC = np.concatenate((dealt_KBC[:, :, :P], np.nan_to_num(y_KBT), grown_KBT), axis=2)
+        grown_T = tuple(grown_KBT.sum(axis=(0, 1), dtype=np.float64).tolist())
+    return Dealt(torch.from_numpy(dealt_KBC), tuple(sizes.tolist()), P, T, grown_T)
 
 
 class _Order(Sampler[int]):
@@ -104,35 +133,61 @@ class _Order(Sampler[int]):
         return self.blocks
 
     def __iter__(self) -> Iterator[int]:
-        # one stream of random numbers per epoch, so that a resumed run needs no history
+        # random numbers of its own for each epoch, so that a resumed run needs no history
         mixed = (self.seed * 1_000_003 + self.epoch + 1) % 2**63
         return iter(torch.randperm(self.blocks, generator=torch.Generator().manual_seed(mixed)).tolist())
 
 
 class Batches:
-    """A DataLoader over dealt rows: `epoch(e)` yields its batches on the device."""
+    """A DataLoader over dealt rows: `epoch(e)` yields its batches on the device.
 
-    def __init__(self, dealt: Dealt, device: torch.device, seed: int) -> None:
-        self._order = _Order(len(dealt), seed)
+    Rows that fit on the device go there once. Others stay in pinned memory, and each block travels while
+    the device works on the one before (`resident` overrides the choice).
+    """
+
+    def __init__(self, dealt: Dealt, device: torch.device, seed: int, resident: bool | None = None) -> None:
+        rows = dealt.rows_KBC
+        self._streams = not (fits(rows.nbytes, device) if resident is None else resident)
+        self._side = torch.cuda.Stream(device) if self._streams and device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        if not self._streams:
+            rows = rows.to(device)
+        elif device.type == "cuda":
+            rows = rows.pin_memory()
+        self._dealt = Dealt(rows, dealt.sizes, dealt.inputs, dealt.crops, dealt.grown_T)
         self._device = device
-        # batch_size None: an item is already a whole batch, so nothing is collated row by row
-        self._loader = DataLoader(dealt, batch_size=None, sampler=self._order, collate_fn=_as_it_is)
+        self._order = _Order(len(dealt), seed)
+        # batch_size None: an item is a whole block already, nothing is collated row by row;
+        # a generator of its own: the loader must not draw from the process's random numbers
+        self._loader = DataLoader(
+            self._dealt, batch_size=None, sampler=self._order, generator=torch.Generator(),
+            collate_fn=_as_it_is,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._order)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Batches of one epoch (0-based), in its own order."""
         self._order.epoch = epoch
-        ahead: Batch | None = None
-        for batch in self._loader:
-            # the next block travels while the device works on this one
-            coming = Batch(*(None if t is None else t.to(self._device, non_blocking=True) for t in batch))
-            if ahead is not None:
-                yield ahead
-            ahead = coming
-        if ahead is not None:
-            yield ahead
+        blocks: Iterator[Tensor] = iter(self._loader)
+        if self._streams:
+            blocks = self._ahead(blocks)
+        return (self._dealt.split(block) for block in blocks)
+
+    def _ahead(self, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
+        waiting: Tensor | None = None
+        for block in blocks:
+            with torch.cuda.stream(self._side) if self._side else nullcontext():
+                coming = block.to(self._device, non_blocking=True)
+            if waiting is not None:
+                yield waiting
+            if self._side:
+                torch.cuda.current_stream(self._device).wait_stream(self._side)
+                coming.record_stream(torch.cuda.current_stream(self._device))
+            waiting = coming
+        if waiting is not None:
+            yield waiting
 
 
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
+def _as_it_is(block: Any) -> Any:
+    return block

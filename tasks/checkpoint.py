@@ -1,19 +1,22 @@
-"""What a killed training run continues from: one file, replaced whole, that knows which run it belongs to."""
+"""What a killed training run continues from: one file, replaced whole, that knows its run."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from data.seasons import Floats
+
 _FILE = "training.safetensors"
+_EVERY = 10
 
 
 @dataclass
@@ -28,60 +31,86 @@ class Progress:
     """Epochs without a better validation loss."""
     best: float = float("inf")
     """Best validation loss so far."""
-    squares: list[list[float]] = field(default_factory=list)
-    """Each epoch's mean squared error per crop."""
+    losses: list[float] = field(default_factory=list)
+    """Each epoch's mean over crops of the mean squared error, in yield units."""
+
+    def add(self, mse_T: list[float], unit_T: Floats) -> float:
+        """Note an epoch and return its loss."""
+        self.epoch += 1
+        self.losses.append(float(np.mean(np.asarray(mse_T) * unit_T**2)))
+        return self.losses[-1]
+
+    def watch(self, loss: float, patience: int) -> None:
+        """Begin to settle once `patience` epochs have brought no better validation loss."""
+        if self.epoch >= self.begun:
+            return
+        self.waited = 0 if loss < self.best else self.waited + 1
+        self.best = min(self.best, loss)
+        if self.waited >= patience:
+            self.begun = self.epoch
 
 
-def fingerprint(tensors: Iterable[Tensor], *facts: object) -> str:
-    """Digest of what a training run depends on."""
-    digest = hashlib.sha256(repr(facts).encode())
-    for tensor in tensors:
-        digest.update(repr((tensor.shape, tensor.dtype)).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy())
-    return digest.hexdigest()
+class Checkpoint:
+    """The state of one run, in a folder; without a folder it keeps nothing.
 
+    The run is known by its rows, settings and plan, so that another run's file is passed over.
+    """
 
-def save_progress(
-    folder: Path, run: str, progress: Progress, model: torch.nn.Linear, optimizer: torch.optim.SGD
-) -> None:
-    """Write the run's state to a temporary name and rename it."""
-    tensors = {
-        "run": torch.frombuffer(bytearray.fromhex(run), dtype=torch.uint8),
-        "counts": torch.tensor([progress.epoch, progress.begun, progress.waited]),
-        "best": torch.tensor(progress.best, dtype=torch.float64),
-        "squares": torch.tensor(progress.squares, dtype=torch.float64),
-    }
-    for name, parameter in model.named_parameters():
-        tensors[name] = parameter.detach().cpu().contiguous()
-        momentum = optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"{name}_momentum"] = momentum.cpu().contiguous()
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{_FILE}.tmp"
-    with temporary.open("wb") as file:
-        file.write(save(tensors))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / _FILE)
+    def __init__(
+        self,
+        folder: Path | None,
+        model: torch.nn.Linear,
+        optimizer: torch.optim.SGD,
+        rows: Tensor,
+        facts: tuple[object, ...],
+    ) -> None:
+        self._folder, self._model, self._optimizer = folder, model, optimizer
+        self._run = torch.empty(0, dtype=torch.uint8)
+        if folder is not None:
+            digest = hashlib.sha256(repr(facts).encode())
+            for parameter in model.parameters():
+                digest.update(parameter.detach().cpu().numpy().tobytes())
+            digest.update(rows.numpy().data.cast("B"))
+            self._run = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
 
+    def save(self, progress: Progress) -> None:
+        """Keep the state every tenth epoch: written to a temporary name, flushed and renamed."""
+        if self._folder is None or progress.epoch % _EVERY:
+            return
+        tensors = {
+            "run": self._run,
+            "counts": torch.tensor([progress.epoch, progress.begun, progress.waited]),
+            "best": torch.tensor(progress.best, dtype=torch.float64),
+            "losses": torch.tensor(progress.losses, dtype=torch.float64),
+        }
+        for name, parameter in self._model.named_parameters():
+            tensors[name] = parameter.detach().cpu().contiguous()
+            momentum = self._optimizer.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"{name}_momentum"] = momentum.cpu().contiguous()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / f"{_FILE}.tmp"
+        with temporary.open("wb") as file:
+            file.write(save(tensors))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._folder / _FILE)
 
-def load_progress(
-    folder: Path, run: str, model: torch.nn.Linear, optimizer: torch.optim.SGD
-) -> Progress | None:
-    """The state of this very run, put into model and optimizer; None where there is none."""
-    try:
-        tensors = load((folder / _FILE).read_bytes())
-    except (FileNotFoundError, SafetensorError):
-        return None
-    if bytes(tensors["run"].tolist()).hex() != run:
-        return None
-    restore: Callable[[Tensor, Tensor], Tensor] = lambda like, value: value.to(like.device)  # noqa: E731
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(tensors[name])
-            if f"{name}_momentum" in tensors:
-                optimizer.state[parameter]["momentum_buffer"] = restore(
-                    parameter, tensors[f"{name}_momentum"]
-                )
-    epoch, begun, waited = (int(count) for count in tensors["counts"])
-    return Progress(epoch, begun, waited, float(tensors["best"]), tensors["squares"].tolist())
+    def load(self) -> Progress | None:
+        """Put the kept state into model and optimizer; None where this run has left none."""
+        if self._folder is None:
+            return None
+        try:
+            tensors = load((self._folder / _FILE).read_bytes())
+        except (FileNotFoundError, SafetensorError):
+            return None
+        if not torch.equal(tensors["run"], self._run):
+            return None
+        with torch.no_grad():
+            for name, parameter in self._model.named_parameters():
+                parameter.copy_(tensors[name])
+                momentum = tensors.get(f"{name}_momentum")
+                if momentum is not None:
+                    self._optimizer.state[parameter]["momentum_buffer"] = momentum.to(parameter.device)
+        epoch, begun, waited = (int(count) for count in tensors["counts"])
+        return Progress(epoch, begun, waited, float(tensors["best"]), tensors["losses"].tolist())

@@ -37,7 +37,8 @@ def choose_device(name: str, precision: str = "float32") -> torch.device:
         )
     if wanted not in usable:
         raise DeviceError(
-            "training.device: mps has no float64; set training.precision = 'float32' or training.device = 'cpu'"
+            "training.device: mps has no float64; "
+            "set training.precision = 'float32' or training.device = 'cpu'"
         )
     return torch.device(wanted)
 

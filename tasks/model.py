@@ -144,9 +144,9 @@ class Model:
                 Baseline(facts["baseline"], regions, crops, *(tensors[name] for name in _BASELINE)),
                 Climatology(*(tensors[name] for name in _CLIMATOLOGY)),
                 Scaling(
-                    *(tensors[name] for name in _SCALING),
-                    tuple(facts["constant"]),
-                    tuple(facts["collinear"]),
+                    **{name: tensors[name] for name in _SCALING},
+                    constant=tuple(facts["constant"]),
+                    collinear=tuple(facts["collinear"]),
                 ),
                 tensors["weight_TP"],
                 tensors["bias_T"],

@@ -1,4 +1,4 @@
-"""Sums over the rows, gathered in one pass in float64: means, squares and products of features and yields.
+"""Sums over the rows, gathered in one pass in float64: means and mean products of features and yields.
 
 Shapes: N rows, F features, T crops.
 """
@@ -11,20 +11,21 @@ from typing import Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from data.seasons import Floats
 
-# rows whose sums are formed while they lie in a core's cache, in numbers of float64
-_CHUNK = 1 << 16
+# numbers whose products are summed at a time: more waste the cache, fewer the call
+_CHUNK = 1 << 18
 _SAMPLE = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Central moments of each crop's own rows, and of all rows (`all_`).
+    """Central moments of each crop's own rows, and of all rows (`all_`), divided by their number.
 
-    Per crop: `rows_T`, means `x_TF` and `y_T`, mean products of departures from them `xx_TFF`,
-    `xy_TF`, `yy_T`. All divided by the number of rows. Units: those of what was gathered.
+    Per crop: `rows_T`, means `x_TF` and `y_T`, and mean products of departures from them `xx_TFF`,
+    `xy_TF`, `yy_T`, in the units of what was gathered.
     """
 
     rows_T: Floats
@@ -39,23 +40,23 @@ class Moments:
 
     def scaled(self, centre_F: Floats, matrix_FP: Floats, y_centre_T: Floats, y_scale_T: Floats) -> Self:
         """The moments of z = (x - centre) @ matrix and u = (y - y_centre) / y_scale."""
-        m = torch.from_numpy(matrix_FP)
-
-        def squared(xx: Floats) -> Floats:
-            return np.asarray((m.T @ torch.from_numpy(xx) @ m).numpy())
+        matrix = torch.from_numpy(matrix_FP)
 
         def moved(x: Floats) -> Floats:
-            return np.asarray((torch.from_numpy(x - centre_F) @ m).numpy())
+            return np.asarray((torch.from_numpy(x) @ matrix).numpy())
+
+        def squared(xx: Floats) -> Floats:
+            return np.asarray((matrix.T @ torch.from_numpy(xx) @ matrix).numpy())
 
         return type(self)(
             self.rows_T,
-            moved(self.x_TF),
+            moved(self.x_TF - centre_F),
             (self.y_T - y_centre_T) / y_scale_T,
             squared(self.xx_TFF),
-            np.asarray((torch.from_numpy(self.xy_TF) @ m).numpy()) / y_scale_T[:, None],
+            moved(self.xy_TF) / y_scale_T[:, None],
             self.yy_T / y_scale_T**2,
             self.all_rows,
-            moved(self.all_x_F),
+            moved(self.all_x_F - centre_F),
             squared(self.all_xx_FF),
         )
 
@@ -63,46 +64,67 @@ class Moments:
 def gather(x_NF: Floats, y_NT: Floats) -> Moments:
     """Moments of features and yields (NaN: not grown) over all rows.
 
-    Stable for large offsets: sums are of departures from the mean of a sample of rows.
+    Stable for large offsets (years, kelvins): what is summed are departures from a sample's mean.
     """
     (N, F), T = x_NF.shape, y_NT.shape[1]
-    step = max(1, N // _SAMPLE)
-    x0_F = x_NF[::step].mean(axis=0, dtype=np.float64) if N else np.zeros(F)
-    y0_T = _mean_of_known(y_NT[::step])
-    whole = torch.zeros(1 + F + T, 1 + F + T, dtype=torch.float64)
-    crops = torch.zeros(T, 2 + F, 2 + F, dtype=torch.float64)
-    complete = not np.isnan(y_NT).any()
-    for rows in _chunks(N, 1 + F + T):
-        a = torch.ones(rows.stop - rows.start, 1 + F + T, dtype=torch.float64)
-        np.subtract(x_NF[rows], x0_F, out=a.numpy()[:, 1 : 1 + F])
-        np.subtract(y_NT[rows], y0_T, out=a.numpy()[:, 1 + F :])
+    shift_C = _sample_means(x_NF, y_NT)
+    C = len(shift_C)  # 1, features, yields
+    everything = torch.zeros(C, C, dtype=torch.float64)
+    own = torch.zeros(T, 1 + F, 1 + F, dtype=torch.float64)
+    for a_CB in _columns(x_NF, y_NT, shift_C):
+        y_TB = a_CB[1 + F :]
+        grown_TB = ~y_TB.isnan()
+        complete = bool(grown_TB.all())
+        if not complete:
+            y_TB.nan_to_num_(0.0)
+            for at in range(T):
+                rows_CB = a_CB[: 1 + F, grown_TB[at]]
+                own[at] += rows_CB @ rows_CB.T
+        products = a_CB @ a_CB.T
+        everything += products
         if complete:
-            whole += a.T @ a
-            continue
-        whole[: 1 + F, : 1 + F] += a[:, : 1 + F].T @ a[:, : 1 + F]
-        for at in range(T):
-            own = a[:, [*range(1 + F), 1 + F + at]]
-            own = own[~own[:, -1].isnan()]
-            crops[at] += own.T @ own
-    if complete:
-        for at in range(T):
-            kept = [*range(1 + F), 1 + F + at]
-            crops[at] = whole[kept][:, kept]
-    rows_T = crops[:, 0, 0]
-    means = crops[:, 0, 1:] / rows_T.clamp(min=1)[:, None]
-    products = crops[:, 1:, 1:] / rows_T.clamp(min=1)[:, None, None] - means[:, :, None] * means[:, None, :]
-    mean = whole[0, 1 : 1 + F] / max(N, 1)
+            own += products[: 1 + F, : 1 + F]
+    rows = own[:, 0, 0].clamp(min=1.0)
+    x_TF = own[:, 0, 1:] / rows[:, None]
+    y_T = everything[0, 1 + F :] / rows
+    xy_TF = everything[1 + F :, 1 : 1 + F] / rows[:, None] - x_TF * y_T[:, None]
+    all_x_F = everything[0, 1 : 1 + F] / max(N, 1)
     return Moments(
-        rows_T.numpy(),
-        means[:, :F].numpy() + x0_F,
-        means[:, F].numpy() + y0_T,
-        products[:, :F, :F].numpy(),
-        products[:, :F, F].numpy(),
-        products[:, F, F].clamp(min=0).numpy(),
+        own[:, 0, 0].numpy(),
+        x_TF.numpy() + shift_C[1 : 1 + F],
+        y_T.numpy() + shift_C[1 + F :],
+        (own[:, 1:, 1:] / rows[:, None, None] - x_TF[:, :, None] * x_TF[:, None, :]).numpy(),
+        xy_TF.numpy(),
+        (everything.diagonal()[1 + F :] / rows - y_T**2).clamp(min=0).numpy(),
         N,
-        mean.numpy() + x0_F,
-        (whole[1 : 1 + F, 1 : 1 + F] / max(N, 1) - torch.outer(mean, mean)).numpy(),
+        all_x_F.numpy() + shift_C[1 : 1 + F],
+        (everything[1 : 1 + F, 1 : 1 + F] / max(N, 1) - torch.outer(all_x_F, all_x_F)).numpy(),
     )
+
+
+def _columns(x_NF: Floats, y_NT: Floats, shift_C: Floats) -> Iterator[Tensor]:
+    """Pieces of the rows as columns (1, features, yields) minus their shift; the memory is reused."""
+    (N, F), C = x_NF.shape, len(shift_C)
+    size = max(64, _CHUNK // C)
+    piece = torch.ones(C, size, dtype=torch.float64)
+    for start in range(0, N, size):
+        count = min(size, N - start)
+        if count < size:
+            piece = torch.ones(C, count, dtype=torch.float64)
+        values = piece.numpy()
+        for at in range(1, C):
+            column_N = x_NF[:, at - 1] if at <= F else y_NT[:, at - 1 - F]
+            np.subtract(column_N[start : start + count], shift_C[at], out=values[at])
+        yield piece
+
+
+def _sample_means(x_NF: Floats, y_NT: Floats) -> Floats:
+    step = max(1, len(x_NF) // _SAMPLE)
+    y_ST = y_NT[::step]
+    known_ST = ~np.isnan(y_ST)
+    y_T = np.where(known_ST, y_ST, 0.0).sum(axis=0) / np.maximum(known_ST.sum(axis=0), 1)
+    x_F = x_NF[::step].sum(axis=0, dtype=np.float64) / max(len(y_ST), 1)
+    return np.concatenate(([0.0], x_F, y_T))
 
 
 def triangle(x_NF: Floats, centre_F: Floats, scale_F: Floats) -> Floats:
@@ -113,21 +135,10 @@ def triangle(x_NF: Floats, centre_F: Floats, scale_F: Floats) -> Floats:
     """
     F = x_NF.shape[1]
     r_FF = torch.zeros(0, F, dtype=torch.float64)
-    for rows in _chunks(len(x_NF), max(F, 1)):
-        block = torch.from_numpy((x_NF[rows] - centre_F) / scale_F)
+    size = max(4 * F, _CHUNK // max(F, 1))
+    for start in range(0, len(x_NF), size):
+        block = torch.from_numpy((x_NF[start : start + size] - centre_F) / scale_F)
         r_FF = torch.linalg.qr(torch.cat((r_FF, block)), mode="r").R
     padded = torch.zeros(F, F, dtype=torch.float64)
     padded[: len(r_FF)] = r_FF
     return np.asarray(padded.numpy())
-
-
-def _chunks(N: int, width: int) -> Iterator[slice]:
-    size = max(1024, 4 * width, _CHUNK // width)
-    for start in range(0, N, size):
-        yield slice(start, min(start + size, N))
-
-
-def _mean_of_known(y_NT: Floats) -> Floats:
-    known_NT = ~np.isnan(y_NT)
-    total_T: Floats = np.where(known_NT, y_NT, 0.0).sum(axis=0, dtype=np.float64)
-    return total_T / np.maximum(known_NT.sum(axis=0), 1)

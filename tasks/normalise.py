@@ -6,9 +6,10 @@ Shapes: N rows, F features, P trained columns, T crops, R regions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data.errors import InputError
 from data.seasons import Floats, Integers, SeasonTable
@@ -58,7 +59,8 @@ class Normaliser:
 
     def transform(self, table: SeasonTable) -> tuple[Floats, Floats]:
         """Inputs z_NP and targets u_NT (NaN where not grown) in scaled units."""
-        u_NT = (self.yield_departures(table) - self.scaling.y_centre_T) / self.scaling.y_scale_T
+        u_NT = np.empty(table.y_NT.shape)
+        self.scaling.targets(self.yield_departures(table), u_NT)
         return self.scaling.transform(self.departures(table)), u_NT
 
     def inverse(
@@ -86,7 +88,7 @@ class Normaliser:
         offset_T = scaling.y_centre_T + scaling.y_scale_T * bias_T
         climatology_RF = np.vstack((self.climatology.mean_RF, self.climatology.pooled_F)) + scaling.centre_F
         intercept_RT = (
-            self.baseline.intercept_RT() + offset_T - np.einsum("rf,tf->rt", climatology_RF, weight_TF)
+            self.baseline.intercepts() + offset_T - np.einsum("rf,tf->rt", climatology_RF, weight_TF)
         )
         slope_RT = np.vstack((self.baseline.slope_RT, self.baseline.pooled_slope_T))
         return weight_TF, intercept_RT, slope_RT
@@ -94,12 +96,33 @@ class Normaliser:
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
-    """Training rows in scaled units, in the order of region and year, and their moments."""
+    """Training rows in the order of region and year, to be had in scaled units piece by piece.
+
+    `x_NF` and `y_NT` are departures in raw units; `moments` those of the scaled rows.
+    """
 
     normaliser: Normaliser
-    z_NP: Floats
-    u_NT: Floats
+    x_NF: Floats
+    y_NT: Floats
     moments: Moments
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """N, P and T."""
+        return (len(self.x_NF), self.normaliser.scaling.matrix_FP.shape[1], self.y_NT.shape[1])
+
+    def fill(self, rows: slice, out_BC: npt.NDArray[Any]) -> None:
+        """Put z into the first P columns and u into the next T, rounded to their type."""
+        P = self.shape[1]
+        self.normaliser.scaling.inputs(self.x_NF[rows], out_BC[:, :P])
+        self.normaliser.scaling.targets(self.y_NT[rows], out_BC[:, P:])
+
+    def scaled(self) -> tuple[Floats, Floats]:
+        """z_NP and u_NT in float64, all at once."""
+        N, P, T = self.shape
+        rows_NC = np.empty((N, P + T))
+        self.fill(slice(0, N), rows_NC)
+        return rows_NC[:, :P], rows_NC[:, P:]
 
 
 def normalise(table: SeasonTable, settings: Settings) -> Normalised:
@@ -128,23 +151,29 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
         keep_collinear=settings.training.weight_decay > 0 and settings.training.scaling == "standard",
     )  # fmt: skip
     normaliser = Normaliser(table.features, baseline, climatology, scaling)
-    z_NP = scaling.transform(x_NF)
-    u_NT = (y_NT - scaling.y_centre_T) / scaling.y_scale_T
     if delicate and settings.training.scaling == "whiten":
-        moments = gather(z_NP, u_NT)
+        u_NT = np.empty(y_NT.shape)
+        scaling.targets(y_NT, u_NT)
+        moments = gather(scaling.transform(x_NF), u_NT)
     else:
         moments = raw.scaled(scaling.centre_F, scaling.matrix_FP, scaling.y_centre_T, scaling.y_scale_T)
-    return Normalised(normaliser, z_NP, u_NT, moments)
+    return Normalised(normaliser, x_NF, y_NT, moments)
 
 
 def training_rows(table: SeasonTable) -> SeasonTable:
     """Rows with a yield, sorted by region and year; regions without any are forgotten."""
-    known_N = ~np.isnan(table.y_NT).all(axis=1)
+    known_N = ~np.isnan(table.y_NT[:, 0]) if table.crops else np.zeros(len(table), dtype=np.bool_)
+    for at in range(1, len(table.crops)):
+        if known_N.all():
+            break
+        known_N |= ~np.isnan(table.y_NT[:, at])
     if not known_N.all():
         table = table.take(known_N)
-    key_N = table.region_N * 20_000 + table.year_N
-    if (key_N[1:] < key_N[:-1]).any():
-        table = table.take(np.lexsort((table.year_N, table.region_N)))
+    region_N, year_N = table.region_N, table.year_N
+    behind_N = region_N[1:] < region_N[:-1]
+    behind_N |= (region_N[1:] == region_N[:-1]) & (year_N[1:] < year_N[:-1])
+    if behind_N.any():
+        table = table.take(np.lexsort((year_N, region_N)))
     used_R = np.bincount(table.region_N, minlength=len(table.region_names)) > 0
     if used_R.all():
         return table

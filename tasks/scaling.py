@@ -6,9 +6,10 @@ Shapes: N rows, F features, P trained columns (at most F), T crops.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from data.seasons import Floats
@@ -37,21 +38,37 @@ class Scaling:
 
     def transform(self, departure_NF: Floats) -> Floats:
         """z_NP in float64; units of one standard deviation."""
-        per_column = self.columns()
-        if per_column is None:
-            centred = torch.from_numpy(departure_NF - self.centre_F)
-            return np.asarray((centred @ torch.from_numpy(self.matrix_FP)).numpy())
-        kept, factor_P = per_column
-        return np.asarray((departure_NF[:, kept] - self.centre_F[kept]) * factor_P)
+        z_NP = np.empty((len(departure_NF), self.matrix_FP.shape[1]))
+        self.inputs(departure_NF, z_NP)
+        return z_NP
 
-    def columns(self) -> tuple[list[int], Floats] | None:
-        """Kept features and their factors where each column is one feature (z-scores), else None."""
-        F, P = self.matrix_FP.shape
-        kept = [at for at in range(F) if self.matrix_FP[at].any()]
-        diagonal_P = self.matrix_FP[kept, range(P)] if len(kept) == P else np.zeros(P)
-        if np.count_nonzero(self.matrix_FP) == P == np.count_nonzero(diagonal_P):
-            return kept, diagonal_P
-        return None
+    def inputs(self, departure_NF: Floats, out_NP: npt.NDArray[Any]) -> None:
+        """Put z into `out_NP`, rounded to its type."""
+        singles = self._singles()
+        if singles is None:
+            centred = torch.from_numpy(departure_NF - self.centre_F)
+            out_NP[:] = (centred @ torch.from_numpy(self.matrix_FP)).numpy()
+            return
+        for at, (feature, factor) in enumerate(singles):
+            np.multiply(
+                departure_NF[:, feature] - self.centre_F[feature], factor, out=out_NP[:, at],
+                casting="same_kind",
+            )  # fmt: skip
+
+    def targets(self, departure_NT: Floats, out_NT: npt.NDArray[Any]) -> None:
+        """Put u into `out_NT`, rounded to its type; NaN stays NaN."""
+        for at in range(departure_NT.shape[1]):
+            np.divide(
+                departure_NT[:, at] - self.y_centre_T[at], self.y_scale_T[at], out=out_NT[:, at],
+                casting="same_kind",
+            )  # fmt: skip
+
+    def _singles(self) -> list[tuple[int, float]] | None:
+        """Feature and factor of each column where it has but one (z-scores), else None."""
+        if (np.count_nonzero(self.matrix_FP, axis=0) != 1).any():
+            return None
+        features = np.abs(self.matrix_FP).argmax(axis=0)
+        return [(int(feature), float(self.matrix_FP[feature, at])) for at, feature in enumerate(features)]
 
     def inverse(self, z_NP: Floats) -> Floats:
         """Departures [N, F] that `transform` maps to z; left-out features come back as their centre
@@ -107,7 +124,7 @@ def fit_scaling(
     level_T = np.abs(moments.y_T)
     y_scale_T = np.where(y_scale_T > _ROUNDING * _EPS * level_T, y_scale_T, 1.0)
     return Scaling(
-        np.where(constant_F, moments.all_x_F, moments.all_x_F),
+        moments.all_x_F,
         matrix_FP,
         moments.y_T,
         y_scale_T,

@@ -58,25 +58,21 @@ class Plan:
 
 def measure(dealt: Dealt, weight_decay: float) -> Curvature:
     """Curvature of the dealt rows' loss, block by block and whole, in float64."""
-    T, P = dealt.y_NT.shape[1], dealt.x_NP.shape[1]
-    K = len(dealt)
-    rows_T = torch.full((T,), float(len(dealt.y_NT)), dtype=torch.float64)
-    if dealt.grown_NT is not None:
-        rows_T = dealt.grown_NT.sum(dim=0, dtype=torch.float64)
-    masks = 1 if dealt.grown_NT is None else T
+    K, T, P = len(dealt), dealt.crops, dealt.inputs
+    complete = all(rows == sum(dealt.sizes) for rows in dealt.grown_T)
     ridge = torch.diag(torch.tensor([weight_decay] * P + [0.0], dtype=torch.float64))
-    whole = torch.zeros(masks, P + 1, P + 1, dtype=torch.float64)
+    whole = torch.zeros(1 if complete else T, P + 1, P + 1, dtype=torch.float64)
     largest = 0.0
     for block in range(K):
-        x_BP, _, grown_BT = dealt[block]
-        z = torch.ones(len(x_BP), P + 1, dtype=torch.float64)
-        z[:, :P] = x_BP
-        gram = torch.empty_like(whole)
-        for at in range(masks):
-            own = z if grown_BT is None else z[grown_BT[:, at] > 0]
-            gram[at] = own.T @ own * (2 / (T * max(float(rows_T[at]), 1.0)))
-        whole += gram
-        largest = max(largest, _largest_eigenvalue(gram * K + ridge))
+        x_BP, _, grown_BT = dealt.split(dealt[block])
+        z = torch.ones(P + 1, len(x_BP), dtype=torch.float64)
+        z[:P] = x_BP.T
+        share = torch.empty_like(whole)
+        for at in range(len(whole)):
+            own = z if grown_BT is None else z[:, grown_BT[:, at] > 0]
+            share[at] = own @ own.T * (2 / (T * max(dealt.grown_T[at], 1.0)))
+        whole += share
+        largest = max(largest, _largest_eigenvalue(share * K + ridge))
     values = torch.linalg.eigvalsh(whole + ridge).flatten().tolist()
     return Curvature(max(largest, *values), tuple(values))
 
@@ -144,7 +140,7 @@ def settling_rates(
     """
     values = torch.tensor(whole_M, dtype=torch.float64)
     top = float(values.max())
-    values = values[values > top * max(precision**2, 1e-15)].unique()
+    values = values[values > top * max(precision**2, 1e-15)].unique()  # type: ignore[no-untyped-call]
     weight = values.sqrt() * (1 - rate * values).abs() ** steps + rows**-0.5 * (2 / len(values)) ** 0.5
     best, kept = float(weight.max()), 0
     rates: list[float] = []

@@ -18,12 +18,12 @@ from torch import Tensor, nn, optim
 from data.errors import CropyieldError
 from data.seasons import Floats, SeasonTable
 from data.settings import Settings, Training
-from tasks.batches import Batches, deal
-from tasks.checkpoint import Progress, fingerprint, load_progress, save_progress
+from tasks.batches import ArrayRows, Batches, Rows, deal
+from tasks.checkpoint import Checkpoint, Progress
 from tasks.device import choose_device, one_thread
 from tasks.model import Model
-from tasks.normalise import Normalised, feature_columns, normalise
-from tasks.optimum import Certificate, Optimum, certify, solve
+from tasks.normalise import Normalised, normalise
+from tasks.optimum import Optimum, certify, solve
 from tasks.step import Plan, measure, plan_steps
 
 OnEpoch = Callable[[int, float], None]
@@ -34,7 +34,7 @@ _EPS = float(np.finfo(np.float64).eps)
 class Fit:
     """What training ended with: weights in the units of its inputs, and how it went.
 
-    `losses` are each epoch's mean over crops of the mean squared error, seen before each step.
+    `losses` are each epoch's mean over crops of the mean squared error, as seen before each step.
     """
 
     weight_TP: Floats
@@ -47,26 +47,42 @@ class Fit:
 
 
 def train(
-    x_NP: Floats | Tensor,
-    y_NT: Floats | Tensor,
+    x_NP: Floats,
+    y_NT: Floats,
     training: Training,
-    *,
     weight: Floats | None = None,
     bias: Floats | None = None,
     decay: bool = True,
-    unit_T: Floats | None = None,
-    validation: tuple[Floats, Floats] | None = None,
     on_epoch: OnEpoch | None = None,
     checkpoint: Path | None = None,
-    checkpoint_every: int = 10,
 ) -> Fit:
     """Fit y = x · weightᵀ + bias by stochastic gradient descent on the mean over crops of each one's MSE.
 
     NaN in y means not grown. `weight` [T, P] and `bias` [T] replace the default initialisation; `decay`
-    False holds a given rate constant (with one batch: textbook gradient descent). `unit_T` are the
-    targets' units, for the losses reported by `on_epoch(epochs done, loss)`. `validation` inputs
-    and targets let `training.patience` begin the decay early. `checkpoint` is a folder: every so
-    many epochs the state goes there, and a run that finds its own state there continues from it.
+    False holds a given rate constant: with one batch that is textbook gradient descent. See
+    `descend` for the rest and what is raised.
+    """
+    return descend(
+        ArrayRows(x_NP, y_NT), training, np.ones(y_NT.shape[1]), _given(weight, bias), decay, None, on_epoch,
+        checkpoint,
+    )  # fmt: skip
+
+
+def descend(
+    rows: Rows,
+    training: Training,
+    unit_T: Floats,
+    start: dict[str, Tensor],
+    decay: bool = True,
+    validation: tuple[Floats, Floats] | None = None,
+    on_epoch: OnEpoch | None = None,
+    checkpoint: Path | None = None,
+) -> Fit:
+    """Train on rows from `start` (parameters that replace the default initialisation).
+
+    `unit_T` are the targets' units, for the losses told to `on_epoch(epochs done, loss)`. Inputs and
+    targets of `validation` let `training.patience` begin the decay early. `checkpoint` is a folder:
+    every few epochs the state goes there, and a run that finds its own state there continues.
 
     Raises SettingsError for a rate that must diverge, DeviceError, and CropyieldError when the loss stops
     being finite.
@@ -74,96 +90,91 @@ def train(
     with one_thread():
         dtype = getattr(torch, training.precision)
         device = choose_device(training.device, training.precision)
-        dealt = deal(torch.as_tensor(x_NP, dtype=dtype), torch.as_tensor(y_NT, dtype=dtype), training.batch_size, training.seed)  # fmt: skip
-        K, N, T = len(dealt), len(dealt.x_NP), dealt.y_NT.shape[1]
-        plan = plan_steps(measure(dealt, training.weight_decay), training, K, N, decay)
-        model = _linear(dealt.x_NP.shape[1], T, training.seed, weight, bias, dtype).to(device)
-        optimizer = optim.SGD(
-            [{"params": [model.weight], "weight_decay": training.weight_decay}, {"params": [model.bias]}],
-            lr=plan.rate, momentum=training.momentum, nesterov=training.nesterov,
-        )  # fmt: skip
-        run = fingerprint(dealt.tensors(), training, decay, plan) if checkpoint else ""
-        fresh = Progress(begun=plan.cruise)
-        seen = (load_progress(checkpoint, run, model, optimizer) if checkpoint else None) or fresh
-        unit = np.ones(T) if unit_T is None else unit_T
-        grown_T = [float(N)] * T if dealt.grown_NT is None else dealt.grown_NT.double().sum(0).tolist()
-        rows_T = torch.tensor([max(rows, 1.0) for rows in grown_T], dtype=dtype, device=device)
-        batches = Batches(dealt.to(device), device, training.seed)
-        held_out = (
-            None if validation is None else [torch.as_tensor(v, dtype=dtype).to(device) for v in validation]
+        dealt = deal(rows, training.batch_size, training.seed, dtype)
+        plan = plan_steps(
+            measure(dealt, training.weight_decay), training, len(dealt), sum(dealt.sizes), decay
         )
+        batches = Batches(dealt, device, training.seed)
+        model = _linear(dealt.inputs, dealt.crops, training.seed, start, dtype).to(device)
+        optimizer = optim.SGD(
+            [
+                {"params": [model.weight], "weight_decay": training.weight_decay},
+                {"params": [model.bias], "weight_decay": 0.0},
+            ],
+            lr=plan.rate,
+            momentum=training.momentum,
+            nesterov=training.nesterov,
+        )
+        rows_T = torch.tensor([max(count, 1.0) for count in dealt.grown_T], dtype=dtype, device=device)
+        state = Checkpoint(checkpoint, model, optimizer, dealt.rows_KBC, (training, plan))
+        seen = state.load() or Progress(begun=plan.cruise)
 
-        while seen.epoch < seen.begun + len(plan.settling) or seen.epoch < plan.cruise <= seen.begun:
+        while seen.epoch < seen.begun + len(plan.settling):
             whole = plan.whole and seen.epoch >= seen.begun  # one step along all batches' gradient
-            squares_T = torch.zeros(T, dtype=dtype, device=device)
+            squares_T = torch.zeros_like(rows_T)
             for at, (x_BP, y_BT, grown_BT) in enumerate(batches.epoch(seen.epoch)):
                 error_BT = model(x_BP) - y_BT
                 if grown_BT is not None:
                     error_BT = error_BT * grown_BT
                 batch_T = error_BT.square().sum(dim=0)
-                # a batch stands for all rows: K times its share of each crop's mean
-                loss = (batch_T / rows_T).mean() * (1 if whole else K)
+                # a batch stands for all rows: its share of each crop's mean, as often as there are batches
+                loss = (batch_T / rows_T).mean() * (1 if whole else len(batches))
                 loss.backward()
                 squares_T += batch_T.detach()
-                if not whole or at == K - 1:
+                if not whole or at == len(batches) - 1:
                     for group in optimizer.param_groups:
-                        group["lr"] = plan.rate_at(seen.epoch, seen.begun, at, K)
+                        group["lr"] = plan.rate_at(seen.epoch, seen.begun, at, len(batches))
                         group["momentum"] = 0.0 if whole else training.momentum
                     optimizer.step()
                     optimizer.zero_grad()
             mse_T = (squares_T / rows_T).tolist()  # the one wait for the device in an epoch
-            seen.squares.append(mse_T)
-            seen.epoch += 1
-            loss_now = float(np.mean(np.asarray(mse_T) * unit**2))
+            loss_now = seen.add(mse_T, unit_T)
             if not math.isfinite(loss_now):
                 raise CropyieldError(
                     f"the loss is no longer finite in epoch {seen.epoch}; "
                     f"lower training.learning_rate (here {plan.rate:g}) or set it to 'auto'"
                 )
-            if held_out is not None and training.patience and seen.epoch < seen.begun:
-                _watch(seen, _validate(model, held_out, unit), training.patience)
-            if checkpoint and seen.epoch % checkpoint_every == 0:
-                save_progress(checkpoint, run, seen, model, optimizer)
+            if validation is not None and training.patience:
+                seen.watch(_loss(model, validation, unit_T), training.patience)
+            state.save(seen)
             if on_epoch:
                 on_epoch(seen.epoch, loss_now)
 
-        losses = tuple(float(np.mean(np.asarray(mse_T) * unit**2)) for mse_T in seen.squares)
         return Fit(
-            model.weight.detach().cpu().double().numpy(), model.bias.detach().cpu().double().numpy(),
-            losses, plan, seen.begun, K, device.type,
-        )  # fmt: skip
+            model.weight.detach().cpu().double().numpy(),
+            model.bias.detach().cpu().double().numpy(),
+            tuple(seen.losses),
+            plan,
+            seen.begun,
+            len(batches),
+            device.type,
+        )
 
 
-def _linear(
-    P: int, T: int, seed: int, weight: Floats | None, bias: Floats | None, dtype: torch.dtype
-) -> nn.Linear:
-    """nn.Linear as it is by default, from a stream of random numbers of its own."""
-    model = nn.utils.skip_init(nn.Linear, P, T, dtype=dtype)
+def _given(weight: Floats | None, bias: Floats | None) -> dict[str, Tensor]:
+    given = {"weight": weight, "bias": bias}
+    return {name: torch.tensor(values) for name, values in given.items() if values is not None}
+
+
+def _linear(P: int, T: int, seed: int, start: dict[str, Tensor], dtype: torch.dtype) -> nn.Linear:
+    """nn.Linear, initialised as it is by default but from a stream of random numbers of its own."""
+    model = nn.Linear(P, T, device="meta", dtype=dtype).to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     bound = max(P, 1) ** -0.5
     with torch.no_grad():
-        model.weight.uniform_(-bound, bound, generator=generator)
-        model.bias.uniform_(-bound, bound, generator=generator)
-        if weight is not None:
-            model.weight.copy_(torch.as_tensor(weight))
-        if bias is not None:
-            model.bias.copy_(torch.as_tensor(bias))
+        for name, parameter in model.named_parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
+            if name in start:
+                parameter.copy_(start[name])
     return model
 
 
-def _validate(model: nn.Linear, held_out: list[Tensor], unit: Floats) -> float:
-    x_NP, y_NT = held_out
+def _loss(model: nn.Linear, rows: tuple[Floats, Floats], unit_T: Floats) -> float:
+    """Mean over crops of the mean squared error, in yield units."""
+    x_NP, y_NT = (torch.as_tensor(values).to(model.weight) for values in rows)
     with torch.no_grad():
-        mse_T = (model(x_NP) - y_NT).square().nanmean(dim=0).tolist()
-    return float(np.nanmean(np.asarray(mse_T) * unit**2))
-
-
-def _watch(seen: Progress, loss: float, patience: int) -> None:
-    """Begin to settle once `patience` epochs have brought no better validation loss."""
-    seen.waited = 0 if loss < seen.best else seen.waited + 1
-    seen.best = min(seen.best, loss)
-    if seen.waited >= patience:
-        seen.begun = seen.epoch
+        mse_T = (model(x_NP) - y_NT).square().nanmean(dim=0).double().cpu().numpy()
+    return float(np.nanmean(mse_T * unit_T**2))
 
 
 def fit_model(
@@ -179,19 +190,17 @@ def fit_model(
     """Normalise training rows, train on them and certify the result.
 
     Equal rows, whatever their order and coding, give equal bytes on a CPU. Raises InputError when no
-    row is left, and what `train` raises.
+    row is left, and what `descend` raises.
     """
     with one_thread():
         data = normalise(table, settings)
-        held_out = None
-        if validation is not None and len(validation) and settings.training.patience:
-            held_out = data.normaliser.transform(validation)
-        fit = train(
-            data.z_NP, data.u_NT, settings.training, unit_T=data.normaliser.scaling.y_scale_T,
-            validation=held_out, on_epoch=on_epoch, checkpoint=checkpoint,
-        )  # fmt: skip
+        held_out = (
+            data.normaliser.transform(validation) if validation is not None and len(validation) else None
+        )
+        unit_T = data.normaliser.scaling.y_scale_T
+        fit = descend(data, settings.training, unit_T, {}, True, held_out, on_epoch, checkpoint)
         optimum = _exact(data, settings.training.weight_decay)
-        # what a crop's own rows leave open stays at the initial weights: nothing is known, so nothing is said
+        # where a crop's own rows don't vary its weights are as they were drawn; nothing is known, so zero
         weight_TP = fit.weight_TP - np.einsum("tpq,tq->tp", optimum.null_TPP, fit.weight_TP)
         bias_T = fit.bias_T + ((fit.weight_TP - weight_TP) * data.moments.x_TF).sum(axis=1)
         record = {
@@ -203,7 +212,7 @@ def fit_model(
             "learning_rate": fit.plan.rate,
             "device": fit.device,
         }
-        return _model(data, settings, as_of, weight_TP, bias_T, optimum, record, crop_units, feature_units)
+    return _model(data, settings, as_of, (weight_TP, bias_T), optimum, record, crop_units, feature_units)
 
 
 def fit_exact(
@@ -213,40 +222,56 @@ def fit_exact(
     crop_units: tuple[str | None, ...] = (),
     feature_units: tuple[str, ...] = (),
 ) -> Model:
-    """The model that minimises the same objective exactly, from float64 sums; no training.
+    """The model that minimises the same objective exactly, from float64 sums; nothing is trained.
 
     Raises InputError when no row is left.
     """
     with one_thread():
         data = normalise(table, settings)
         optimum = _exact(data, settings.training.weight_decay)
-        record = {"exact": True}
-        return _model(
-            data, settings, as_of, optimum.weight_TP, optimum.bias_T, optimum, record, crop_units, feature_units
-        )  # fmt: skip
+    weights = (optimum.weight_TP, optimum.bias_T)
+    return _model(data, settings, as_of, weights, optimum, {"exact": True}, crop_units, feature_units)
 
 
 def _exact(data: Normalised, weight_decay: float) -> Optimum:
-    """The optimum; objectives too small for differences of sums are summed from residuals."""
+    """The optimum; an objective that differences of sums can't tell is summed from residuals."""
     optimum = solve(data.moments, weight_decay)
-    if (optimum.objective_T > 1e-9).all():
-        return optimum
     T = len(optimum.bias_T)
-    fitted_NT = np.einsum("np,tp->nt", data.z_NP, optimum.weight_TP) + optimum.bias_T
-    squares_T = np.nansum((data.u_NT - fitted_NT) ** 2, axis=0) / np.maximum(data.moments.rows_T, 1)
-    penalty_T = weight_decay / 2 * (optimum.weight_TP**2).sum(axis=1)
-    return replace(optimum, objective_T=squares_T / T + penalty_T)
+    grown_T = data.moments.rows_T > 0
+    if (optimum.objective_T[grown_T] > 1e-9).all():
+        return optimum
+    z_NP, u_NT = data.scaled()
+    fitted_NT = np.einsum("np,tp->nt", z_NP, optimum.weight_TP) + optimum.bias_T
+    squares_T = np.nansum((u_NT - fitted_NT) ** 2, axis=0) / np.maximum(data.moments.rows_T, 1)
+    return replace(optimum, objective_T=squares_T / T + weight_decay / 2 * (optimum.weight_TP**2).sum(axis=1))
 
 
 def _model(
-    data: Normalised, settings: Settings, as_of: str, weight_TP: Floats, bias_T: Floats, optimum: Optimum,
-    record: dict[str, Any], crop_units: tuple[str | None, ...], feature_units: tuple[str, ...],
-) -> Model:  # fmt: skip
-    normaliser, scale_T = data.normaliser, data.normaliser.scaling.y_scale_T
+    data: Normalised,
+    settings: Settings,
+    as_of: str,
+    weights: tuple[Floats, Floats],
+    optimum: Optimum,
+    record: dict[str, Any],
+    crop_units: tuple[str | None, ...],
+    feature_units: tuple[str, ...],
+) -> Model:
+    normaliser, scaling, moments = data.normaliser, data.normaliser.scaling, data.moments
     crops, features = normaliser.baseline.crops, normaliser.features
-    level_T = np.abs(normaliser.scaling.y_centre_T) + scale_T * np.sqrt(data.moments.yy_T)
-    level_T += np.abs(normaliser.baseline.level_RT).max(axis=0, initial=0.0)
-    certificate = certify(optimum, data.moments, weight_TP, bias_T, scale_T, 64 * _EPS * level_T / scale_T)
+    level_T = np.abs(scaling.y_centre_T) + np.abs(normaliser.baseline.level_RT).max(axis=0, initial=0.0)
+    noise_T = 64 * _EPS * (level_T / scaling.y_scale_T + 1)
+    certificate = certify(optimum, moments, *weights, scaling.y_scale_T, noise_T)
+    weight_TP, bias_T = weights
+    certified = {
+        "excess": certificate.excess,
+        "excess_crops": dict(zip(crops, certificate.excess_T, strict=True)),
+        "optimum": certificate.objective,
+        "rows": moments.all_rows,
+        "rows_crops": {crop: int(rows) for crop, rows in zip(crops, moments.rows_T, strict=True)},
+        "constant": list(scaling.constant),
+        "collinear": list(scaling.collinear),
+        "training": settings.training.model_dump(mode="json"),
+    }
     return Model(
         as_of,
         features,
@@ -256,22 +281,9 @@ def _model(
         normaliser.region_names,
         normaliser.baseline,
         normaliser.climatology,
-        normaliser.scaling,
+        scaling,
         weight_TP,
-        bias_T,
-        record | _certified(data, certificate) | {"training": settings.training.model_dump(mode="json")},
+        # a crop without rows has no prediction, not one of zero
+        np.where(moments.rows_T > 0, bias_T, np.nan),
+        record | certified,
     )
-
-
-def _certified(data: Normalised, certificate: Certificate) -> dict[str, Any]:
-    crops = data.normaliser.baseline.crops
-    scaling = data.normaliser.scaling
-    return {
-        "excess": certificate.excess,
-        "excess_crops": dict(zip(crops, certificate.excess_T, strict=True)),
-        "optimum": certificate.objective,
-        "rows": data.moments.all_rows,
-        "rows_crops": {crop: int(n) for crop, n in zip(crops, data.moments.rows_T, strict=True)},
-        "constant": list(scaling.constant),
-        "collinear": list(scaling.collinear),
-    }
