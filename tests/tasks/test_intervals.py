@@ -69,7 +69,9 @@ def test_half_width_is_the_exact_one(seasons: list[Floats], level: int) -> None:
 
 
 @given(SEASONS, st.sampled_from(LEVELS), st.randoms())
-def test_seasons_weigh_alike_whatever_their_order_and_size(seasons: list[Floats], level: int, rng: object) -> None:
+def test_seasons_weigh_alike_whatever_their_order_and_size(
+    seasons: list[Floats], level: int, rng: object
+) -> None:
     doubled = [np.concatenate([each, -each]) for each in reversed(seasons)]
     gaps = [np.append(each, np.nan) for each in doubled] + [np.array([np.nan])]
     assert half_width(gaps, level) == half_width(seasons, level)
