@@ -91,7 +91,9 @@ def test_trend_is_ordinary_least_squares_from_ten_seasons_on() -> None:
 
 
 def test_a_crop_without_training_rows_has_no_baseline() -> None:
-    train = replace(TRAIN, crops=("corn", "rye"), y_NT=np.column_stack([TRAIN.y_NT, np.full(len(TRAIN), np.nan)]))
+    train = replace(
+        TRAIN, crops=("corn", "rye"), y_NT=np.column_stack([TRAIN.y_NT, np.full(len(TRAIN), np.nan)])
+    )
     for y_NT in naive_predictions(train, train, train).values():
         assert np.isfinite(y_NT[:, 0]).all()
         assert np.isnan(y_NT[:, 1]).all()
