@@ -31,6 +31,7 @@ from tasks import ingest, results, run_report
 from tasks import normalise as normalising
 from tasks import publish as publishing
 from tasks import train as training
+from tasks.export import predict_sql
 from tasks.fits import EVALUATED, PUBLISHED, fits_of
 from tasks.job import Job, open_job
 from tasks.model import Model
@@ -133,6 +134,7 @@ def train(job: Job, as_of: str, tensors: str) -> str:
                 )  # fmt: skip
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
+                (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
                 logger().info("%s %s fit: %s above the exact optimum", as_of, fit, model.record["excess"])
     return name
 
