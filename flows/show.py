@@ -87,20 +87,9 @@ def _ledger(ledger: dict[str, Any]) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    texts = {
-        "as of",
-        "split",
-        "crop",
-        "crops",
-        "run",
-        "finished",
-        "seasons",
-        "gate",
-        "best naive baseline",
-        "rows",
-    }
+    numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill", "weather", "yields"}
     for column in columns:
-        table.add_column(column, justify="left" if column in texts else "right", no_wrap=True)
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table
 
 

@@ -17,8 +17,10 @@ from data.contracts import SCHEMA_VERSION
 from data.errors import CropyieldError, GateError
 from data.features import cutoffs
 from data.runs import (
+    DAY_S,
     MANIFEST,
     PREDICTIONS,
+    WORK,
     folder,
     follow,
     now,
@@ -28,7 +30,7 @@ from data.runs import (
     read_manifest,
     run_settings,
     to_json,
-)  # fmt: skip
+)
 from data.storage import Store, public
 from tasks.assemble import Assembled
 from tasks.fits import EVALUATED, PUBLISHED
@@ -60,6 +62,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         message = f"nothing new: run {job.run_id} was finished before"
     let_through(store, job.run_id, gate, accept)
+    sweep(store)
     return summary(store, job, gate, message)
 
 
@@ -72,6 +75,13 @@ def unchanged(job: Job) -> dict[str, Any] | None:
     follow(store)
     gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
     return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
+
+
+def sweep(store: Store) -> None:
+    """Remove work that nobody has touched for a day; younger work may be another run's."""
+    for run in store.folders(WORK):
+        if (store.age(f"{WORK}/{run}") or 0.0) > DAY_S:
+            store.remove(f"{WORK}/{run}")
 
 
 def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
