@@ -108,12 +108,12 @@ def run_files(job: Job) -> dict[str, bytes]:
     days = cutoffs(job.settings)
     files = {
         "settings.toml": run_settings(job.settings).encode(),
-        "rejected.parquet": _parquet(assembled.rejected),
+        "rejected.parquet": parquet(assembled.rejected),
         "ledger.json": to_json(assembled.ledger),
-        "dataset.parquet": _parquet(assembled.datasets[days[-1]].to_arrow()),
+        "dataset.parquet": parquet(assembled.datasets[days[-1]].to_arrow()),
     }
     for day in days[:-1]:
-        files[f"model/{day}/dataset.parquet"] = _parquet(assembled.datasets[day].to_arrow())
+        files[f"model/{day}/dataset.parquet"] = parquet(assembled.datasets[day].to_arrow())
     for step in ("evaluated", "report"):
         files |= _contents(_finished(job, step))
     for day in days:
@@ -214,7 +214,8 @@ def _contents(made: Path) -> dict[str, bytes]:
     }
 
 
-def _parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
     sink = io.BytesIO()
     pq.write_table(table, sink)
     return sink.getvalue()
