@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -16,13 +17,16 @@ _NAIVE = {
 }
 
 
+_ORDER = ("test", "validation", "train")
+
+
 def trained(result: dict[str, Any]) -> None:
     """The end of `cropyield train`: scores beside the best naive baseline, the gate, where things lie."""
     console = _console()
     console.print(Text(result["message"]))
     if result["metrics"]:
-        console.print(_scores(result["metrics"]))
-    console.print(Text(f"gate {result['gate']['outcome']}: {result['gate']['reason']}"))
+        console.print(_scores(result["metrics"], headline_only=True))
+    console.print(Text(f"gate {result['gate']['reason']}"))
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
 
@@ -54,19 +58,20 @@ def run(result: dict[str, Any]) -> None:
     console.print(Text(f"files: {result['place']}"))
 
 
-def _scores(metrics: dict[str, Any]) -> Table:
+def _scores(metrics: dict[str, Any], headline_only: bool = False) -> Table:
     table = _table(
         "as of", "split", "crop", "rows", "MSE", "RMSE", "R²", "best naive baseline", "its MSE", "skill"
     )
     for as_of, found in metrics["as_of"].items():
-        for split, scores in found["splits"].items():
+        splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
+        for split, scores in list(splits.items())[: 1 if headline_only else None]:
             for crop, score in [*scores["crops"].items(), *([("pooled", scores["pooled"])])]:
                 naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
                 best = min(naive, key=lambda name: naive[name]) if naive else None
                 table.add_row(
-                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]), _number(score["rmse"]),
-                    _number(score["r2"]), _NAIVE.get(best or "", "–"), _number(naive.get(best or "")),
-                    _number(score["skill"]),
+                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]),
+                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
+                    _number(naive.get(best or "")), _number(score["skill"]),
                 )  # fmt: skip
     return table
 
@@ -74,9 +79,9 @@ def _scores(metrics: dict[str, Any]) -> Table:
 def _ledger(ledger: dict[str, Any]) -> Table:
     from tasks.ledger import ledger_table
 
-    table = _table("rows", *ledger)
-    for line in ledger_table(ledger):
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line))
+    table = _table("ledger", "reason", *ledger)
+    for kind, what, *counts in ledger_table(ledger):
+        table.add_row(kind, what, *("–" if count is None else f"{count:,}" for count in counts))
     return table
 
 
@@ -104,4 +109,5 @@ def _number(value: float | None) -> str:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() else 160  # into a file nothing need be cut off
+    return Console(highlight=False, width=width)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tasks.model import Model
 
 
-
 def judge_run(store: Store, run: str, season_end: str, settings: GateSettings) -> Gate:
     """Judge a run whose files are in the store by its full season. Raises StorageError when one is gone."""
     metrics = read_json(store, f"{folder(run)}/metrics.json")
@@ -50,9 +49,7 @@ def _against_current(store: Store, run: str, season_end: str) -> Comparison | No
     ours, theirs = (_evaluation_fit(store, each, season_end) for each in (run, current))
     if theirs is None or ours is None:
         return Comparison({}, f"run {current if ours else run} holds no model for {season_end}")
-    our_rows, their_rows = (
-        _dataset(store, each, model) for each, model in ((run, ours), (current, theirs))
-    )
+    our_rows, their_rows = (_dataset(store, each, model) for each, model in ((run, ours), (current, theirs)))
     trained = (our_rows.of_split(SplitName.TRAIN), their_rows.of_split(SplitName.TRAIN))
     return compare(ours, theirs, our_rows, *trained, (ours.features, theirs.features))
 
@@ -70,7 +67,9 @@ def _evaluation_fit(store: Store, run: str, as_of: str) -> Model | None:
 def _dataset(store: Store, run: str, model: Model) -> SeasonTable:
     content = store.get(f"{folder(run)}/dataset.parquet")
     if content is None:
-        raise StorageError(f"{store.place(folder(run))}/dataset.parquet is gone; `cropyield verify` shows what else")
+        raise StorageError(
+            f"{store.place(folder(run))}/dataset.parquet is gone; `cropyield verify` shows what else"
+        )
     table = pq.read_table(io.BytesIO(content))
     keys = {REGION.name, SEASON_YEAR.name, SPLIT.name}
     crops = tuple(name for name in table.column_names if name in model.crops and name not in keys)

@@ -47,4 +47,3 @@ def open_job(settings: Settings, force: bool = False) -> Job:
     inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
     run = run_id(settings, inputs)
     return Job(settings, run, forced_name(run) if force else run, weather, yields, now())
-

@@ -29,7 +29,9 @@ class Result:
     metrics: dict[str, Any]
 
 
-def evaluate_cutoff(models: Mapping[str, Model], table: SeasonTable, settings: Settings, as_of: str) -> Result:
+def evaluate_cutoff(
+    models: Mapping[str, Model], table: SeasonTable, settings: Settings, as_of: str
+) -> Result:
     """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
     calibration = calibrate(table.of_split(SplitName.TRAIN), settings, as_of)
     evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
@@ -64,7 +66,9 @@ def story(results: Mapping[str, Result]) -> list[str]:
     lines = []
     for day, result in results.items():
         splits = result.metrics["splits"]
-        split = next(name for name in (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN) if name in splits)
+        split = next(
+            name for name in (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN) if name in splits
+        )
         for crop, scores in splits[split]["crops"].items():
             naive = {name: scores["baselines"][name] for name in NAIVE_BASELINES}
             known = {name: mse for name, mse in naive.items() if mse is not None}
