@@ -77,7 +77,8 @@ def render_report(data: ReportData, pictures: Mapping[str, bytes] | None = None)
         ledger_inputs=list(data.ledger),
         settings=run_settings(data.settings),
         baseline_names=BASELINE_NAMES,
-        test=data.split == SplitName.TEST,
+        judged=data.split != SplitName.TRAIN,
+        split_name="training" if data.split == SplitName.TRAIN else data.split,
     )
 
 
@@ -107,6 +108,16 @@ def headline_markdown(data: ReportData) -> str:
     if data.losses:
         picture = base64.b64encode(loss_curve_png(data)).decode()
         lines += ["", f"![loss curve](data:image/png;base64,{picture})"]
+    return "\n".join(lines) + "\n"
+
+
+def ledger_markdown(data: ReportData) -> str:
+    """What became of every row, as a markdown table whose columns add up."""
+    lines = [f"| | {' | '.join(data.ledger)} |", f"|---|{'---:|' * len(data.ledger)}"]
+    for row in tables.ledger_rows(data.ledger):
+        strong = "" if row["kind"] == "reason" else "**"
+        cells = [f"{strong}{row['title']}{strong}", *(row["counts"])]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -199,8 +210,7 @@ def _plane_plot(data: ReportData, crop: str) -> plots.Draw | None:
     level = mean - float(x_N2.mean(axis=0) @ slopes) if centred else 0.0
     what = "" if centred else " departure"
     first, second = (
-        plots.with_unit(f"{model.terms[at]}{what}", data.feature_units.get(model.terms[at]))
-        for at in strongest
+        _axis(model.terms[at], what, data.feature_units.get(model.terms[at])) for at in strongest
     )
     return plane.plane(
         plane.Plane(
@@ -215,8 +225,15 @@ def _plane_plot(data: ReportData, crop: str) -> plots.Draw | None:
     )
 
 
+def _axis(feature: str, what: str, unit: str | None) -> str:
+    """A label in two lines, short enough for a slanted axis."""
+    name = feature if len(feature) <= 32 else f"{feature[:31]}…"
+    return f"{name}\n{plots.with_unit(what, unit).strip()}".strip()
+
+
 def _crop(data: ReportData, crop: str, slug: str, inline: Mapping[str, Markup]) -> dict[str, Any]:
     figures = data.headline["crops"][crop]
+    model = tables.crop_model(data, crop)
     return {
         "name": crop,
         "unit": data.crop_units.get(crop),
@@ -225,7 +242,8 @@ def _crop(data: ReportData, crop: str, slug: str, inline: Mapping[str, Markup]) 
             for kind in (PREDICTED_ACTUAL, BY_SEASON, PLANE)
             if f"{kind}-{slug}" in inline
         },
-        "coefficients": tables.coefficient_rows(data, crop, tables.crop_model(data, crop)),
+        "coefficients": tables.coefficient_rows(data, crop, model),
+        "regional": tables.regional_rows(data, crop, model),
         "regions": tables.misses_by_region(data, crop),
         "seasons": tables.largest_misses(data, crop),
         "intervals": [

@@ -60,9 +60,10 @@ class ReportData:
 
     @property
     def split(self) -> str:
-        """The split whose figures the headline gives: test, or where there is none, train."""
+        """The split whose figures the headline gives: the test, or the next best that has rows."""
         splits = self.metrics["as_of"][self.as_of]["splits"]
-        return str(SplitName.TEST if SplitName.TEST in splits else SplitName.TRAIN)
+        order = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
+        return str(next((name for name in order if name in splits), SplitName.TRAIN))
 
     @property
     def headline(self) -> Mapping[str, Any]:
@@ -102,7 +103,7 @@ def percent(value: Any) -> str:
     """A share as per cent with one decimal."""
     if value is None or not math.isfinite(value):
         return _ABSENT
-    return f"{100 * value:.1f} %".replace("-", "−")
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
 def best_baseline(figures: Mapping[str, Any]) -> str | None:
@@ -231,10 +232,10 @@ def _region_means(x_NT: Floats, table: SeasonTable) -> Floats:
 
 
 def coefficient_rows(data: ReportData, crop: str, model: CropModel) -> list[dict[str, Any]]:
-    """Coefficients with units and size, most telling first; then what differs by region."""
-    unit = data.crop_units.get(crop) or "yield"
+    """The coefficients that all regions share, with units and size, most telling first."""
+    unit = _yield_unit(data, crop)
     largest = float(np.abs(model.size_T).max(initial=0.0)) or 1.0
-    rows: list[dict[str, Any]] = [
+    return [
         {
             "term": model.terms[at],
             "coefficient": number(model.coefficient_T[at]),
@@ -245,19 +246,23 @@ def coefficient_rows(data: ReportData, crop: str, model: CropModel) -> list[dict
         }
         for at in model.order
     ]
+
+
+def regional_rows(data: ReportData, crop: str, model: CropModel) -> list[dict[str, Any]]:
+    """What differs by region: its least, middle and largest value."""
+    unit = _yield_unit(data, crop)
+    names = {YEAR: "Trend"} | ({INTERCEPT: "Intercept at year 0"} if YEAR in model.regional else {})
+    rows = []
     for term, value_R in model.regional.items():
-        low, middle, high = np.quantile(value_R, (0.0, 0.5, 1.0))
-        by_region = f"{number(low)} to {number(high)} by region, median " if low != high else ""
-        rows.append(
-            {
-                "term": "trend" if term == YEAR else term,
-                "coefficient": f"{by_region}{number(middle)}",
-                "unit": f"{unit} per year" if term == YEAR else unit,
-                "size": "",
-                "share": None,
-            }
-        )
+        low, middle, high = (number(value) for value in np.quantile(value_R, (0.0, 0.5, 1.0)))
+        of_unit = f"{unit} per {_per(data, term)}" if term != INTERCEPT else unit
+        name = names.get(term, term.capitalize() if term == INTERCEPT else term)
+        rows.append({"term": name, "low": low, "middle": middle, "high": high, "unit": of_unit})
     return rows
+
+
+def _yield_unit(data: ReportData, crop: str) -> str:
+    return data.crop_units.get(crop) or "yield"
 
 
 def _per(data: ReportData, term: str) -> str:
