@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
@@ -16,8 +17,7 @@ from data.storage import public
 from tasks import plots
 from tasks.assemble import Assembled
 from tasks.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
-from tasks.hindcast import predictions_of
-from tasks.hindcast_files import load_hindcast, save_hindcast
+from tasks.hindcast import from_arrow, predictions_of, to_arrow
 from tasks.job import Job
 from tasks.progress import report as report_progress
 from tasks.publish import digests, parquet
@@ -25,7 +25,7 @@ from tasks.report_tables import number, percent
 from tasks.steps import POLICY, logger, made, step
 
 BACKTESTS = "backtests"
-_HINDCAST = "hindcast.npz"
+_HINDCAST = "hindcast.parquet"
 
 
 @task(name="choose seasons", **POLICY)
@@ -47,23 +47,22 @@ def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one
             hindcast = backtest_season(
                 found.datasets[as_of], job.settings, as_of, season, leave_one_out, crop_units=found.crop_units
             )
-            save_hindcast(hindcast, folder / _HINDCAST)
+            pq.write_table(to_arrow(hindcast), folder / _HINDCAST)
     return name
 
 
 @task(name="publish backtest", **POLICY)
 def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
     """Sum the hindcasts up, draw skill by cut-off, and publish: the manifest last."""
-    found = [load_hindcast(made(job, name) / _HINDCAST) for name in hindcasts]
+    found = [from_arrow(pq.read_table(made(job, name) / _HINDCAST)) for name in hindcasts]
     curve = skill_curve(found)
-    metrics = {"schema": SCHEMA_VERSION, "run_id": job.run_id} | summarise(found, leave_one_out)
+    metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
+    metrics |= summarise(found, leave_one_out)
     days = list(metrics["as_of"])
-    skill = {
-        crop: [by_crop.get((day, crop)) for day in days]
-        for by_crop in [{(row["as_of"], row["crop"]): row["skill"] for row in curve.to_pylist()}]
-        for crop in dict.fromkeys(row["crop"] for row in curve.to_pylist())
-        if crop is not None
-    }
+    rows = curve.to_pylist()
+    by_crop = {(row["crop"], row["as_of"]): row["skill"] for row in rows}
+    crops = dict.fromkeys(row["crop"] for row in rows if row["crop"] is not None)
+    skill = {crop: [by_crop.get((crop, day)) for day in days] for crop in crops}
     files = {
         "settings.toml": run_settings(job.settings).encode(),
         "predictions.parquet": parquet(predictions_of(found, job.run_id)),
@@ -82,14 +81,18 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
         "settings_digest": hashlib.sha256(files["settings.toml"]).hexdigest(), "files": digests(files),
     }  # fmt: skip
     store.put(f"{place}/{MANIFEST}", to_json(manifest))
-    create_markdown_artifact(
-        _markdown(curve.to_pylist(), leave_one_out), key="backtest", description="Skill by cut-off"
-    )
+    create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
     report_progress("publish backtest", 1, 1)
     return {
-        "run_id": job.run_id, "made": metrics["made"], "seasons": metrics["seasons"], "skill": curve.to_pylist(),
-        "places": {"predictions": store.place(f"{place}/predictions.parquet"), "backtest": store.place(place)},
-    }  # fmt: skip
+        "run_id": job.run_id,
+        "made": metrics["made"],
+        "seasons": metrics["seasons"],
+        "skill": rows,
+        "places": {
+            "predictions": store.place(f"{place}/predictions.parquet"),
+            "backtest": store.place(place),
+        },
+    }
 
 
 def _markdown(rows: Sequence[dict[str, Any]], leave_one_out: bool) -> str:
