@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from data.contracts import INTERCEPT, REGION, SEASON_YEAR, SPLIT
 from data.errors import SettingsError
 from data.settings import YEAR, Feature, Season, Settings
 
+RESERVED = (REGION.name, SEASON_YEAR.name, SPLIT.name, INTERCEPT)
 _LEAP = 2000  # a leap year, so that 29 February is among its days
 
 
@@ -69,9 +71,21 @@ def expand_features(settings: Settings, as_of: str | None = None) -> tuple[Featu
         raise SettingsError(
             f"features: {', '.join(twice)} stands for more than one feature; give each a name"
         )
+    _check_columns(specs)
     if not any(spec.days for spec in specs) and as_of is not None:
         raise SettingsError(f"as_of: no feature uses weather up to {as_of}")
     return tuple(specs)
+
+
+def _check_columns(specs: list[FeatureSpec]) -> None:
+    """Features are columns beside others, and in SQL, where case makes no difference."""
+    taken = {name: f"the column {name!r}" for name in RESERVED}
+    for spec in specs:
+        if spec.measure == YEAR and spec.name == YEAR:
+            continue
+        known = taken.setdefault(spec.name.lower(), repr(spec.name))
+        if known != repr(spec.name):
+            raise SettingsError(f"features: the name {spec.name!r} is taken by {known}; give it another one")
 
 
 def _expand(

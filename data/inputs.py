@@ -11,6 +11,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from data.errors import CropyieldError, InputError, StorageError
+from data.remote import open_remote
+from data.storage import is_local
 
 SUFFIX = ".parquet"
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -44,14 +46,15 @@ def open_input(uri: str) -> tuple[fs.FileSystem, str]:
     if "://" not in uri:
         return fs.LocalFileSystem(), str(Path(uri).absolute())
     try:
-        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
+        found = fs.FileSystem.from_uri(uri) if is_local(uri) else open_remote(uri)
     except (pa.ArrowException, ValueError, OSError) as error:
         # Arrow's own text may repeat the URI, credentials and all
         raise InputError(
             f"{shown(uri)}: this location can't be opened ({type(error).__name__}); "
             "write a path, s3://… or gs://…"
         ) from None
-    return found
+    files, path = found
+    return files, path
 
 
 def list_files(uri: str) -> tuple[Listed, ...]:

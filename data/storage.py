@@ -1,4 +1,4 @@
-"""The only code that writes to file systems: whole files that appear at once, local or on an object store."""
+"""What a store is, and the one on this machine: whole files that appear at once, failures explained."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from data.errors import StorageError
-
-if TYPE_CHECKING:
-    from pyarrow import fs
+from data.remote import secrets_of
 
 TEMPORARY = ".tmp"  # ending of files that are being written
 
@@ -56,6 +54,8 @@ def open_store(uri: str) -> Store:
     """The store at a local path or an s3:// or gs:// URI. Nothing is read or created yet."""
     if is_local(uri):
         return LocalStore(Path(uri.removeprefix("file://")))
+    from data.object_store import ObjectStore
+
     return ObjectStore(uri)
 
 
@@ -66,7 +66,7 @@ def is_local(uri: str) -> bool:
 
 def public(uri: str) -> str:
     """A location without user, password and query, fit for logs, messages and manifests."""
-    return re.sub(r"^([a-z][a-z0-9+.-]*://)(?:[^@]*@)?([^?]*).*$", r"\1\2", uri)
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)(?:[^@/]*(?::[^@]*)?@)?([^?]*).*$", r"\1\2", uri)
 
 
 class LocalStore:
@@ -140,77 +140,6 @@ class LocalStore:
         return str(self.root / name) if name else str(self.root)
 
 
-class ObjectStore:
-    """A prefix on an object store through pyarrow.fs; a file is one upload, visible when complete."""
-
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-        self._opened: tuple[fs.FileSystem, str] | None = None
-
-    def _open(self) -> tuple[fs.FileSystem, str]:
-        if self._opened is None:
-            from pyarrow import fs
-
-            with explained("open", public(self.uri)):
-                system, root = fs.FileSystem.from_uri(self.uri)
-                self._opened = system, root.rstrip("/")
-        return self._opened
-
-    def _path(self, name: str) -> str:
-        root = self._open()[1]
-        return f"{root}/{name}" if name else root
-
-    def get(self, name: str) -> bytes | None:
-        system = self._open()[0]
-        with explained("read", self.place(name)):
-            try:
-                with system.open_input_file(self._path(name)) as stream:
-                    return bytes(stream.read())
-            except FileNotFoundError:
-                return None
-
-    def put(self, name: str, content: bytes) -> None:
-        system = self._open()[0]
-        with explained("write", self.place(name)), system.open_output_stream(self._path(name)) as stream:
-            stream.write(content)
-
-    def names(self, folder: str = "") -> list[str]:
-        return sorted(info.path[len(self._path("")) + 1 :] for info in self._infos(folder) if info.is_file)
-
-    def folders(self, folder: str = "") -> list[str]:
-        prefix = f"{folder}/" if folder else ""
-        below = [name[len(prefix) :] for name in self.names(folder)]
-        return sorted({name.partition("/")[0] for name in below if "/" in name})
-
-    def age(self, name: str) -> float | None:
-        import time
-
-        system = self._open()[0]
-        with explained("look at", self.place(name)):
-            infos = [system.get_file_info(self._path(name)), *self._infos(name)]
-        times = [info.mtime.timestamp() for info in infos if info.is_file and info.mtime is not None]
-        return time.time() - max(times) if times else None
-
-    def remove(self, name: str) -> None:
-        system = self._open()[0]
-        with explained("delete", self.place(name)):
-            for inner in self.names(name):
-                system.delete_file(self._path(inner))
-            if system.get_file_info(self._path(name)).is_file:
-                system.delete_file(self._path(name))
-
-    def place(self, name: str) -> str:
-        return f"{public(self.uri).rstrip('/')}/{name}" if name else public(self.uri)
-
-    def _infos(self, folder: str) -> list[fs.FileInfo]:
-        from pyarrow import fs
-
-        system = self._open()[0]
-        with explained("list", self.place(folder)):
-            selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
-            return list(system.get_file_info(selector))
-
-
 def write_flushed(path: Path, content: bytes) -> None:
     """Write a new file and wait until the disk has it."""
     with path.open("wb") as file:
@@ -248,22 +177,42 @@ _REMEDIES = {
     errno.EPERM: "permission denied; check who may write there",
     errno.EROFS: "the file system is read-only",
 }
+# in the words of pyarrow's S3 client
+_REMOTE_REMEDIES = {
+    "NO_SUCH_BUCKET": "the bucket doesn't exist; create it first",
+    "ACCESS_DENIED|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT_MATCH|EXPIRED_TOKEN": (
+        "the credentials were refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do"
+    ),
+    "curlCode: 28|REQUEST_TIMEOUT": "the service doesn't answer in time; repeat the command later",
+    "NETWORK_CONNECTION": "no connection to the service; check AWS_ENDPOINT_URL and the network",
+    "SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|HTTP status 5": (
+        "the service failed; repeat the command later"
+    ),
+}
 
 
 @contextlib.contextmanager
-def explained(action: str, place: str) -> Iterator[None]:
-    """Turn a failure of the operating system into a StorageError that says what to do."""
+def explained(action: str, place: str, uri: str = "") -> Iterator[None]:
+    """Turn a failure of the operating system or a service into a StorageError that says what to do.
+
+    `uri` is the store's, whose credentials the failure may repeat.
+    """
     try:
         yield
     except OSError as error:
+        said = redacted(str(error), uri)
         known = _REMEDIES.get(error.errno or 0)
-        raise StorageError(f"can't {action} {place}: {known or redacted(str(error))}") from error
+        for pattern, remedy in _REMOTE_REMEDIES.items() if not known and uri else ():
+            if re.search(pattern, said):
+                known = f"{remedy} ({said})"
+                break
+        # an S3 client's own message would show what `said` hides
+        raise StorageError(f"can't {action} {place}: {known or said}") from (None if uri else error)
 
 
-def redacted(text: str) -> str:
+def redacted(text: str, uri: str = "") -> str:
     """A message of somebody else's, without credentials that it may repeat."""
     text = re.sub(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@", r"\1", text)
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
-        if secret := os.environ.get(name):
-            text = text.replace(secret, "***")
+    for secret in sorted(secrets_of(uri), key=len, reverse=True):
+        text = text.replace(secret, "***")
     return text

@@ -31,6 +31,24 @@ def trained(result: dict[str, Any]) -> None:
         console.print(Text(f"{what:<12} {place}"))
 
 
+def backtest(result: dict[str, Any]) -> None:
+    """Skill by cut-off and crop, and where the rest lies."""
+    console = _console()
+    first, last = min(result["seasons"]), max(result["seasons"])
+    console.print(Text(f"{result['made']}, seasons {first}–{last}"))
+    table = _table("as of", "crop", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    for row in result["skill"]:
+        best = row["best_baseline"]
+        table.add_row(
+            row["as_of"], Text(row["crop"] or "pooled"), f"{row['rows']:,}", _number(row["mse"]),
+            _NAIVE.get(best or "", "–"), _number(row.get(f"mse_{best}")), _number(row["skill"]),
+            f"{_number(row['skill_lower_95'])} to {_number(row['skill_upper_95'])}",
+        )  # fmt: skip
+    console.print(table)
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
 def runs(result: dict[str, Any]) -> None:
     """A line a run."""
     table = _table("run", "finished", "seasons", "crops", "gate", "")
@@ -87,20 +105,9 @@ def _ledger(ledger: dict[str, Any]) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    texts = {
-        "as of",
-        "split",
-        "crop",
-        "crops",
-        "run",
-        "finished",
-        "seasons",
-        "gate",
-        "best naive baseline",
-        "rows",
-    }
+    numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill", "weather", "yields"}
     for column in columns:
-        table.add_column(column, justify="left" if column in texts else "right", no_wrap=True)
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table
 
 

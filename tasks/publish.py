@@ -17,8 +17,10 @@ from data.contracts import SCHEMA_VERSION
 from data.errors import CropyieldError, GateError
 from data.features import cutoffs
 from data.runs import (
+    DAY_S,
     MANIFEST,
     PREDICTIONS,
+    WORK,
     folder,
     follow,
     now,
@@ -28,7 +30,7 @@ from data.runs import (
     read_manifest,
     run_settings,
     to_json,
-)  # fmt: skip
+)
 from data.storage import Store, public
 from tasks.assemble import Assembled
 from tasks.fits import EVALUATED, PUBLISHED
@@ -60,6 +62,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         message = f"nothing new: run {job.run_id} was finished before"
     let_through(store, job.run_id, gate, accept)
+    sweep(store)
     return summary(store, job, gate, message)
 
 
@@ -72,6 +75,13 @@ def unchanged(job: Job) -> dict[str, Any] | None:
     follow(store)
     gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
     return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
+
+
+def sweep(store: Store) -> None:
+    """Remove work that nobody has touched for a day; younger work may be another run's."""
+    for run in store.folders(WORK):
+        if (store.age(f"{WORK}/{run}") or 0.0) > DAY_S:
+            store.remove(f"{WORK}/{run}")
 
 
 def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
@@ -98,12 +108,12 @@ def run_files(job: Job) -> dict[str, bytes]:
     days = cutoffs(job.settings)
     files = {
         "settings.toml": run_settings(job.settings).encode(),
-        "rejected.parquet": _parquet(assembled.rejected),
+        "rejected.parquet": parquet(assembled.rejected),
         "ledger.json": to_json(assembled.ledger),
-        "dataset.parquet": _parquet(assembled.datasets[days[-1]].to_arrow()),
+        "dataset.parquet": parquet(assembled.datasets[days[-1]].to_arrow()),
     }
     for day in days[:-1]:
-        files[f"model/{day}/dataset.parquet"] = _parquet(assembled.datasets[day].to_arrow())
+        files[f"model/{day}/dataset.parquet"] = parquet(assembled.datasets[day].to_arrow())
     for step in ("evaluated", "report"):
         files |= _contents(_finished(job, step))
     for day in days:
@@ -204,7 +214,8 @@ def _contents(made: Path) -> dict[str, bytes]:
     }
 
 
-def _parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
     sink = io.BytesIO()
     pq.write_table(table, sink)
     return sink.getvalue()

@@ -31,6 +31,7 @@ from tasks import ingest, results, run_report
 from tasks import normalise as normalising
 from tasks import publish as publishing
 from tasks import train as training
+from tasks.export import predict_sql
 from tasks.fits import EVALUATED, PUBLISHED, fits_of
 from tasks.job import Job, open_job
 from tasks.model import Model
@@ -47,7 +48,7 @@ def only_storage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
     return isinstance(failure, StorageError)
 
 
-_POLICY: dict[str, Any] = {
+POLICY: dict[str, Any] = {
     "cache_policy": NO_CACHE,  # hashing arguments costs more than it could save: steps are kept in the store
     "persist_result": False,
     "retries": RETRIES,
@@ -56,17 +57,17 @@ _POLICY: dict[str, Any] = {
 }
 
 
-@task(name="identify", **_POLICY)
-def identify(settings: Settings, force: bool = False) -> Job:
+@task(name="identify", **POLICY)
+def identify(settings: Settings, force: bool = False, kind: str = "train") -> Job:
     """Digest the inputs; the run's id follows from what they and the settings are."""
-    job = open_job(settings, force)
+    job = open_job(settings, force, kind)
     files = [*job.weather, *job.yields]
     size = sum(file.size for file in files)
     logger().info("run %s: %d input files, %.1f MB", job.run_id, len(files), size / 1e6)
     return job
 
 
-@task(name="ingest weather", **_POLICY)
+@task(name="ingest weather", **POLICY)
 def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
     with step(job, "weather") as folder:
@@ -77,7 +78,7 @@ def ingest_weather(job: Job) -> str:
     return "weather"
 
 
-@task(name="ingest yields", **_POLICY)
+@task(name="ingest yields", **POLICY)
 def ingest_yields(job: Job) -> str:
     """Bring the yields into one row per region and season; name every row that can't be used."""
     with step(job, "yields") as folder:
@@ -87,7 +88,7 @@ def ingest_yields(job: Job) -> str:
     return "yields"
 
 
-@task(name="assemble", **_POLICY)
+@task(name="assemble", **POLICY)
 def assemble(job: Job, weather: str, yields: str) -> str:
     """Join weather and yields, split by season, and draw up the ledger of all rows."""
     with step(job, "assembled") as folder:
@@ -101,7 +102,7 @@ def assemble(job: Job, weather: str, yields: str) -> str:
     return "assembled"
 
 
-@task(name="normalise", **_POLICY)
+@task(name="normalise", **POLICY)
 def normalise(job: Job, as_of: str, assembled: str) -> str:
     """Fit baseline, climatology and scaling on training rows; tensors for both fits."""
     name = f"tensors {as_of}"
@@ -113,7 +114,7 @@ def normalise(job: Job, as_of: str, assembled: str) -> str:
     return name
 
 
-@task(name="train", **_POLICY)
+@task(name="train", **POLICY)
 def train(job: Job, as_of: str, tensors: str) -> str:
     """SGD for the evaluation fit (training seasons) and the published fit (all seasons)."""
     name = f"model {as_of}"
@@ -133,6 +134,7 @@ def train(job: Job, as_of: str, tensors: str) -> str:
                 )  # fmt: skip
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
+                (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
                 logger().info("%s %s fit: %s above the exact optimum", as_of, fit, model.record["excess"])
     return name
 
@@ -148,7 +150,7 @@ def _told(what: str, epochs: int) -> Callable[[int, float], None]:
     return told
 
 
-@task(name="evaluate", **_POLICY)
+@task(name="evaluate", **POLICY)
 def evaluate(job: Job, assembled: str, models: list[str]) -> str:
     """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season."""
     with step(job, "evaluated") as folder:
@@ -170,7 +172,7 @@ def models_of(job: Job, name: str) -> dict[str, Model]:
     return {fit: Model.from_files(folder / fit) for fit in (EVALUATED, PUBLISHED)}
 
 
-@task(name="report", **_POLICY)
+@task(name="report", **POLICY)
 def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
     """Draw the plots and write the report; put headline and ledger where the Prefect UI shows them."""
     fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
@@ -185,7 +187,7 @@ def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
     return "report"
 
 
-@task(name="publish", **_POLICY)
+@task(name="publish", **POLICY)
 def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
     result = publishing.publish(job, accept)

@@ -31,8 +31,9 @@ def us_table(last_month: int = 9, first_test: int = 9999, both_crops: bool = Fal
     weather, yields = _inputs()
     known = weather[(weather.year >= 1960) & weather.month.between(4, last_month)]
     wide = known.pivot(index=["region", "year"], columns="month", values=list(_MEASURES))
-    wide.columns = pd.Index([f"{measure}_mean_{month:02d}" for measure, month in wide.columns])
-    features = tuple(wide.columns)
+    months = range(4, last_month + 1)  # the pivot's order: by measure, then by month
+    features = tuple(f"{measure}_mean_{month:02d}" for measure in _MEASURES for month in months)
+    wide.columns = pd.Index(features)
     harvests = yields[yields.year >= 1960].pivot(index=["region", "year"], columns="crop", values="yield")
     rows = wide.join(harvests[list(CROPS)], how="inner").dropna(subset=list(features)).reset_index()
     grown = rows[list(CROPS)].notna()

@@ -71,3 +71,10 @@ def test_mistakes_are_explained() -> None:
         expand_features(settings(late), "05-31")
     with pytest.raises(SettingsError, match="outside the season"):
         expand_features(settings(late, season={"end": "06-30"}))
+
+
+@pytest.mark.parametrize("name", ["region", "Split", "intercept", "year", "RAIN"])
+def test_names_that_are_taken(name: str) -> None:
+    rain = {"measure": "r", "aggregate": "sum", "name": "rain"}
+    with pytest.raises(SettingsError, match="is taken by"):
+        expand_features(settings([rain, {"measure": "t", "aggregate": "mean", "name": name}]))

@@ -1,0 +1,84 @@
+"""File systems of object stores: where endpoint and credentials come from, how long they are waited for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from pyarrow import fs
+
+# a service that can't be reached or falls silent is given up within a minute, not after many
+CONNECT_TIMEOUT_S = 3.0
+SILENCE_TIMEOUT_S = 15.0
+ATTEMPTS = 3
+_SHORTEST_SECRET = 4  # what is shorter is a stand-in, and would be crossed out inside of words
+_S3_OPTIONS = ("region", "scheme", "endpoint_override")
+
+
+def open_remote(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system of an s3://, gs:// or other URI that pyarrow knows, and the path in it.
+
+    For s3:// the endpoint is `?endpoint_override=`, else AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL; the
+    region `?region=`, else AWS_REGION or AWS_DEFAULT_REGION, else the bucket's; credentials are the
+    URI's, else what the AWS tools find (environment, profile, role). Buckets are never created.
+    Raises ValueError, pa.ArrowException or OSError, whose text may repeat the URI.
+    """
+    from pyarrow import fs
+
+    parts = urlsplit(uri)
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme == "gs":
+        options.setdefault("retry_limit_seconds", str(int(ATTEMPTS * SILENCE_TIMEOUT_S)))
+        uri = urlunsplit(parts._replace(query=urlencode(options)))
+    if parts.scheme != "s3":
+        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
+        return found
+    user, _, host = parts.netloc.rpartition("@")
+    key, _, secret = user.partition(":")
+    unknown = sorted(options.keys() - set(_S3_OPTIONS))
+    if not host or unknown:
+        raise ValueError(f"unknown options: {', '.join(unknown)}" if unknown else "no bucket")
+    scheme, endpoint = _endpoint(options)
+    region = options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if region is None and endpoint is None:
+        region = fs.resolve_s3_region(host)
+    system = fs.S3FileSystem(
+        access_key=unquote(key) or None,
+        secret_key=unquote(secret) or None,
+        region=region,
+        scheme=scheme,
+        endpoint_override=endpoint,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        request_timeout=SILENCE_TIMEOUT_S,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        # a small file is one PUT; failed parts of a large one are remembered, so it can't be completed
+        allow_delayed_open=True,
+        background_writes=True,
+        allow_bucket_creation=False,
+        allow_bucket_deletion=False,
+    )
+    return system, f"{host}{parts.path}".rstrip("/")
+
+
+def _endpoint(options: dict[str, str]) -> tuple[str | None, str | None]:
+    """Scheme and host:port."""
+    given = options.get("endpoint_override")
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        given = given or os.environ.get(name)
+    if not given:
+        return options.get("scheme"), None
+    if "://" not in given:
+        return options.get("scheme"), given.rstrip("/")
+    scheme, _, rest = given.partition("://")
+    return options.get("scheme") or scheme, rest.rstrip("/")
+
+
+def secrets_of(uri: str) -> tuple[str, ...]:
+    """Credentials that a message about this URI must not show: its own and the environment's."""
+    user, at, _ = urlsplit(uri).netloc.rpartition("@")
+    own = [text for part in user.split(":") if at for text in (part, unquote(part))]
+    names = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN")
+    found = {*own, *(os.environ.get(name, "") for name in names)}
+    return tuple(text for text in found if len(text) >= _SHORTEST_SECRET)
