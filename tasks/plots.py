@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from data.seasons import Flags, Floats, Integers
 
@@ -32,7 +32,7 @@ BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = (
 INK, FAINT = "#222222", "#999999"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
-MANY = 3000
+MANY = 1000
 """Above this many points a density takes the place of marks."""
 SIZE = (5.2, 3.7)  # inches; labels stay legible when a phone shows it 360 pixels wide
 
@@ -208,7 +208,8 @@ def skill_by_cutoff(cutoffs: Sequence[str], skill: Mapping[str, Sequence[float |
 
 
 def _density(figure: Figure, axes: Axes, x_N: Floats, y_N: Floats, ends: tuple[float, float]) -> None:
-    counts, _, _ = np.histogram2d(x_N, y_N, bins=80, range=(ends, ends))
+    bins = int(np.clip(0.75 * np.sqrt(len(x_N)), 30, 80))  # a few points a cell where they crowd
+    counts, _, _ = np.histogram2d(x_N, y_N, bins=bins, range=(ends, ends))
     picture = axes.imshow(
         np.ma.masked_equal(counts.T, 0),
         origin="lower",
@@ -226,11 +227,13 @@ def _plain(value: float, _: float | None = None) -> str:
 
 
 def _logarithmic(axes: Axes) -> None:
-    """A logarithmic scale in plain numbers; between powers of ten where it spans less than one."""
+    """A logarithmic scale in plain numbers; with numbers between powers of ten where it spans few."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
+    if high < 100 * low:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
     axes.yaxis.set_major_formatter(_plain)
-    axes.yaxis.set_minor_formatter(_plain if high < 10 * low else NullFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _few(count: int, limit: int = 25) -> str | None:

@@ -34,7 +34,7 @@ def render_plots(data: ReportData) -> dict[str, bytes]:
         drawn[LOSS] = plots.loss_curve(data.losses, data.optimum)
     skill = _skill_by_cutoff(data)
     if skill:
-        drawn[SKILL] = plots.skill_by_cutoff(list(data.metrics["as_of"]), skill)
+        drawn[SKILL] = plots.skill_by_cutoff(data.cutoffs, skill)
     for crop, slug in _slugs(data).items():
         unit = data.crop_units.get(crop)
         rows = data.scored(crop)
@@ -111,16 +111,6 @@ def headline_markdown(data: ReportData) -> str:
     return "\n".join(lines) + "\n"
 
 
-def ledger_markdown(data: ReportData) -> str:
-    """What became of every row, as a markdown table whose columns add up."""
-    lines = [f"| | {' | '.join(data.ledger)} |", f"|---|{'---:|' * len(data.ledger)}"]
-    for row in tables.ledger_rows(data.ledger):
-        strong = "" if row["kind"] == "reason" else "**"
-        cells = [f"{strong}{row['title']}{strong}", *(row["counts"])]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
 def _in_markdown(text: str) -> str:
     """Text that markdown shows as it is, inside a table."""
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", " ".join(text.split()))
@@ -162,11 +152,11 @@ def _shape(data: ReportData) -> dict[str, Any]:
 
 def _cutoffs(data: ReportData) -> list[dict[str, Any]]:
     """Skill and RMSE of each crop at each cut-off; nothing where the full season is the only one."""
-    if len(data.metrics["as_of"]) < 2:
+    if len(data.cutoffs) < 2:
         return []
     rows = []
-    for as_of, part in data.metrics["as_of"].items():
-        crops = part["splits"].get(data.split, {"crops": {}})["crops"]
+    for as_of in data.cutoffs:
+        crops = data.metrics["as_of"][as_of]["splits"].get(data.split, {"crops": {}})["crops"]
         rows.append({"as_of": as_of, "crops": [crops.get(crop, {}) for crop in data.headline["crops"]]})
     return rows
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts import INTERCEPT, NAIVE_BASELINES, WEATHER, YIELDS, SplitName
+from data.contracts import INTERCEPT, NAIVE_BASELINES, WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.features import cutoffs
 from data.seasons import Floats, SeasonTable
 from data.settings import YEAR, Settings
 
 BASELINE_NAMES = dict(
     zip(NAIVE_BASELINES, ("training mean", "region mean", "last five seasons", "region trend"), strict=True)
 )
+_ORDER: dict[str, tuple[StrEnum, ...]] = {
+    "used": tuple(SplitName),
+    "rejected": tuple(Reason),
+    "out_of_scope": tuple(OutOfScope),
+}
 _ABSENT = "–"
 _MISSES = 8
 
@@ -57,6 +64,11 @@ class ReportData:
     def as_of(self) -> str:
         """The full season's cut-off."""
         return self.settings.season.end
+
+    @property
+    def cutoffs(self) -> list[str]:
+        """Every cut-off that was scored, in the order of the season."""
+        return [day for day in cutoffs(self.settings) if day in self.metrics["as_of"]]
 
     @property
     def split(self) -> str:
@@ -275,7 +287,8 @@ def ledger_rows(ledger: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = []
     total = dict.fromkeys(inputs, 0)
     for part, title in (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope")):
-        reasons = list(dict.fromkeys(reason for name in inputs for reason in ledger[name][part]))
+        found = {reason for name in inputs for reason in ledger[name][part]}
+        reasons = [str(reason) for reason in _ORDER[part] if reason in found]
         sums = {name: sum(ledger[name][part].values()) for name in inputs}
         rows.append({"kind": "part", "title": title, "counts": [f"{sums[name]:,}" for name in inputs]})
         for reason in reasons:

@@ -72,7 +72,7 @@ def report_data(
     table: SeasonTable, settings: Settings | None = None, as_of: Sequence[str] = ("09-30",), **changes: Any
 ) -> ReportData:
     """What a run of these region-seasons would report; earlier cut-offs know fewer features."""
-    settings = settings or settings_for()
+    settings = settings or settings_for(as_of=list(as_of[:-1]))
     units = tuple("t/ha" for _ in table.crops)
     fits, results = {}, {}
     for at, day in enumerate(as_of):
