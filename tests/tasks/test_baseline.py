@@ -32,14 +32,15 @@ def test_plain_trend_is_a_line_for_each_region() -> None:
 
 def test_slopes_shrink_by_what_the_median_region_knows() -> None:
     weight = 0.5 ** ((2001 - np.array(YEAR)) / 4.0)
-    (b0, i0), (b1, i1), (b2, i2) = (_slope(rows, weight) for rows in (slice(12), slice(12, 24), slice(24, 27)))
+    (b0, i0), (b1, i1), (b2, i2) = (
+        _slope(rows, weight) for rows in (slice(12), slice(12, 24), slice(24, 27))
+    )
     pooled = (i0 * b0 + i1 * b1 + i2 * b2) / (i0 + i1 + i2)
     median = (i0 + i1) / 2
     baseline = Baseline.fit(TABLE, "trend", 4.0, 2.0, 10)
-    np.testing.assert_allclose(
-        baseline.slope_RT[:, 0],
-        [(i0 * b0 + 2 * median * pooled) / (i0 + 2 * median), (i1 * b1 + 2 * median * pooled) / (i1 + 2 * median), pooled],
-    )  # fmt: skip
+    pull = 2 * median
+    shrunk = [(i * b + pull * pooled) / (i + pull) for b, i in ((b0, i0), (b1, i1))]
+    np.testing.assert_allclose(baseline.slope_RT[:, 0], [*shrunk, pooled])
     # an unknown region: the pooled slope through the weighted mean of all rows
     centre = (weight @ np.array(YEAR)) / weight.sum(), (weight @ YIELD) / weight.sum()
     unknown = baseline.predict(np.array([UNKNOWN]), np.array([2010]))
@@ -50,7 +51,9 @@ def test_mean_is_plain_and_none_is_zero() -> None:
     mean = Baseline.fit(TABLE, "mean", 4.0, 1.0, 10)
     assert mean.predict(np.array([2]), np.array([1800]))[0, 0] == pytest.approx(YIELD[24:].mean())
     assert mean.predict(np.array([UNKNOWN]), np.array([1800]))[0, 0] == pytest.approx(YIELD.mean())
-    assert not Baseline.fit(TABLE, "none", 4.0, 1.0, 10).predict(np.array([0, UNKNOWN]), np.array([1, 2])).any()
+    assert (
+        not Baseline.fit(TABLE, "none", 4.0, 1.0, 10).predict(np.array([0, UNKNOWN]), np.array([1, 2])).any()
+    )
 
 
 def test_missing_crops_don_t_count_and_a_region_without_takes_the_pooled_line() -> None:
@@ -69,7 +72,9 @@ def test_missing_crops_don_t_count_and_a_region_without_takes_the_pooled_line() 
 
 
 def test_the_shortest_half_life_still_knows_old_regions() -> None:
-    table = season_table(np.zeros((4, 1)), [[1.0], [3.0], [7.0], [8.0]], [0, 0, 1, 1], [1900, 1901, 2000, 2001])
+    table = season_table(
+        np.zeros((4, 1)), [[1.0], [3.0], [7.0], [8.0]], [0, 0, 1, 1], [1900, 1901, 2000, 2001]
+    )
     baseline = Baseline.fit(table, "trend", 0.01, 1.0, 2)
     predicted = baseline.predict(np.array([0, 1]), np.array([1901, 2001]))
     assert np.isfinite(predicted).all()

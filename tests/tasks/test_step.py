@@ -43,7 +43,9 @@ def test_the_bound_holds_on_every_block_and_is_tight(features: int, batch: int, 
 def test_a_rate_that_must_diverge_is_refused_with_the_largest_that_can_work() -> None:
     curvature = measure(deal(_rows(500, 3), 50, 0, torch.float64), 0.0)
     limit = 2 / max(curvature.whole_M)
-    with pytest.raises(SettingsError, match=r"learning_rate: 9 must diverge .* largest that can work is") as error:
+    with pytest.raises(
+        SettingsError, match=r"learning_rate: 9 must diverge .* largest that can work is"
+    ) as error:
         plan_steps(curvature, Training(learning_rate=9.0), 10, 500)
     named = float(str(error.value).split("work is ")[1].split(",")[0])
     assert 0.99 * limit < named <= limit
