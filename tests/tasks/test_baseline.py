@@ -38,10 +38,9 @@ def test_slopes_shrink_by_what_the_median_region_knows() -> None:
     pooled = (i0 * b0 + i1 * b1 + i2 * b2) / (i0 + i1 + i2)
     median = (i0 + i1) / 2
     baseline = Baseline.fit(TABLE, "trend", 4.0, 2.0, 10)
-    np.testing.assert_allclose(
-        baseline.slope_RT[:, 0],
-        [(i0 * b0 + 2 * median * pooled) / (i0 + 2 * median), (i1 * b1 + 2 * median * pooled) / (i1 + 2 * median), pooled],
-    )  # fmt: skip
+    pull = 2 * median
+    shrunk = [(i * b + pull * pooled) / (i + pull) for b, i in ((b0, i0), (b1, i1))]
+    np.testing.assert_allclose(baseline.slope_RT[:, 0], [*shrunk, pooled])
     # an unknown region: the pooled slope through the weighted mean of all rows
     centre = (weight @ np.array(YEAR)) / weight.sum(), (weight @ YIELD) / weight.sum()
     unknown = baseline.predict(np.array([UNKNOWN]), np.array([2010]))

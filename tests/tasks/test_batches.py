@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from tasks.batches import ArrayRows, Batches, Dealt, deal
@@ -18,6 +19,7 @@ def _dealt(rows: int, batch_size: int, seed: int = 0, missing: bool = False) -> 
 
 
 @given(st.integers(1, 5000), st.integers(1, 600), st.integers(0, 9), st.booleans())
+@trials(deadline=None, max_examples=40)
 def test_every_row_is_dealt_once_with_its_yields(rows: int, batch: int, seed: int, missing: bool) -> None:
     dealt = _dealt(rows, batch, seed, missing)
     assert len(dealt) == -(-rows // batch)
@@ -76,6 +78,8 @@ def test_streamed_batches_equal_resident_ones() -> None:
     streamed = Batches(dealt, torch.device("cpu"), 0, resident=False)
     for one, other in zip(resident.epoch(5), streamed.epoch(5), strict=True):
         for left, right in zip(one, other, strict=True):
+            assert left is not None
+            assert right is not None
             assert torch.equal(left, right)
 
 

@@ -31,7 +31,7 @@ def test_cuda_goes_before_mps_before_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_missing_device_is_a_usage_error_that_lists_those_there() -> None:
-    with pytest.raises(DeviceError, match="it has .*cpu") as error:
+    with pytest.raises(DeviceError, match=r"it has .*cpu") as error:
         choose_device("cuda:7")
     assert error.value.exit_code == 2
 

@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -28,6 +29,7 @@ worlds = st.builds(
 
 
 @given(worlds, baselines, scalings)
+@trials(deadline=None, max_examples=40)
 def test_transform_and_inverse(table: SeasonTable, baseline: Kind, scaling: Scale) -> None:
     normaliser = normalise(table, settings(baseline=baseline, training={"scaling": scaling})).normaliser
     z_NP, u_NT = normaliser.transform(table)
@@ -37,6 +39,7 @@ def test_transform_and_inverse(table: SeasonTable, baseline: Kind, scaling: Scal
 
 
 @given(worlds, baselines, scalings, st.integers(0, 99))
+@trials(deadline=None, max_examples=40)
 def test_folding_predicts_the_same_in_raw_units(
     table: SeasonTable, baseline: Kind, scaling: Scale, seed: int
 ) -> None:
@@ -52,6 +55,7 @@ def test_folding_predicts_the_same_in_raw_units(
 
 
 @given(worlds, scalings)
+@trials(deadline=None, max_examples=40)
 def test_scaled_rows_have_unit_deviation(table: SeasonTable, scaling: Scale) -> None:
     data = normalise(table, settings(baseline="mean", training={"scaling": scaling}))
     z_NP, u_NT = data.scaled()
@@ -78,13 +82,12 @@ def test_moments_of_many_rows_with_large_offsets(rows: int) -> None:
             continue
         centred = x[own] - x[own].mean(axis=0)
         np.testing.assert_allclose(found.x_TF[crop], x[own].mean(axis=0), rtol=1e-14)
-        scale = np.outer(x.std(axis=0), x.std(axis=0)) + 1e-30
-        np.testing.assert_allclose(
-            found.xx_TFF[crop] / scale, centred.T @ centred / own.sum() / scale, atol=1e-9
-        )
+        unit = x.std(axis=0) + 1e-30
+        squares = centred.T @ centred / own.sum() / np.outer(unit, unit)
+        np.testing.assert_allclose(found.xx_TFF[crop] / np.outer(unit, unit), squares, atol=1e-9)
         assert found.yy_T[crop] == pytest.approx(y[own, crop].var(), rel=1e-9, abs=1e-12)
-        expected = centred.T @ (y[own, crop] - y[own, crop].mean()) / own.sum()
-        np.testing.assert_allclose(found.xy_TF[crop] / np.sqrt(np.diag(scale)), expected / np.sqrt(np.diag(scale)), atol=1e-9)  # fmt: skip
+        products = centred.T @ (y[own, crop] - y[own, crop].mean()) / own.sum() / unit
+        np.testing.assert_allclose(found.xy_TF[crop] / unit, products, atol=1e-9)
 
 
 def test_triangle_keeps_what_squares_lose() -> None:
@@ -152,7 +155,7 @@ def test_rows_without_yields_and_their_regions_are_forgotten() -> None:
 
 def test_no_rows_and_missing_features_are_told() -> None:
     table = world(60, 3)
-    with pytest.raises(InputError, match="nothing|no region-season"):
+    with pytest.raises(InputError, match="no region-season"):
         normalise(table.take(slice(0, 0)), settings())
     normaliser = normalise(table, settings()).normaliser
     fewer = season_table(table.x_NF[:, :2], table.y_NT)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.datasets.longley as longley
 from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from data.contracts import INTERCEPT
@@ -23,6 +24,7 @@ def _objective(z: np.ndarray, u: np.ndarray, w: np.ndarray, b: np.ndarray, ridge
 
 
 @given(st.integers(0, 99), st.sampled_from([0.0, 0.3]), st.sampled_from([0.0, 0.1, 10.0]))
+@trials(deadline=None, max_examples=40)
 def test_certificate_is_the_difference_of_objectives(seed: int, missing: float, ridge: float) -> None:
     random = np.random.default_rng(seed)
     z, u = random.normal(0.3, 1, size=(80, 4)), random.normal(size=(80, 3))
@@ -84,7 +86,8 @@ def test_a_constant_yield_is_predicted() -> None:
 def test_the_textbook_s_optimum() -> None:
     model = fit_exact(textbook(), settings(baseline="none"), "12-31")
     assert model.record["optimum"] == pytest.approx(0.909446, rel=1e-6)
-    assert fit_exact(textbook().take(slice(5)), settings(baseline="none"), "12-31").record["optimum"] == pytest.approx(0.483121, rel=1e-5)  # fmt: skip
+    five = fit_exact(textbook().take(slice(5)), settings(baseline="none"), "12-31")
+    assert five.record["optimum"] == pytest.approx(0.483121, rel=1e-5)
     asked = season_table([[75.0, 63.0, 44.0]], [[np.nan, np.nan]], crops=("apples", "oranges"))
     np.testing.assert_allclose(model.predict(asked), [[53.7956, 66.8065]], rtol=1e-5)
 
@@ -118,10 +121,9 @@ def _coefficients(model: Model) -> list[float]:
 def _ill_conditioned(digits: int) -> tuple[np.ndarray, np.ndarray]:
     """Features that agree in their first digits: years, a base temperature and its near copies."""
     random = np.random.default_rng(3)
-    base = random.normal(size=40)
-    x = np.column_stack(
-        [1960.0 + np.arange(40), 290 + base, 290 + base + 10.0**-digits * random.normal(size=40), 5 * random.normal(size=40)]
-    )  # fmt: skip
+    base, other, noise = random.normal(size=(3, 40))
+    near = base + 10.0**-digits * noise
+    x = np.column_stack([1960.0 + np.arange(40), 290 + base, 290 + near, 5 * other])
     return x, x @ np.array([0.5, 3.0, -2.0, 1.0]) + random.normal(size=40)
 
 

@@ -76,8 +76,8 @@ def test_default_settings_reach_the_optimum_on_every_real_set(baseline: str) -> 
         us_table(),
         real_table("fao_country", ("temperature_c", "rainfall_mm", "pesticides_tonnes"), crops),
         real_table(
-            "minnesota_barley", ("temperature_f", "temperature_max_f", "rainfall_in"), ("Velvet", "Peatland", "Glabron"),
-            range(4, 8),
+            "minnesota_barley", ("temperature_f", "temperature_max_f", "rainfall_in"),
+            ("Velvet", "Peatland", "Glabron"), range(4, 8),
         ),
     ]  # fmt: skip
     for table in tables:

@@ -107,7 +107,8 @@ def real_table(
     if months is not None:
         weather = weather[weather["month"].isin(list(months))]
         wide = weather.pivot(index=["region", "year"], columns="month", values=list(measures))
-        wide.columns = pd.Index([f"{measure}_{month:02d}" for measure, month in wide.columns])
+        pairs = wide.columns.to_flat_index()
+        wide.columns = pd.Index([f"{pair[0]}_{pair[1]:02d}" for pair in pairs])
     else:
         wide = weather.set_index(["region", "year"])[list(measures)]
     features = list(wide.columns)
