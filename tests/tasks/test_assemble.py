@@ -13,7 +13,7 @@ from data.errors import CropyieldError, InputError
 from tasks.assemble import Assembled, assemble
 from tasks.ingest import ingest_weather, ingest_yields
 from tasks.ledger import check_ledger, ledger_table
-from tests.tasks.worlds import daily, make_settings, monthly, write, yields_of
+from tests.tasks.weather_worlds import daily, make_settings, monthly, write, yields_of
 
 YEARS = range(2001, 2011)
 

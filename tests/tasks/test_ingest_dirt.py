@@ -20,7 +20,7 @@ from data.settings import Settings
 from tasks.assemble import Assembled, assemble
 from tasks.ingest import ingest_weather, ingest_yields
 from tasks.ledger import check_ledger, ledger_table
-from tests.tasks.worlds import make_settings, write
+from tests.tasks.weather_worlds import make_settings, write
 
 SEASON = [f"06-{day:02d}" for day in range(1, 7)]
 YEARS = range(1999, 2006)  # 2000 to 2004 are in scope

@@ -32,7 +32,7 @@ from tasks.ingest import (
     partition,
     verify_inputs,
 )
-from tests.tasks.worlds import CROPS, daily, make_settings, monthly, write, yields_of
+from tests.tasks.weather_worlds import CROPS, daily, make_settings, monthly, write, yields_of
 
 YEARS = range(2001, 2009)
 

@@ -15,7 +15,7 @@ from data.settings import Settings
 from tasks.feature_plan import make_plan
 from tasks.ingest import ingest_weather
 from tasks.season_features import compute_features
-from tests.tasks.worlds import daily, make_settings, monthly, seasonal, write
+from tests.tasks.weather_worlds import daily, make_settings, monthly, seasonal, write
 
 SEASONS = [("04-01", "09-30"), ("10-01", "06-30"), ("01-01", "12-31"), ("02-15", "02-10"), ("07-01", "02-28")]
 DAILY: list[dict[str, Any]] = [
