@@ -108,6 +108,9 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     )
     used_C = _cells_of(cell_X[joined_X], len(sums))
     observed_C = sums.observed()
+    few = len(weather_rejects) <= settings.max_rejected * weather.rows
+    if not joined_X.any() and few and len(yields.rejected) <= settings.max_rejected * yields.rows:
+        raise _nothing_joined(settings, weather, yields, low_C)  # and the rejected rows aren't why
     check_share(settings, WEATHER, weather_rejects, len(weather_rejects) + int(observed_C[used_C].sum()))
     check_share(settings, YIELDS, yields.rejected, len(yields.rejected) + int(joined_X.sum()))
     if not joined_X.any():
@@ -216,7 +219,14 @@ def _nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C:
         f"(regions such as {_some(regions)}; seasons {_span(yields.year_X)}) has sound weather in "
         f"{shown(settings.weather)} (regions such as {_some(sums.names)}; seasons {_span(sums.year_C)}; "
         f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
+        f"{_window(settings)}"
     )
+
+
+def _window(settings: Settings) -> str:
+    given = {"first_season": settings.first_season, "last_season": settings.last_season}
+    named = " and ".join(f"{key} = {year}" for key, year in given.items() if year is not None)
+    return f", and {named} must leave seasons of both" if named else ""
 
 
 def _some(names: Any) -> str:
