@@ -81,7 +81,9 @@ class SeasonTable:
             SEASON_YEAR.name: pa.array(self.year_N, SEASON_YEAR.type),
             SPLIT.name: pa.array(self.split_N.tolist(), SPLIT.type),
         }
-        return pa.table(columns | values | yields)
+        # the harvest year may be a feature too; its column is there already
+        others = [name for name in (*values, *yields) if name not in columns]
+        return pa.table(values | yields | columns).select([*columns, *others])
 
 
 def _columns(table: pa.Table, names: tuple[str, ...]) -> Floats:

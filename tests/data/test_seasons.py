@@ -25,3 +25,14 @@ def test_round_trip_sorts_and_keeps_unknown_yields() -> None:
     again = SeasonTable.from_arrow(seasons.to_arrow(), ("rain",), ("corn",))
     np.testing.assert_array_equal(again.y_NT, seasons.y_NT)
     assert seasons.to_arrow()["corn"].null_count == 1
+
+
+def test_the_harvest_year_as_a_feature_shares_the_column_of_the_key() -> None:
+    table = pa.table(
+        {"region": ["a"], "year": pa.array([2001], pa.int16()), "split": ["train"], "corn": [7.0]}
+    )
+    seasons = SeasonTable.from_arrow(table, ("year",), ("corn",))
+    assert seasons.x_NF.tolist() == [[2001.0]]
+    written = seasons.to_arrow()
+    assert written.column_names == ["region", "year", "split", "corn"]
+    assert written["year"].type == pa.int16()
