@@ -20,7 +20,7 @@ lint: .venv/.test  ## put the code into style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
-	@$(BIN)/python -c "from data.synthetic import write_shipped_inputs; write_shipped_inputs()"
+	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"
 
 clean:  ## remove what the commands above made
 	rm -rf .venv .prefect store build *.egg-info

@@ -49,11 +49,13 @@ class SeasonCalendar:
         if self.resolution == "season":
             return day_YK
         for at, (month, day) in enumerate(self.slots):
+            if self.resolution == "daily" and (month, day) != LEAP_DAY:
+                continue
             in_year = years - (1 if self.crosses and (month, day or 31) >= self.first else 0)
             leap = (in_year % 4 == 0) & ((in_year % 100 != 0) | (in_year % 400 == 0))
             if self.resolution == "monthly":
                 day_YK[:, at] = _common_days(month) + (leap if month == 2 else 0)
-            elif (month, day) == LEAP_DAY:
+            else:
                 day_YK[:, at] = leap
         return day_YK
 

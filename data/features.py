@@ -97,7 +97,8 @@ def _expand(
     if feature.measure == YEAR:
         return [FeatureSpec(feature.name or YEAR, "year", YEAR, YEAR, ())]
     window = season if feature.window is None else _days(*feature.window)
-    outside = [day for day in window if day not in set(season)]
+    in_season = set(season)
+    outside = [day for day in window if day not in in_season]
     if outside:
         month, day = outside[0]
         raise SettingsError(

@@ -20,6 +20,7 @@ Kind = Literal["number", "text", "time", "null"]
 Bytes = npt.NDArray[np.uint8]
 SOUND, MISSING, UNREADABLE = 0, 1, 2
 YEARS = (-9999, 9999)
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -90,7 +91,7 @@ def integers(column: pa.Array) -> Parsed:
 
 
 def days(column: pa.Array) -> Parsed:
-    """Dates as days since 1970-01-01, int64; timestamps with a zone as their local date."""
+    """Dates as whole days since 1970-01-01; timestamps with a zone as their local date."""
     kind = kind_of(column.type)
     if kind == "text":
         return _parse_text(column, _day, np.int64)
@@ -98,18 +99,15 @@ def days(column: pa.Array) -> Parsed:
         return _all_missing(len(column), np.int64)
     column = _plain(column)
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = pc.local_timestamp(column)
+    ticks = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
     if missing is not None:
-        column = column.fill_null(pa.scalar(0, pa.int64()).cast(column.type))
-    if pa.types.is_timestamp(column.type):
-        if column.type.tz is not None:
-            column = pc.local_timestamp(column)
-        per_day = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-        ticks = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        value_N = np.floor_divide(ticks, per_day[column.type.unit])
-    elif pa.types.is_date64(column.type):
-        value_N = np.floor_divide(column.cast(pa.int64()).to_numpy(zero_copy_only=False), 86_400_000)
-    else:
-        value_N = column.cast(pa.int32()).to_numpy(zero_copy_only=False)
+        ticks = ticks.fill_null(0)
+    value_N = ticks.to_numpy(zero_copy_only=False)
+    if not pa.types.is_date32(column.type):
+        unit = column.type.unit if pa.types.is_timestamp(column.type) else "ms"
+        value_N = np.floor_divide(value_N, _PER_DAY[unit])
     return Parsed(value_N, None if missing is None else missing.astype(np.uint8))
 
 

@@ -101,9 +101,9 @@ class Feature(_Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.measure == YEAR:
-            given = self.model_fields_set - {"measure", "name"}
+            given = self.model_dump(exclude={"measure", "name"}, exclude_defaults=True)
             if given:
-                raise ValueError(f"the feature 'year' takes no {', '.join(sorted(given))}")
+                raise ValueError(f"the feature 'year' takes no {', '.join(given)}")
             return self
         if self.aggregate is None:
             raise ValueError(f"the feature of {self.measure!r} needs an aggregate, for example 'mean'")

@@ -87,6 +87,37 @@ def train(
 
 
 @app.command
+def backtest(
+    settings: str,
+    *,
+    seasons: int = 10,
+    as_of: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    leave_one_out: Annotated[bool, Parameter(negative="")] = False,
+    changes: Changes = _UNCHANGED,
+    output: Output = _PLAIN,
+) -> None:
+    """Predict each of the last seasons without it: skill by cut-off day, under backtests/ in the store.
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML).
+    seasons
+        How many of the last seasons to predict.
+    as_of
+        A cut-off day (MM-DD) besides the full season; repeatable.
+    leave_one_out
+        Train on all other seasons, which peeks at later years.
+    """
+    from data.settings import load_settings
+    from flows import show, start
+
+    chosen = load_settings(settings, changes.as_dict())
+    result = start.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
+    _print(output, result, lambda: show.backtest(result))
+
+
+@app.command
 def runs(store: str, *, output: Output = _PLAIN) -> None:
     """List the finished runs of a store, oldest first.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -16,13 +17,34 @@ _NAIVE = {
 }
 
 
+_ORDER = ("test", "validation", "train")
+
+
 def trained(result: dict[str, Any]) -> None:
     """The end of `cropyield train`: scores beside the best naive baseline, the gate, where things lie."""
     console = _console()
     console.print(Text(result["message"]))
     if result["metrics"]:
-        console.print(_scores(result["metrics"]))
-    console.print(Text(f"gate {result['gate']['outcome']}: {result['gate']['reason']}"))
+        console.print(_scores(result["metrics"], headline_only=True))
+    console.print(Text(f"gate {result['gate']['reason']}"))
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def backtest(result: dict[str, Any]) -> None:
+    """Skill by cut-off and crop, and where the rest lies."""
+    console = _console()
+    first, last = min(result["seasons"]), max(result["seasons"])
+    console.print(Text(f"{result['made']}, seasons {first}–{last}"))
+    table = _table("as of", "crop", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    for row in result["skill"]:
+        best = row["best_baseline"]
+        table.add_row(
+            row["as_of"], Text(row["crop"] or "pooled"), f"{row['rows']:,}", _number(row["mse"]),
+            _NAIVE.get(best or "", "–"), _number(row.get(f"mse_{best}")), _number(row["skill"]),
+            f"{_number(row['skill_lower_95'])} to {_number(row['skill_upper_95'])}",
+        )  # fmt: skip
+    console.print(table)
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
 
@@ -54,19 +76,20 @@ def run(result: dict[str, Any]) -> None:
     console.print(Text(f"files: {result['place']}"))
 
 
-def _scores(metrics: dict[str, Any]) -> Table:
+def _scores(metrics: dict[str, Any], headline_only: bool = False) -> Table:
     table = _table(
         "as of", "split", "crop", "rows", "MSE", "RMSE", "R²", "best naive baseline", "its MSE", "skill"
     )
     for as_of, found in metrics["as_of"].items():
-        for split, scores in found["splits"].items():
+        splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
+        for split, scores in list(splits.items())[: 1 if headline_only else None]:
             for crop, score in [*scores["crops"].items(), *([("pooled", scores["pooled"])])]:
                 naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
                 best = min(naive, key=lambda name: naive[name]) if naive else None
                 table.add_row(
-                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]), _number(score["rmse"]),
-                    _number(score["r2"]), _NAIVE.get(best or "", "–"), _number(naive.get(best or "")),
-                    _number(score["skill"]),
+                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]),
+                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
+                    _number(naive.get(best or "")), _number(score["skill"]),
                 )  # fmt: skip
     return table
 
@@ -74,28 +97,17 @@ def _scores(metrics: dict[str, Any]) -> Table:
 def _ledger(ledger: dict[str, Any]) -> Table:
     from tasks.ledger import ledger_table
 
-    table = _table("rows", *ledger)
-    for line in ledger_table(ledger):
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line))
+    table = _table("ledger", "reason", *ledger)
+    for kind, what, *counts in ledger_table(ledger):
+        table.add_row(kind, what, *("–" if count is None else f"{count:,}" for count in counts))
     return table
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    texts = {
-        "as of",
-        "split",
-        "crop",
-        "crops",
-        "run",
-        "finished",
-        "seasons",
-        "gate",
-        "best naive baseline",
-        "rows",
-    }
+    numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill", "weather", "yields"}
     for column in columns:
-        table.add_column(column, justify="left" if column in texts else "right", no_wrap=True)
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table
 
 
@@ -104,4 +116,5 @@ def _number(value: float | None) -> str:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() else 160  # into a file nothing need be cut off
+    return Console(highlight=False, width=width)

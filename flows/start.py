@@ -34,6 +34,17 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
         return train_yields(settings, force=force, accept=accept)
 
 
+def backtest(
+    settings: Settings, seasons: int, as_of: tuple[str, ...], leave_one_out: bool, as_json: bool, debug: bool
+) -> dict[str, Any]:
+    """Run `backtest_yields` with the embedded server where no other is named; the flow's summary."""
+    server = embedded_server(debug)
+    with server(), progress_bar(not as_json):
+        from flows.backtesting import backtest_yields
+
+        return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+
+
 def embedded_server(debug: bool) -> Callable[[], Any]:
     """Prepare Prefect's environment; the result opens the server, started beside the imports that follow."""
     prepare_environment(debug)

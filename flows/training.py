@@ -34,12 +34,7 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
     job = steps.identify(settings, force)
     if force or not steps.is_finished(job):
         weather, yields = steps.ingest_weather.submit(job), steps.ingest_yields.submit(job)
-        assembled = steps.assemble(job, wait_for=[weather, yields])
-        days = cutoffs(settings)
-        tensors = [steps.normalise.submit(job, day, wait_for=[assembled]) for day in days]
-        models = [
-            steps.train.submit(job, day, wait_for=[ready]) for day, ready in zip(days, tensors, strict=True)
-        ]
-        evaluated = steps.evaluate(job, wait_for=models)
-        steps.report(job, wait_for=[evaluated])
+        assembled = steps.assemble(job, weather.result(), yields.result())
+        models = [steps.train(job, day, steps.normalise(job, day, assembled)) for day in cutoffs(settings)]
+        steps.report(job, assembled, models, steps.evaluate(job, assembled, models))
     return steps.publish(job, accept)

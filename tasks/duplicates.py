@@ -1,4 +1,4 @@
-"""Which of several rows of one key are kept: exact copies keep the first, of conflicting ones none is kept."""
+"""Which of several rows of one key are kept: of exact copies the first, of conflicting ones none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from data.contracts import Reason
 from data.seasons import Flags, Integers
@@ -70,7 +71,7 @@ class Cells:
         table_at = batch.time_N - table.first
         group_N = table.group_T[table_at]
         year_N = table.year0 + group_N // table.plan.segments
-        cell_N = self.find(batch.names, batch.code_N.astype(np.int64), year_N)
+        cell_N = self.find(batch.names, batch.code_N.astype(np.int64), year_N.astype(np.int64))
         cell_N[group_N >= table.groups] = -1
         return cell_N, table.slot_T[table_at].astype(np.int64)
 
@@ -80,24 +81,24 @@ Reread = Callable[[int], Iterator[RowBatch]]
 
 def resolve(
     merged: Sums, parts: Sequence[Sums], reread: Reread, table: TimeTable, plan: Plan
-) -> tuple[Sums, dict[int, Integers], list[rejected.pa.Table]]:
+) -> tuple[Sums, list[pa.Table]]:
     """Decide among the rows that claim one slot and sum their region-seasons anew without the losers.
 
     `reread(n)` streams the sound rows of part n again; only parts that hold such region-seasons are
-    read, and in memory are only the rows of repeated slots. Returns the sums without repeats, the
-    rejected positions per part and the rejected rows.
+    read, and in memory are only the rows of repeated slots. Returns the sums without repeats and the
+    rejected rows.
     """
     doubtful_C = merged.repeated()
     doubtful = merged.take(doubtful_C)
     if doubtful.repeated_CW is None or not len(doubtful):
-        return merged, {}, []
+        return merged, []
     cells = Cells(merged.names, doubtful.region_C, doubtful.year_C)
     concerned = [
         n for n, part in enumerate(parts) if (cells.find(part.names, part.region_C, part.year_C) >= 0).any()
     ]
     losers = _losers(cells, doubtful.repeated_CW, concerned, reread, table, plan)
     blocks: list[Sums] = []
-    tables: list[rejected.pa.Table] = []
+    tables: list[pa.Table] = []
     for n in concerned:
         rows, verdicts = losers[n]
         for batch in reread(n):
@@ -112,7 +113,7 @@ def resolve(
     anew = merge(blocks, plan)
     sure = merged.take(~doubtful_C)
     sure = Sums(sure.names, sure.region_C, sure.year_C, sure.present_CW, None, sure.gathered)
-    return merge([sure, anew], plan), {n: losers[n][0] for n in concerned}, tables
+    return merge([sure, anew], plan), tables
 
 
 def _losers(

@@ -1,4 +1,4 @@
-"""The two fits of a run: one for judging, that has not seen the test seasons, one to publish, that has seen all."""
+"""The two fits of a run: one to judge by, without the test seasons, and one to publish, with all."""
 
 from __future__ import annotations
 

@@ -125,24 +125,22 @@ def compare(
     if set(ours) != set(theirs):
         odd = sorted(set(ours) ^ set(theirs))
         return Comparison({}, f"the models' features differ ({', '.join(odd[:5])})")
-    units = dict(zip(current.crops, current.crop_units, strict=True))
+    measured = zip(new.crops, new.crop_units, strict=True)
+    known = {*zip(current.crops, current.crop_units, strict=True)}
+    shared = [crop for crop, unit in measured if (crop, unit) in known and crop in rows.crops]
+    if not shared:
+        return Comparison({}, "the models have no crop in common, in the same unit")
     mse: dict[str, tuple[int, float, float]] = {}
     new_NT, current_NT = new.predict(rows), current.predict(rows)
-    for at, (crop, unit) in enumerate(zip(new.crops, new.crop_units, strict=True)):
-        if crop not in units or units[crop] != unit or crop not in rows.crops:
-            continue
+    for crop in shared:
         actual_N = rows.y_NT[:, rows.crops.index(crop)]
         fresh_N = np.isfinite(actual_N)
         fresh_N &= ~_among(rows, new_trained, crop) & ~_among(rows, current_trained, crop)
         if fresh_N.any():
-            both = (new_NT[:, at], current_NT[:, current.crops.index(crop)])
+            both = (new_NT[:, new.crops.index(crop)], current_NT[:, current.crops.index(crop)])
             new_mse, current_mse = (float(np.mean((y_N - actual_N)[fresh_N] ** 2)) for y_N in both)
             mse[crop] = (int(fresh_N.sum()), new_mse, current_mse)
-    if mse:
-        return Comparison(mse)
-    if not any(crop in units for crop in new.crops):
-        return Comparison({}, "the models have no crop in common")
-    return Comparison({}, "there is no harvest that neither model was trained on")
+    return Comparison(mse, "" if mse else "there is no harvest that neither model was trained on")
 
 
 def _among(rows: SeasonTable, trained: SeasonTable, crop: str) -> Flags:

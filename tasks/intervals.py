@@ -21,10 +21,8 @@ LEVELS = (80, 95)
 
 
 class Predictor(Protocol):
-    """What calibration needs of a fitted model; T are its own crops, in its own order."""
+    """What calibration needs of a fitted model: yields [N, T] of the crops it was fitted to."""
 
-    @property
-    def crops(self) -> tuple[str, ...]: ...
     def predict(self, table: SeasonTable) -> Floats: ...
 
 
@@ -66,7 +64,7 @@ def calibrate(train: SeasonTable, settings: Settings, as_of: str, fit: Fit = fit
     """
     wanted = np.unique(train.year_N)[1:]
     wanted = wanted[max(0, len(wanted) - settings.split.calibration_seasons) :]
-    residuals = [_residuals(train, int(season), settings, as_of, fit) for season in wanted]
+    residuals = [rolling_residuals(train, int(season), settings, as_of, fit) for season in wanted]
     seasons: dict[str, int] = {}
     widths: dict[tuple[int, str], float] = {}
     trend_widths: dict[tuple[int, str], float] = {}
@@ -90,9 +88,11 @@ def half_width(residuals: list[Floats], level: int) -> float | None:
     """Half the width of the `level` % interval from residuals of K seasons, an array for each.
 
     Split conformal prediction with the season as the unit: a season's rows share the weight 1/(K+1)
-    and the season to come has the rest, at infinity; the half-width is the smallest |residual| that
-    the share `level` doesn't exceed (Lee, Barber and Willett 2023, "Distribution-free inference with
-    hierarchical data", HCP). None when K seasons are too few for that. NaNs don't count.
+    and the season to come has the rest, at infinity; the half-width is the smallest |residual| within
+    which at least `level` % of all weight lies (Lee, Barber and Willett 2023, "Distribution-free
+    inference with hierarchical data", HCP). Coverage of a season like the others is then at least
+    `level` %, and more the more its rows differ from one another. None when K seasons are too few.
+    NaNs don't count.
     """
     sizes = [np.abs(each[np.isfinite(each)]) for each in residuals]
     sizes = [each for each in sizes if len(each)]
@@ -113,10 +113,13 @@ def seasons_needed(level: int) -> int:
     return math.ceil(level / (100 - level))
 
 
-def _residuals(
-    train: SeasonTable, season: int, settings: Settings, as_of: str, fit: Fit
+def rolling_residuals(
+    train: SeasonTable, season: int, settings: Settings, as_of: str, fit: Fit = fit_exact
 ) -> tuple[Floats, Floats]:
-    """Residuals [n, T] of one season, of the model and of the naive trend, NaN where there is none."""
+    """Residuals [n, T] of one season predicted from those before it, by the model and by the naive trend.
+
+    In the crops' units, in the order of the season's rows; NaN where there is none.
+    """
     before, rows = train.take(train.year_N < season), train.take(train.year_N == season)
     residual_NT = np.full_like(rows.y_NT, np.nan)
     trend_residual_NT = residual_NT.copy()

@@ -41,9 +41,9 @@ class Job:
         }
 
 
-def open_job(settings: Settings, force: bool = False) -> Job:
+def open_job(settings: Settings, force: bool = False, kind: str = "train") -> Job:
     """Digest the inputs and form the run id. Raises InputError and StorageError."""
     weather, yields = digest_inputs(settings.weather), digest_inputs(settings.yields)
     inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
-    run = run_id(settings, inputs)
+    run = run_id(settings, inputs, kind)
     return Job(settings, run, forced_name(run) if force else run, weather, yields, now())

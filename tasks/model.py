@@ -69,11 +69,11 @@ class Model:
     def baseline_of(self, table: SeasonTable) -> Floats:
         """What the regional baseline alone says, y_NT in the crops' units.
 
-        Under the baseline `none` that is the crop's mean over the training rows.
+        Under the baseline `none`, which says nothing, it is the crop's mean over the training rows.
         """
-        normaliser = self.normaliser
-        no_departure_NT = np.zeros((len(table), len(self.crops)))
-        return normaliser.yields(no_departure_NT, normaliser.codes(table), table.year_N)
+        if self.baseline.kind == "none":
+            return np.tile(self.scaling.y_centre_T, (len(table), 1))
+        return self.baseline.predict(self.normaliser.codes(table), table.year_N)
 
     def known(self, table: SeasonTable) -> Flags:
         """Which rows lie in regions that the model was trained on, shape [N]."""

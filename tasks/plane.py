@@ -37,7 +37,7 @@ def plane(of: Plane) -> Draw:
 
     def draw(figure: Figure) -> None:
         figure.set_layout_engine("none")
-        axes: Any = figure.add_axes((0.0, 0.02, 0.9, 1.0), projection="3d")
+        axes: Any = figure.add_axes((0.02, 0.0, 0.98, 1.13), projection="3d")
         N = len(of.x_N2)
         taken = np.unique(np.linspace(0, N - 1, min(N, _POINTS)).round().astype(np.int64))
         x_N2, residual_N = of.x_N2[taken], of.residual_N[taken]
@@ -56,15 +56,15 @@ def plane(of: Plane) -> Draw:
                 for at in range(len(x)):
                     axes.plot([x[at]] * 2, [y[at]] * 2, [foot[at], top[at]], color=colour, lw=0.8)
             axes.scatter(x, y, top, s=14, color=colour, marker=mark, depthshade=False, linewidths=0)
-        axes.set_xlabel(of.labels[0])
-        axes.set_ylabel(of.labels[1])
-        axes.set_zlabel(with_unit(of.crop, of.unit))
+        axes.set_xlabel(of.labels[0], labelpad=9, fontsize=9)
+        axes.set_ylabel(of.labels[1], labelpad=9, fontsize=9)
+        axes.set_zlabel(with_unit(of.crop, of.unit), labelpad=2, fontsize=9)
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.set_pane_color((1, 1, 1, 0))
             axis.line.set_color(INK)
             axis.set_major_locator(MaxNLocator(5))
         axes.tick_params(labelsize=8, pad=1)
         axes.view_init(elev=22, azim=-125)
-        axes.set_box_aspect((1.15, 1.15, 0.85), zoom=0.88)
+        axes.set_box_aspect((1.15, 1.15, 0.85), zoom=0.93)
 
     return draw

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from data.seasons import Flags, Floats, Integers
 
@@ -32,7 +32,7 @@ BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = (
 INK, FAINT = "#222222", "#999999"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
-MANY = 3000
+MANY = 1000
 """Above this many points a density takes the place of marks."""
 SIZE = (5.2, 3.7)  # inches; labels stay legible when a phone shows it 360 pixels wide
 
@@ -69,11 +69,8 @@ def as_png(draw: Draw, size: tuple[float, float] = SIZE, dpi: int = 100) -> byte
 def _render(
     draw: Draw, size: tuple[float, float], kind: str, extra: dict[str, Any], metadata: dict[str, None]
 ) -> bytes:
-    with (
-        _ONE_AT_A_TIME,
-        mpl.rc_context({**mpl.rcParamsDefault, **_STYLE, **extra}),
-        warnings.catch_warnings(),
-    ):
+    style: Any = {**mpl.rcParamsDefault, **_STYLE, **extra}
+    with _ONE_AT_A_TIME, mpl.rc_context(style), warnings.catch_warnings():
         # names in other scripts: the reader's browser has the letters, matplotlib's font need not
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=size)
@@ -93,6 +90,7 @@ def loss_curve(losses: Mapping[str, Sequence[float]], optimum: Mapping[str, floa
 
     def draw(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        seen = False
         for at, (as_of, values) in enumerate(losses.items()):
             loss_E, colour = np.asarray(values, dtype=np.float64), CYCLE[at % len(CYCLE)]
             epoch_E = np.arange(1, len(loss_E) + 1)
@@ -102,14 +100,18 @@ def loss_curve(losses: Mapping[str, Sequence[float]], optimum: Mapping[str, floa
             if best is None:
                 continue
             exact = {"label": "exact optimum"} if at == 0 else {}
-            above.axhline(best, color=colour if at else INK, lw=1.1, ls=(0, (4, 2)), **exact)  # type: ignore[arg-type]
+            above.axhline(best, color=colour if at else INK, lw=1.1, ls=(0, (4, 2)), **exact)
             excess_E = loss_E / best - 1 if best > 0 else np.full(len(loss_E), np.nan)
             excess_E[~(excess_E > 0)] = np.nan  # an epoch's running loss can undercut the optimum
+            seen = seen or bool(np.isfinite(excess_E).any())
             below.plot(epoch_E, excess_E, color=colour, lw=1.4, marker=_few(len(loss_E)))
-        everything = [value for values in losses.values() for value in values]
-        if min(everything) > 0:
-            above.set_yscale("log")
-            below.set_yscale("log")
+        if min(value for values in losses.values() for value in values) > 0:
+            _logarithmic(above)
+        if seen:
+            _logarithmic(below)
+        else:
+            below.set_yticks([])
+            below.text(0.5, 0.5, "none above it", transform=below.transAxes, ha="center", va="center")
         above.set_ylabel("mean squared error\n(objective)")
         above.legend()
         below.set_ylabel("excess over\nthe optimum")
@@ -134,14 +136,7 @@ def predicted_actual(actual_N: Floats, predicted_N: Floats, crop: str, unit: str
             alpha = 0.85 if len(actual_N) < 100 else 0.45
             axes.scatter(actual_N, predicted_N, s=16, color=BLUE, alpha=alpha, linewidths=0)
         axes.plot(ends, ends, color=INK, lw=1, ls=(0, (4, 2)))
-        axes.annotate(
-            "predicted = actual",
-            (ends[1], ends[1]),
-            (-8, -26),
-            textcoords="offset points",
-            ha="right",
-            fontsize=9,
-        )
+        axes.text(0.98, 0.03, "dashed: predicted = actual", transform=axes.transAxes, ha="right", fontsize=9)
         axes.set(xlim=ends, ylim=ends, aspect="equal")
         axes.set_xlabel(with_unit(f"actual {crop}", unit))
         axes.set_ylabel(with_unit(f"predicted {crop}", unit))
@@ -213,7 +208,8 @@ def skill_by_cutoff(cutoffs: Sequence[str], skill: Mapping[str, Sequence[float |
 
 
 def _density(figure: Figure, axes: Axes, x_N: Floats, y_N: Floats, ends: tuple[float, float]) -> None:
-    counts, _, _ = np.histogram2d(x_N, y_N, bins=80, range=(ends, ends))
+    bins = int(np.clip(0.75 * np.sqrt(len(x_N)), 30, 80))  # a few points a cell where they crowd
+    counts, _, _ = np.histogram2d(x_N, y_N, bins=bins, range=(ends, ends))
     picture = axes.imshow(
         np.ma.masked_equal(counts.T, 0),
         origin="lower",
@@ -222,7 +218,22 @@ def _density(figure: Figure, axes: Axes, x_N: Floats, y_N: Floats, ends: tuple[f
         cmap="cividis_r",
         norm=LogNorm(1, max(2.0, float(counts.max()))),
     )
-    figure.colorbar(picture, ax=axes, label="region-seasons", shrink=0.85)
+    axes.grid(visible=False)
+    figure.colorbar(picture, ax=axes, label="region-seasons", shrink=0.7, format=_plain, pad=0.02)
+
+
+def _plain(value: float, _: float | None = None) -> str:
+    return f"{value:g}"
+
+
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic scale in plain numbers; with numbers between powers of ten where it spans few."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 100 * low:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
+    axes.yaxis.set_major_formatter(_plain)
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _few(count: int, limit: int = 25) -> str | None:

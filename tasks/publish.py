@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from data import machine
 from data.contracts import SCHEMA_VERSION
-from data.errors import CropyieldError, GateError, InputError
+from data.errors import CropyieldError, GateError
 from data.features import cutoffs
 from data.runs import (
-    MANIFEST, PREDICTIONS, folder, follow, now, point, read_current, read_json, read_manifest, run_settings,
+    DAY_S,
+    MANIFEST,
+    PREDICTIONS,
+    WORK,
+    folder,
+    follow,
+    now,
+    point,
+    read_current,
+    read_json,
+    read_manifest,
+    run_settings,
     to_json,
-)  # fmt: skip
+)
 from data.storage import Store, public
+from tasks.assemble import Assembled
 from tasks.fits import EVALUATED, PUBLISHED
 from tasks.gate import Gate, decide
 from tasks.gating import described, judge_run
-from tasks.ingest import digest_inputs
+from tasks.ingest import verify_inputs
 from tasks.job import Job
 
 
@@ -33,7 +49,8 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     store = job.store
     finished = read_manifest(store, job.run_id)
     if finished is None or job.work_name != job.run_id:
-        unchanged_inputs(job)
+        verify_inputs(job.settings.weather, job.weather)
+        verify_inputs(job.settings.yields, job.yields)
         files = run_files(job)
         write_files(store, job.run_id, files, finished)
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
@@ -45,6 +62,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         message = f"nothing new: run {job.run_id} was finished before"
     let_through(store, job.run_id, gate, accept)
+    sweep(store)
     return summary(store, job, gate, message)
 
 
@@ -59,14 +77,21 @@ def unchanged(job: Job) -> dict[str, Any] | None:
     return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
 
 
+def sweep(store: Store) -> None:
+    """Remove work that nobody has touched for a day; younger work may be another run's."""
+    for run in store.folders(WORK):
+        if (store.age(f"{WORK}/{run}") or 0.0) > DAY_S:
+            store.remove(f"{WORK}/{run}")
+
+
 def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
     """Move the pointer to a finished run, unless the gate refuses. Raises GateError."""
     current = read_current(store)
     decision = decide(gate, current is None or current["run_id"] == run, accept)
     if not decision.publish:
         raise GateError(
-            f"run {run} is kept but not published: {decision.reason}. Look at {store.place(folder(run))}/report.html; "
-            'publish it all the same with --accept "reason"'
+            f"run {run} is kept but not published: {decision.reason}. Look at "
+            f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
         )
     if current is None or current["run_id"] != run or accept:
         point(store, run, described(gate) | {"accepted": accept}, decision.reason)
@@ -75,28 +100,28 @@ def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
 
 
 def run_files(job: Job) -> dict[str, bytes]:
-    """Every file of a run but its manifest, from its finished steps."""
-    files = {"settings.toml": run_settings(job.settings).encode()}
-    for step in ("assembled", "evaluated", "report"):
-        made = job.work.finished(step)
-        if made is None:
-            raise CropyieldError(f"step {step!r} of run {job.run_id} is not finished")
-        names = ("dataset.parquet", "rejected.parquet", "ledger.json") if step == "assembled" else ()
-        files |= {name: content for name, content in _contents(made).items() if not names or name in names}
-    for day in read_days(job):
-        made = job.work.finished(f"model {day}")
-        if made is None:
-            raise CropyieldError(f"step 'model {day}' of run {job.run_id} is not finished")
-        for name, content in _contents(made).items():
+    """Every file of a run but its manifest, from its finished steps.
+
+    `dataset.parquet` holds the full season's features; those of earlier cut-offs lie beside their models.
+    """
+    assembled = Assembled.load(_finished(job, "assembled"))
+    days = cutoffs(job.settings)
+    files = {
+        "settings.toml": run_settings(job.settings).encode(),
+        "rejected.parquet": parquet(assembled.rejected),
+        "ledger.json": to_json(assembled.ledger),
+        "dataset.parquet": parquet(assembled.datasets[days[-1]].to_arrow()),
+    }
+    for day in days[:-1]:
+        files[f"model/{day}/dataset.parquet"] = parquet(assembled.datasets[day].to_arrow())
+    for step in ("evaluated", "report"):
+        files |= _contents(_finished(job, step))
+    for day in days:
+        for name, content in _contents(_finished(job, f"model {day}")).items():
             fit, _, file = name.partition("/")
             place = f"model/{day}" if fit == PUBLISHED else f"model/{day}/{EVALUATED}"
             files[f"{place}/{file}"] = content
     return files
-
-
-def read_days(job: Job) -> tuple[str, ...]:
-    """The cut-offs of a run."""
-    return cutoffs(job.settings)
 
 
 def write_files(
@@ -130,9 +155,9 @@ def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
     """What a manifest says besides its files: how the run came about and what it decided."""
-    ledger = _step_json(job, "assembled", "ledger.json")
-    metrics = _step_json(job, "evaluated", "metrics.json")
-    contents = _step_json(job, "assembled", "contents.json")
+    assembled = Assembled.load(_finished(job, "assembled"))
+    years = assembled.datasets[job.settings.season.end].year_N
+    metrics = json.loads((_finished(job, "evaluated") / "metrics.json").read_bytes())
     settings = job.settings
     locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
     return {
@@ -145,9 +170,9 @@ def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
         "inputs": {
             name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
         },
-        "ledger": ledger,
-        "crops": contents["crops"],
-        "seasons": contents["seasons"],
+        "ledger": assembled.ledger,
+        "crops": list(assembled.crops),
+        "seasons": [int(years.min()), int(years.max())],
         "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
         "versions": machine.versions(),
         "device": machine.device_class(settings.training.device),
@@ -156,15 +181,6 @@ def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
         "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
         "machine": machine.facts(),
     }
-
-
-def unchanged_inputs(job: Job) -> None:
-    """Look at the inputs once more before anything is published. Raises InputError when one changed."""
-    for name, before in (("weather", job.weather), ("yields", job.yields)):
-        if digest_inputs(getattr(job.settings, name)) != before:
-            raise InputError(
-                f"{public(getattr(job.settings, name))}: changed while it was being read; run again"
-            )
 
 
 def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
@@ -183,11 +199,11 @@ def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
     }
 
 
-def _step_json(job: Job, step: str, name: str) -> dict[str, Any]:
+def _finished(job: Job, step: str) -> Path:
     made = job.work.finished(step)
     if made is None:
-        raise CropyieldError(f"step {step!r} of run {job.run_id} is not finished")
-    return dict(json.loads((made / name).read_bytes()))
+        raise CropyieldError(f"step {step!r} of run {job.run_id} is not finished; run again")
+    return made
 
 
 def _contents(made: Path) -> dict[str, bytes]:
@@ -196,3 +212,10 @@ def _contents(made: Path) -> dict[str, bytes]:
         for file in sorted(made.rglob("*"))
         if file.is_file()
     }
+
+
+def parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from data.contracts import REJECTED, Reason, schema_of
 from data.parsing import as_found, name_of
+from data.seasons import Flags, Integers
 
 SCHEMA = schema_of(REJECTED)
 RANK = {reason: rank for rank, reason in enumerate(Reason)}
@@ -61,6 +62,14 @@ def reject(
         },
         SCHEMA,
     )
+
+
+def first_fault(faults: Sequence[tuple[Reason, str, Flags]], rows: int) -> Integers:
+    """Which fault each row (N) is rejected for: the first reason, then the first column; -1: none."""
+    fault_N = np.full(rows, -1, np.int64)
+    for at in sorted(range(len(faults)), key=lambda at: RANK[faults[at][0]]):
+        fault_N[faults[at][2] & (fault_N < 0)] = at
+    return fault_N
 
 
 def counts(table: pa.Table) -> dict[str, int]:

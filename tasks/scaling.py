@@ -120,6 +120,8 @@ def fit_scaling(
         rotated = (vectors[:rank].T / singular[:rank]).numpy()
         matrix_FP = np.zeros((len(features), rank))
         matrix_FP[chosen] = rotated / scale_F[chosen, None]
+    if not matrix_FP.shape[1]:
+        matrix_FP = np.zeros((len(features), 1))  # a column of zeros, so that there is something to train
     y_scale_T = np.sqrt(moments.yy_T)
     level_T = np.abs(moments.y_T)
     y_scale_T = np.where(y_scale_T > _ROUNDING * _EPS * level_T, y_scale_T, 1.0)

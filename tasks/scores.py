@@ -17,6 +17,7 @@ from tasks.intervals import LEVELS
 
 _Total = Callable[[Floats], Floats]  # sum of an array [E] over the entries of each cell [G, T]
 
+_ROUNDING = 1e-12
 _DRAWS = 2000
 _SEED = 0  # part of the definition: the same hindcast always has the same interval
 
@@ -49,7 +50,7 @@ def score(harvested: Hindcast, group_E: Integers, groups: int) -> Scores:
         sums = np.bincount(cell_E, values_E, minlength=shape[0] * shape[1])
         return np.asarray(sums.reshape(shape), dtype=np.float64)
 
-    error_E = harvested.predicted_E - harvested.actual_E
+    error_E = _error(harvested.predicted_E, harvested.actual_E)
     rows, sse = total(np.ones(len(error_E))), total(error_E**2)
     with np.errstate(invalid="ignore", divide="ignore"):
         sst = _within(harvested.actual_E, cell_E, total, rows)
@@ -60,13 +61,13 @@ def score(harvested: Hindcast, group_E: Integers, groups: int) -> Scores:
         }
         for name in NAIVE_BASELINES:
             if name in harvested.naive:
-                crops[f"mse_{name}"] = total((harvested.naive[name] - harvested.actual_E) ** 2) / rows
+                crops[f"mse_{name}"] = total(_error(harvested.naive[name], harvested.actual_E) ** 2) / rows
             else:
                 crops[f"mse_{name}"] = np.full(shape, np.nan)
         for level in LEVELS:
             crops |= _intervals("", level, harvested.half_width[level], error_E, total)
             if "region_trend" in harvested.naive:
-                trend_error_E = harvested.naive["region_trend"] - harvested.actual_E
+                trend_error_E = _error(harvested.naive["region_trend"], harvested.actual_E)
                 crops |= _intervals("trend_", level, harvested.trend_half_width[level], trend_error_E, total)
         pooled = {key: _over_crops(values, rows) for key, values in crops.items()}
         for figures in (crops, pooled):
@@ -112,6 +113,12 @@ def _bootstrap(rows_ST: Floats, sse_KST: Floats) -> Floats:
         skill_D = _skill(dict(zip(keys, mse_KD, strict=True)))
     skill_D = skill_D[np.isfinite(skill_D)]
     return np.quantile(skill_D, [0.025, 0.975]) if len(skill_D) else np.full(2, np.nan)
+
+
+def _error(predicted_E: Floats, actual_E: Floats) -> Floats:
+    error_E = predicted_E - actual_E
+    # the mean of equal yields is off by rounding, which is no error that a skill could be against
+    return np.where(np.abs(error_E) <= _ROUNDING * np.abs(actual_E), 0.0, error_E)
 
 
 def _within(actual_E: Floats, cell_E: Integers, total: _Total, rows: Floats) -> Floats:

@@ -136,7 +136,7 @@ def sum_rows(
     are summed as they lie, others are sorted first. Rows of one region and time are summed all, and
     their slot is marked as repeated: the caller has to decide among them.
     """
-    time_N = time_N - table.first
+    time_N = (time_N - table.first).astype(np.int64, copy=False)
     key_N = code_N.astype(np.int64)
     key_N *= len(table.group_T)
     key_N += time_N

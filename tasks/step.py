@@ -8,6 +8,7 @@ mean of z̃z̃ᵀ over crop c's rows, z̃ = (z, 1), plus the ridge.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,10 @@ from tasks.batches import Dealt
 
 # squarings in the bound of an eigenvalue: it exceeds the eigenvalue by a factor of P^(1/32) at most
 _SQUARINGS = 5
+# how far a direction may outgrow the yields' deviation on the way, tried in this order
+_CEILINGS = (1.0, 10.0, 1e2, 1e3, math.inf)
+# predicted weight of a direction that counts as settled: 1e-8 of the objective
+_SETTLED = 1e-4
 
 
 @dataclass(frozen=True)
@@ -128,30 +133,52 @@ def plan_steps(curvature: Curvature, training: Training, batches: int, rows: int
 def settling_rates(
     whole_M: tuple[float, ...], epochs: int, rate: float, steps: int, rows: int, precision: float
 ) -> tuple[float, ...]:
-    """One rate per settling epoch: a polynomial in H that vanishes on its eigenvalues.
+    """One rate per settling epoch: the steps of a polynomial in H that vanishes on its eigenvalues.
 
     A step of 1/r multiplies the error along the eigenvalue λ by (1 - λ/r): it removes the direction
-    of λ = r and may enlarge steeper ones, which later steps remove again. Each step removes the direction
-    that is predicted to weigh most in the objective: λ · error², the error being 1 in units of the
-    yields' deviation at the start, shrunk by `steps` at `rate`, with no direction known better than 1/√rows
-    (what sampling noise puts into a least-squares solution weighs alike in all). Predictions
-    include rounding, so the steps end at the point where it weighs least; epochs beyond that take
-    the safe rate 1/λ_max. (Leja's ordering of Richardson's iteration; Reichel 1991.)
+    of λ = r and enlarges steeper ones, which later steps remove again (Richardson's iteration with
+    Leja's ordering; Reichel 1991). What is predicted is each direction's weight, the square root of
+    what it adds to the objective: √λ · error, with an error of 1 in units of the yields' deviation at
+    the start, shrunk by `steps` at `rate`, but no weight below √(2/M/rows), the sampling noise in
+    a least-squares solution. Each step removes the direction that weighs most, among those whose
+    removal lets no other grow beyond a ceiling. The lowest ceiling that settles is taken, so that the
+    loss doesn't leap on its way where it needn't. Predictions include rounding: steps end where the heaviest
+    direction weighs least, and epochs beyond that take the safe rate 1/λ_max.
     """
-    values = torch.tensor(whole_M, dtype=torch.float64)
-    top = float(values.max())
-    values = values[values > top * max(precision**2, 1e-15)].unique()  # type: ignore[no-untyped-call]
-    weight = values.sqrt() * (1 - rate * values).abs() ** steps + rows**-0.5 * (2 / len(values)) ** 0.5
-    best, kept = float(weight.max()), 0
-    rates: list[float] = []
-    for epoch in range(epochs):
-        root = float(values[weight.argmax()])
-        rates.append(1 / root)
-        rounding = precision * (1 + float(weight.max())) * values / root
-        weight = weight * (1 - values / root).abs().clamp(min=precision) + rounding
-        if float(weight.max()) <= best:
-            best, kept = float(weight.max()), epoch + 1
-    return tuple(rates[:kept] + [1 / top] * (epochs - kept))
+    values_M = torch.tensor(whole_M, dtype=torch.float64)
+    top = float(values_M.max())
+    # directions flatter than rounding can't be told from flat
+    values_M = values_M[values_M > top * max(precision**2, 1e-15)].unique()  # type: ignore[no-untyped-call]
+    weight_M = values_M.sqrt() * (1 - rate * values_M).abs() ** steps + (2 / len(values_M) / rows) ** 0.5
+    best, roots = math.inf, []
+    for ceiling in _CEILINGS:
+        reached, found = _roots(values_M, weight_M, epochs, ceiling, precision)
+        if reached < best:
+            best, roots = reached, found
+        if best < _SETTLED:
+            break
+    return tuple([1 / root for root in roots] + [1 / top] * (epochs - len(roots)))
+
+
+def _roots(
+    values_M: Tensor, weight_M: Tensor, epochs: int, ceiling: float, precision: float
+) -> tuple[float, list[float]]:
+    """Least weight of the heaviest direction that is reached, and the roots up to there."""
+    roots: list[float] = []
+    best, kept = float(weight_M.max()), 0
+    ceiling = max(ceiling, best)
+    ratio_MM = values_M / values_M[:, None]  # row: the root, column: the direction
+    factor_MM = (1 - ratio_MM).abs().clamp(min=precision)
+    for _ in range(epochs):
+        after_MM = factor_MM * weight_M + ratio_MM * (precision * (1 + float(weight_M.max())))
+        heaviest_M = after_MM.amax(dim=1)
+        allowed_M = heaviest_M <= ceiling
+        choice = int(torch.where(allowed_M, weight_M, -heaviest_M).argmax())
+        roots.append(float(values_M[choice]))
+        weight_M = after_MM[choice]
+        if float(weight_M.max()) <= best:
+            best, kept = float(weight_M.max()), len(roots)
+    return best, roots[:kept]
 
 
 def _below(limit: float) -> str:

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from prefect import task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import MissingContextError
@@ -21,15 +23,20 @@ from prefect.tasks import Task, exponential_backoff
 
 from data.contracts import SplitName
 from data.errors import StorageError
+from data.features import cutoffs
 from data.runs import read_manifest
 from data.settings import Settings
 from tasks import assemble as assembling
-from tasks import ingest, publish as publishing, results, train as training
+from tasks import ingest, results, run_report
 from tasks import normalise as normalising
+from tasks import publish as publishing
+from tasks import train as training
+from tasks.export import predict_sql
 from tasks.fits import EVALUATED, PUBLISHED, fits_of
 from tasks.job import Job, open_job
 from tasks.model import Model
 from tasks.progress import report as report_progress
+from tasks.report import headline_markdown
 from tasks.tensors import load_normalised, save_normalised
 
 RETRIES = 3
@@ -41,7 +48,7 @@ def only_storage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
     return isinstance(failure, StorageError)
 
 
-_POLICY: dict[str, Any] = {
+POLICY: dict[str, Any] = {
     "cache_policy": NO_CACHE,  # hashing arguments costs more than it could save: steps are kept in the store
     "persist_result": False,
     "retries": RETRIES,
@@ -50,84 +57,86 @@ _POLICY: dict[str, Any] = {
 }
 
 
-@task(name="identify", **_POLICY)
-def identify(settings: Settings, force: bool = False) -> Job:
+@task(name="identify", **POLICY)
+def identify(settings: Settings, force: bool = False, kind: str = "train") -> Job:
     """Digest the inputs; the run's id follows from what they and the settings are."""
-    job = open_job(settings, force)
+    job = open_job(settings, force, kind)
     files = [*job.weather, *job.yields]
     size = sum(file.size for file in files)
     logger().info("run %s: %d input files, %.1f MB", job.run_id, len(files), size / 1e6)
     return job
 
 
-@task(name="ingest weather", **_POLICY)
-def ingest_weather(job: Job) -> None:
+@task(name="ingest weather", **POLICY)
+def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
     with step(job, "weather") as folder:
         if folder is not None:
-            weather = ingest.ingest_weather(job.settings, expected=job.weather)
-            weather.save(folder)
-            logger().info("weather: %s", weather.summary())
+            ingest.ingest_weather(
+                job.settings, lambda done, total: report_progress("ingest weather", done, total)
+            ).save(folder)
+    return "weather"
 
 
-@task(name="ingest yields", **_POLICY)
-def ingest_yields(job: Job) -> None:
+@task(name="ingest yields", **POLICY)
+def ingest_yields(job: Job) -> str:
     """Bring the yields into one row per region and season; name every row that can't be used."""
     with step(job, "yields") as folder:
         if folder is not None:
-            yields = ingest.ingest_yields(job.settings, expected=job.yields)
-            yields.save(folder)
-            logger().info("yields: %s", yields.summary())
+            ingest.ingest_yields(job.settings).save(folder)
+            report_progress("ingest yields", 1, 1)
+    return "yields"
 
 
-@task(name="assemble", **_POLICY)
-def assemble(job: Job) -> None:
+@task(name="assemble", **POLICY)
+def assemble(job: Job, weather: str, yields: str) -> str:
     """Join weather and yields, split by season, and draw up the ledger of all rows."""
     with step(job, "assembled") as folder:
         if folder is not None:
-            weather = ingest.Weather.load(made(job, "weather"))
-            yields = ingest.Yields.load(made(job, "yields"))
-            assembled = assembling.assemble(weather, yields, job.settings)
-            assembled.save(folder)
-            for line in assembled.story():
+            found = assembling.assemble(
+                ingest.Weather.load(made(job, weather)), ingest.Yields.load(made(job, yields)), job.settings
+            )
+            found.save(folder)
+            for line in run_report.ledger_story(found.ledger):
                 logger().info(line)
+    return "assembled"
 
 
-def assembled_of(job: Job) -> assembling.Assembled:
-    """What `assemble` made."""
-    return assembling.Assembled.load(made(job, "assembled"))
-
-
-@task(name="normalise", **_POLICY)
-def normalise(job: Job, as_of: str) -> None:
+@task(name="normalise", **POLICY)
+def normalise(job: Job, as_of: str, assembled: str) -> str:
     """Fit baseline, climatology and scaling on training rows; tensors for both fits."""
-    with step(job, f"tensors {as_of}") as folder:
+    name = f"tensors {as_of}"
+    with step(job, name) as folder:
         if folder is not None:
-            table = assembled_of(job).datasets[as_of]
+            table = assembling.Assembled.load(made(job, assembled)).datasets[as_of]
             for fit, rows in fits_of(table).items():
                 save_normalised(normalising.normalise(rows, job.settings), folder, fit)
+    return name
 
 
-@task(name="train", **_POLICY)
-def train(job: Job, as_of: str) -> None:
+@task(name="train", **POLICY)
+def train(job: Job, as_of: str, tensors: str) -> str:
     """SGD for the evaluation fit (training seasons) and the published fit (all seasons)."""
-    with step(job, f"model {as_of}") as folder:
-        if folder is None:
-            return
-        assembled = assembled_of(job)
-        validation = assembled.datasets[as_of].of_split(SplitName.VALIDATION)
-        for fit in fits_of(assembled.datasets[as_of]):
-            model = training.fit_normalised(
-                load_normalised(made(job, f"tensors {as_of}"), fit), job.settings, as_of,
-                validation=validation if fit == EVALUATED else None,
-                on_epoch=_told(f"train {as_of}, {fit} fit", job.settings.training.epochs),
-                checkpoint=job.work.scratch(f"{as_of} {fit}"),
-                crop_units=assembled.crop_units, feature_units=assembled.feature_units[as_of],
-            )  # fmt: skip
-            model.to_files(folder / fit)
-            logger().info(
-                "%s fit at %s: excess over the exact optimum %s", fit, as_of, model.record["excess"]
-            )
+    name = f"model {as_of}"
+    with step(job, name) as folder:
+        if folder is not None:
+            data = assembling.Assembled.load(made(job, "assembled"))
+            table = data.datasets[as_of]
+            validation = table.of_split(SplitName.VALIDATION)
+            for fit in fits_of(table):
+                model = training.fit_normalised(
+                    load_normalised(made(job, tensors), fit), job.settings, as_of,
+                    validation=validation if fit == EVALUATED else None,
+                    on_epoch=_told(f"train {as_of} {fit}", job.settings.training.epochs),
+                    checkpoint=job.work.scratch(f"{as_of} {fit}"),
+                    crop_units=tuple(data.crop_units[crop] for crop in data.crops),
+                    feature_units=tuple(data.feature_units[feature] for feature in table.features),
+                )  # fmt: skip
+                model.to_files(folder / fit)
+                pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
+                (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
+                logger().info("%s %s fit: %s above the exact optimum", as_of, fit, model.record["excess"])
+    return name
 
 
 def _told(what: str, epochs: int) -> Callable[[int, float], None]:
@@ -141,43 +150,44 @@ def _told(what: str, epochs: int) -> Callable[[int, float], None]:
     return told
 
 
-@task(name="evaluate", **_POLICY)
-def evaluate(job: Job) -> None:
+@task(name="evaluate", **POLICY)
+def evaluate(job: Job, assembled: str, models: list[str]) -> str:
     """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season."""
     with step(job, "evaluated") as folder:
-        if folder is None:
-            return
-        tables = assembled_of(job).datasets
-        found = {}
-        for at, (as_of, table) in enumerate(tables.items()):
-            found[as_of] = results.evaluate_cutoff(models_of(job, as_of), table, job.settings, as_of)
-            report_progress("evaluate", at + 1, len(tables))
-        results.save_results(found, folder, job.run_id)
-        for line in results.story(found):
-            logger().info(line)
+        if folder is not None:
+            tables = assembling.Assembled.load(made(job, assembled)).datasets
+            found = {}
+            for name, (as_of, table) in zip(models, tables.items(), strict=True):
+                found[as_of] = results.evaluate_cutoff(models_of(job, name), table, job.settings, as_of)
+                report_progress("evaluate", len(found), len(tables))
+            results.save_results(found, folder, job.run_id)
+            for line in results.story(found):
+                logger().info(line)
+    return "evaluated"
 
 
-def models_of(job: Job, as_of: str) -> dict[str, Model]:
-    """The fits that `train` made, by name."""
-    folder = made(job, f"model {as_of}")
+def models_of(job: Job, name: str) -> dict[str, Model]:
+    """The fits that a step of `train` made, by name."""
+    folder = made(job, name)
     return {fit: Model.from_files(folder / fit) for fit in (EVALUATED, PUBLISHED)}
 
 
-@task(name="report", **_POLICY)
-def report(job: Job) -> None:
-    """Draw the plots and write the report; put the headline where the Prefect UI shows it."""
+@task(name="report", **POLICY)
+def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
+    """Draw the plots and write the report; put headline and ledger where the Prefect UI shows them."""
+    fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
+    data = run_report.report_data(job, made(job, assembled), made(job, evaluated), fits)
     with step(job, "report") as folder:
         if folder is not None:
-            reporting.save_report(job, folder)
-    create_markdown_artifact(
-        reporting.headline(job), key="headline", description="Scores beside naive baselines"
-    )
-    create_markdown_artifact(
-        reporting.ledger(job), key="ledger", description="What became of every input row"
-    )
+            run_report.save_report(data, folder)
+    headline, ledger = headline_markdown(data), run_report.ledger_markdown(data)
+    create_markdown_artifact(headline, key="headline", description="Scores beside naive baselines")
+    create_markdown_artifact(ledger, key="ledger", description="What became of every input row")
+    report_progress("report", 1, 1)
+    return "report"
 
 
-@task(name="publish", **_POLICY)
+@task(name="publish", **POLICY)
 def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
     result = publishing.publish(job, accept)

@@ -27,7 +27,7 @@ _PARTS: dict[str, type[Any]] = {
 def save_normalised(data: Normalised, folder: Path, name: str) -> None:
     """Write `name`.safetensors and `name`.json into a folder."""
     normaliser = data.normaliser
-    parts = {
+    parts: dict[str, Any] = {
         "baseline": normaliser.baseline,
         "climatology": normaliser.climatology,
         "scaling": normaliser.scaling,
@@ -55,7 +55,9 @@ def load_normalised(folder: Path, name: str) -> Normalised:
     parts = {}
     for part, kind in _PARTS.items():
         prefix = f"{part}."
-        values = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+        values: dict[str, Any] = {
+            key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)
+        }
         for key, value in facts.items():
             if key.startswith(prefix):
                 values[key.removeprefix(prefix)] = tuple(value) if isinstance(value, list) else value

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from data.contracts import WEATHER, OutOfScope, Reason
 from data.errors import InputError
 from data.inputs import shown
 from data.settings import Settings
-from tasks import ledger, rejected
+from tasks import ledger, rejected, work_files
 from tasks.duplicates import Cells, Reread, resolve
 from tasks.feature_plan import make_plan
 from tasks.season_sums import Sums, TimeTable, merge, sum_rows
@@ -47,6 +48,29 @@ class Partial:
     rejected: pa.Table
     texts: dict[str, tuple[int, int]]
 
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made."""
+        about = {
+            "part": asdict(self.part),
+            "outside": self.outside,
+            "texts": self.texts,
+            "sums": work_files.sums_about(self.sums),
+        }
+        tables = {"sums": work_files.sums_table(self.sums), "rejected": self.rejected}
+        work_files.write(folder, about, tables)
+
+    @classmethod
+    def load(cls, folder: Path) -> Partial:
+        """Read what `save` wrote."""
+        about = work_files.read(folder)
+        return cls(
+            work_files.part_from(about["part"]),
+            work_files.sums_from(work_files.read_table(folder, "sums"), about["sums"]),
+            about["outside"],
+            work_files.read_table(folder, "rejected"),
+            {column: (seen, bad) for column, (seen, bad) in about["texts"].items()},
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Weather:
@@ -63,6 +87,33 @@ class Weather:
     rejected: pa.Table
     parts: tuple[Part, ...]
     boxes: tuple[Box | None, ...]
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made."""
+        about = {
+            "resolution": self.resolution,
+            "rows": self.rows,
+            "outside": self.outside,
+            "parts": [asdict(part) for part in self.parts],
+            "boxes": [box and asdict(box) for box in self.boxes],
+            "sums": work_files.sums_about(self.sums),
+        }
+        tables = {"sums": work_files.sums_table(self.sums), "rejected": self.rejected}
+        work_files.write(folder, about, tables)
+
+    @classmethod
+    def load(cls, folder: Path) -> Weather:
+        """Read what `save` wrote."""
+        about = work_files.read(folder)
+        return cls(
+            about["resolution"],
+            work_files.sums_from(work_files.read_table(folder, "sums"), about["sums"]),
+            about["rows"],
+            about["outside"],
+            work_files.read_table(folder, "rejected"),
+            tuple(work_files.part_from(part) for part in about["parts"]),
+            tuple(box and Box(tuple(box["regions"]), tuple(box["years"])) for box in about["boxes"]),
+        )
 
 
 def aggregate_part(settings: Settings, part: Part) -> Partial:

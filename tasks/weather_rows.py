@@ -15,7 +15,7 @@ import pyarrow as pa
 from data.contracts import WEATHER, OutOfScope, Reason
 from data.inputs import check_unchanged
 from data.parquet import read_batches
-from data.parsing import MISSING, UNREADABLE, YEARS, Names, Parsed, days, integers, numbers
+from data.parsing import MISSING, SOUND, UNREADABLE, YEARS, Names, Parsed, days, integers, numbers
 from data.seasons import Flags, Floats, Integers
 from data.settings import Settings
 from tasks import rejected
@@ -46,7 +46,7 @@ class RowBatch:
     values: dict[str, Floats]
     index_N: Integers | None = None
     outside: dict[OutOfScope, int] = field(default_factory=dict)
-    rejected: pa.Table = rejected.NONE
+    rejected: pa.Table = field(default_factory=lambda: rejected.NONE)
     texts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -101,15 +101,12 @@ def _judge(
     parsed = {ours: numbers(record[theirs]) for ours, theirs in layout.measures}
     ranges = {ours: _range(settings, ours) for ours, _ in layout.measures}
     _cover(table, time_N, unreadable)
-    batch = RowBatch(
-        part, record, first_row, found, code_N, time_N, {ours: value.value_N for ours, value in parsed.items()},
-        texts={dict(layout.measures)[ours]: (v.texts, v.unparsed) for ours, v in parsed.items() if v.texts},
-    )  # fmt: skip
-    if (
-        int(code_N.min()) >= 0
-        and not unreadable
-        and all(_sound(parsed[ours], ranges[ours]) for ours in parsed)
-    ):
+    values = {ours: value.value_N for ours, value in parsed.items()}
+    theirs = dict(layout.measures)
+    texts = {theirs[ours]: (value.texts, value.unparsed) for ours, value in parsed.items() if value.texts}
+    batch = RowBatch(part, record, first_row, found, code_N, time_N, values, texts=texts)
+    named = int(code_N.min()) >= 0
+    if named and not unreadable and all(_sound(parsed[ours], ranges[ours]) for ours in parsed):
         return batch
     return _without_faults(batch, unreadable, parsed, ranges, table)
 
@@ -129,17 +126,8 @@ def _without_faults(
     faults: list[tuple[Reason, str, Flags]] = [(Reason.MISSING_KEY, layout.region, batch.code_N < 0)]
     faults += [(Reason.MISSING_KEY, theirs, bad_N) for theirs, bad_N in unreadable.items()]
     for ours, theirs in layout.measures:
-        value, (low, high) = parsed[ours], ranges[ours]
-        fault_N = np.zeros(len(batch), np.uint8) if value.fault_N is None else value.fault_N
-        finite_N = np.isfinite(value.value_N)
-        faults.append((Reason.MISSING_VALUE, theirs, fault_N == MISSING))
-        faults.append((Reason.NOT_A_NUMBER, theirs, (fault_N == UNREADABLE) | ((fault_N == 0) & ~finite_N)))
-        with np.errstate(invalid="ignore"):
-            outside_N = ~((value.value_N >= low) & (value.value_N <= high))
-        faults.append((Reason.OUT_OF_RANGE, theirs, (fault_N == 0) & finite_N & outside_N))
-    fault_N = np.full(len(batch), -1)
-    for at, (_, _, flag_N) in sorted(enumerate(faults), key=lambda fault: rejected.RANK[fault[1][0]]):
-        fault_N[flag_N & (fault_N < 0)] = at
+        faults += value_faults(theirs, parsed[ours], ranges[ours])
+    fault_N = rejected.first_fault(faults, len(batch))
     inside_N = scope_N < 0
     bad = np.flatnonzero(inside_N & (fault_N >= 0))
     outside = np.bincount(scope_N[~inside_N], minlength=len(SCOPES)).tolist()
@@ -201,10 +189,28 @@ def _cover(table: TimeTable, time_N: npt.NDArray[np.int64], unreadable: dict[str
         table.cover(int(time_N.min()), int(time_N.max()))
 
 
+def value_faults(
+    theirs: str, parsed: Parsed, bounds: tuple[float | Floats, float | Floats]
+) -> list[tuple[Reason, str, Flags]]:
+    """What can be wrong with the values of one column, each with the rows (N) it befell."""
+    fault_N = np.zeros(len(parsed.value_N), np.uint8) if parsed.fault_N is None else parsed.fault_N
+    read_N, finite_N = fault_N == SOUND, np.isfinite(parsed.value_N)
+    beyond_N = ~((parsed.value_N >= bounds[0]) & (parsed.value_N <= bounds[1]))
+    return [
+        (Reason.MISSING_VALUE, theirs, fault_N == MISSING),
+        (Reason.NOT_A_NUMBER, theirs, (fault_N == UNREADABLE) | (read_N & ~finite_N)),
+        (Reason.OUT_OF_RANGE, theirs, read_N & finite_N & beyond_N),
+    ]
+
+
+def finite_range(low: float, high: float) -> tuple[float, float]:
+    """A range without infinite ends."""
+    return max(low, -_LARGEST), min(high, _LARGEST)
+
+
 def _range(settings: Settings, measure: str) -> tuple[float, float]:
     known = settings.measures.get(measure)
-    low, high = (known.range if known else None) or (-_LARGEST, _LARGEST)
-    return max(low, -_LARGEST), min(high, _LARGEST)
+    return finite_range(*((known.range if known else None) or (-_LARGEST, _LARGEST)))
 
 
 def _sound(parsed: Parsed, bounds: tuple[float, float]) -> bool:

@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError, StorageError
-from data.runs import damaged, find_run, finished_runs, follow, point, prune, read_current, run_id
+from data.runs import damaged, find_run, finished_runs, follow, point, prune, read_current, run_id, to_json
 from data.settings import Settings
 from data.storage import LocalStore
-from tasks.publish import write_run
+from tasks.publish import digests, write_files
 
 GATE = {"outcome": "passed"}
 
 
 def publish(store: LocalStore, run: str, predictions: bytes, finished_at: str = "2024") -> None:
-    write_run(store, run, {"predictions.parquet": predictions}, {"finished_at": finished_at, "gate": GATE})
+    files = {"predictions.parquet": predictions}
+    write_files(store, run, files, None)
+    facts = {"run_id": run, "finished_at": finished_at, "gate": GATE, "files": digests(files)}
+    store.put(f"runs/{run}/manifest.json", to_json(facts))
 
 
 def test_pointer_and_stable_predictions_agree(tmp_path: Path) -> None:

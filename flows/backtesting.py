@@ -1,0 +1,40 @@
+"""`backtest_yields`: each of the last seasons predicted without it, at each cut-off, side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, unmapped
+
+from data.features import cutoffs
+from data.settings import MonthDay, Settings
+from flows.training import run_name
+from tasks import backtest_steps, steps
+
+
+@flow(name="backtest-yields", flow_run_name=run_name, timeout_seconds=6 * 3600)
+def backtest_yields(
+    settings: Settings, seasons: int = 10, as_of: tuple[MonthDay, ...] = (), leave_one_out: bool = False
+) -> dict[str, Any]:
+    """Hindcast the last seasons and publish the skill by cut-off under `backtests/`.
+
+    Args:
+        settings: What to read, how to train, where to publish.
+        seasons: How many of the last seasons to predict, each from those before it.
+        as_of: Cut-off days besides the settings' own and the full season.
+        leave_one_out: Train on all other seasons instead, which peeks at later years.
+
+    Returns the summary that `cropyield backtest --json` prints.
+    """
+    settings = settings.model_copy(update={"as_of": tuple(dict.fromkeys((*settings.as_of, *as_of)))})
+    kind = f"backtest of {seasons} seasons" + (", leave-one-out" if leave_one_out else "")
+    job = steps.identify(settings, kind=kind)
+    weather, yields = steps.ingest_weather.submit(job), steps.ingest_yields.submit(job)
+    assembled = steps.assemble(job, weather.result(), yields.result())
+    chosen = backtest_steps.choose_seasons(job, assembled, seasons)
+    pairs = [(day, season) for day in cutoffs(settings) for season in chosen]
+    hindcasts = backtest_steps.hindcast_season.map(
+        unmapped(job), unmapped(assembled), [day for day, _ in pairs], [season for _, season in pairs],
+        unmapped(leave_one_out),
+    )  # fmt: skip
+    return backtest_steps.publish_backtest(job, hindcasts.result(), leave_one_out)

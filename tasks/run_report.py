@@ -1,0 +1,75 @@
+"""The report of a run in progress: gathers what its finished steps left and has it drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from data import machine
+from tasks.assemble import Assembled
+from tasks.fits import EVALUATED, PUBLISHED
+from tasks.job import Job
+from tasks.ledger import ledger_table
+from tasks.model import Model
+from tasks.report import render_plots, render_report
+from tasks.report_tables import ReportData
+
+
+def report_data(
+    job: Job, assembled: Path, evaluated: Path, models: dict[str, dict[str, Model]]
+) -> ReportData:
+    """What the report needs, from the folders of finished steps; `models` by cut-off and fit."""
+    metrics = json.loads((evaluated / "metrics.json").read_bytes())
+    found = Assembled.load(assembled)
+    season_end = job.settings.season.end
+    published = models[season_end][PUBLISHED]
+    return ReportData(
+        run_id=job.run_id,
+        settings=job.settings,
+        metrics=metrics,
+        predictions=pq.read_table(evaluated / "predictions.parquet"),
+        evaluation=pq.read_table(evaluated / "evaluation.parquet"),
+        losses={day: fits[EVALUATED].record["losses"] for day, fits in models.items()},
+        optimum={day: fits[EVALUATED].record["optimum"] for day, fits in models.items()},
+        coefficients=published.coefficients(),
+        ledger=found.ledger,
+        dataset=found.datasets[season_end],
+        crop_units=dict(zip(published.crops, published.crop_units, strict=True)),
+        feature_units=dict(zip(published.features, published.feature_units, strict=True)),
+        inputs=[
+            file | {"name": f"{of}/{file['name']}"} for of, files in job.inputs().items() for file in files
+        ],
+        versions=machine.versions(),
+        notes=[note for part in metrics["as_of"].values() for note in part["intervals"]["notes"]],
+    )
+
+
+def save_report(data: ReportData, folder: Path) -> None:
+    """Write report.html, plots/*.svg and the headline for Prefect."""
+    pictures = render_plots(data)
+    (folder / "plots").mkdir()
+    for name, svg in pictures.items():
+        (folder / "plots" / f"{name}.svg").write_bytes(svg)
+    (folder / "report.html").write_text(render_report(data, pictures), encoding="utf-8")
+
+
+def ledger_markdown(data: ReportData) -> str:
+    """What became of every input row, as markdown."""
+    lines = ["| | reason | weather | yields |", "|---|---|---:|---:|"]
+    for kind, what, *counts in ledger_table({name: dict(entry) for name, entry in data.ledger.items()}):
+        shown = ["–" if count is None else f"{count:,}" for count in counts]
+        lines.append(f"| {kind} | {what} | {shown[0]} | {shown[1]} |")
+    return "\n".join(lines)
+
+
+def ledger_story(ledger: dict[str, dict[str, Any]]) -> list[str]:
+    """A line for each input: rows in, and what became of them."""
+    lines = []
+    for name, entry in ledger.items():
+        kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))
+        parts = [f"{sum(entry[kind].values()):,} {word}" for kind, word in kinds]
+        lines.append(f"{name}: {entry['rows_in']:,} rows in = {' + '.join(parts)}")
+    return lines

@@ -1,0 +1,117 @@
+"""The same seasonal aggregation by several tools, each run as a process of its own: one JSON line each.
+
+`python -m tests.benchmarks.ingest.contenders NAME WORLD` prints seconds inside the process, its peak
+memory and figures by which the tools can be seen to agree. Only what a contender needs is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Figures = tuple[int, list[float]]  # region-seasons; sums over them of the three features
+RANGES = {"temperature": (-60, 60), "rainfall": (0, 3000), "humidity": (0, 100)}
+
+
+def cropyield(world: Path) -> Figures:
+    """This project: types, ranges, NaN, exact duplicates, coverage, ledger and all."""
+    from data.settings import Season, load_settings
+    from tasks.feature_plan import make_plan
+    from tasks.ingest import ingest_weather
+    from tasks.season_features import compute_features
+
+    settings = load_settings(world / "settings.toml").model_copy(update={"season": Season()})
+    weather = ingest_weather(settings)
+    plan = make_plan(settings, weather.resolution)
+    x_CF, _ = compute_features(weather.sums, plan, plan.cutoffs["12-31"])
+    foreign = {"torch", "prefect"} & sys.modules.keys()
+    if foreign:
+        raise RuntimeError(f"ingest imports {foreign}")
+    return len(x_CF), x_CF.sum(axis=0).tolist()
+
+
+_AGGREGATES = "count(*), sum(t), sum(r), sum(h)"
+_BARE = """
+    select region, year(date) as y, avg(temperature) as t, sum(rainfall) as r, avg(humidity) as h
+    from '{files}' group by 1, 2"""
+_SOUND = " and ".join(
+    f"isfinite({name}) and {name} between {low} and {high}" for name, (low, high) in RANGES.items()
+)
+_CHECKS = f"""
+    select count(*) filter (where region is null or date is null),
+           count(*) filter (where not coalesce({_SOUND}, false))
+    from '{{files}}'"""
+_COPIES = "select count(*) from (select 1 from '{files}' group by region, date having count(*) > 1)"
+
+
+def duckdb_bare(world: Path) -> Figures:
+    """DuckDB, the aggregation alone."""
+    rows, *sums = _query(f"select {_AGGREGATES} from ({_BARE})", world)
+    return rows, sums
+
+
+def duckdb_checked(world: Path) -> Figures:
+    """DuckDB with the checks of ranges and of exact duplicates by region and date."""
+    faults = [*_query(_CHECKS, world), *_query(_COPIES, world)]
+    if any(faults):
+        raise RuntimeError(f"the world isn't clean: {faults}")
+    return duckdb_bare(world)
+
+
+def _query(query: str, world: Path) -> Any:
+    import duckdb
+
+    return duckdb.execute(query.format(files=f"{world}/weather/*.parquet")).fetchall()[0]
+
+
+def polars(world: Path) -> Figures:
+    """Polars, streaming, the aggregation alone."""
+    import polars as pl
+
+    found = (
+        pl.scan_parquet(f"{world}/weather/*.parquet")
+        .group_by("region", pl.col("date").dt.year().alias("y"))
+        .agg(pl.col("temperature").mean(), pl.col("rainfall").sum(), pl.col("humidity").mean())
+        .collect(engine="streaming")
+    )
+    return len(found), [float(found[name].sum()) for name in RANGES]
+
+
+def pandas(world: Path) -> Figures:
+    """pandas, the aggregation alone."""
+    import pandas as pd
+
+    frame = pd.read_parquet(world / "weather")
+    year = pd.to_datetime(frame["date"]).dt.year
+    found = frame.groupby(["region", year], observed=True).agg(
+        {"temperature": "mean", "rainfall": "sum", "humidity": "mean"}
+    )
+    return len(found), [float(found[name].sum()) for name in RANGES]
+
+
+CONTENDERS: dict[str, tuple[Callable[[Path], Figures], str]] = {
+    "cropyield": (cropyield, "all checks, duplicates, ledger"),
+    "DuckDB": (duckdb_bare, "none"),
+    "DuckDB, checked": (duckdb_checked, "ranges, duplicates"),
+    "Polars": (polars, "none"),
+    "pandas": (pandas, "none"),
+}
+
+
+def main(name: str, world: str) -> None:
+    """Run one contender."""
+    contender, _ = CONTENDERS[name]
+    begin = time.perf_counter()
+    figures = contender(Path(world))
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    print(json.dumps({"seconds": seconds, "peak_mb": peak, "figures": figures}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
