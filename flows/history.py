@@ -81,7 +81,7 @@ def raise_if_damaged(verified: dict[str, Any]) -> None:
     faults = verified["faults"]
     if faults:
         raise StorageError(
-            f"{verified['place']}: {len(faults)} of {verified['files']} files are not as they were published: "
+            f"{verified['place']}: {len(faults)} of {verified['files']} files are not as published: "
             f"{_listing(faults)}. Restore them from a copy, or make another run current with "
             "`cropyield rollback`"
         )
