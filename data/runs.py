@@ -168,7 +168,7 @@ def prune(store: Store, keep: int) -> list[str]:
             if half and (store.age(name) or 0.0) > DAY_S:
                 store.remove(name)
                 removed.append(name)
-    return removed
+    return removed + store.sweep(DAY_S)
 
 
 def now() -> str:

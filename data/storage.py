@@ -46,6 +46,9 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Delete a file, or a folder with all in it; nothing happens where there is none."""
 
+    def sweep(self, older_than_s: float) -> list[str]:
+        """Remove what killed writers left half written and nobody has touched for so long; its names."""
+
     def place(self, name: str) -> str:
         """Where a person finds a file, without credentials."""
 
@@ -99,7 +102,8 @@ class LocalStore:
     def names(self, folder: str = "") -> list[str]:
         with explained("list", self.place(folder)):
             found = []
-            for parent, _, files in os.walk(self.root / folder, onerror=_raise_unless_gone):
+            for parent, folders, files in os.walk(self.root / folder, onerror=_raise_unless_gone):
+                folders[:] = [inner for inner in folders if not inner.endswith(TEMPORARY)]
                 relative = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
                 found += [str(relative / file) for file in files if not file.endswith(TEMPORARY)]
             return sorted(found)
@@ -107,7 +111,8 @@ class LocalStore:
     def folders(self, folder: str = "") -> list[str]:
         with explained("list", self.place(folder)):
             try:
-                return sorted(entry.name for entry in os.scandir(self.root / folder) if entry.is_dir())
+                found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_dir()]
+                return sorted(name for name in found if not name.endswith(TEMPORARY))
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
@@ -135,6 +140,21 @@ class LocalStore:
                 shutil.rmtree(hidden)
             else:
                 path.unlink()
+
+    def sweep(self, older_than_s: float) -> list[str]:
+        import time
+
+        removed = []
+        with explained("delete", self.uri):
+            for parent, folders, files in os.walk(self.root):
+                for name in [inner for inner in (*folders, *files) if inner.endswith(TEMPORARY)]:
+                    path = Path(parent) / name
+                    with contextlib.suppress(FileNotFoundError):
+                        if time.time() - path.lstat().st_mtime > older_than_s:
+                            shutil.rmtree(path) if path.is_dir() else path.unlink()
+                            removed.append(path.relative_to(self.root).as_posix())
+                folders[:] = [inner for inner in folders if not inner.endswith(TEMPORARY)]
+        return removed
 
     def place(self, name: str) -> str:
         return str(self.root / name) if name else str(self.root)

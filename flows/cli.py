@@ -150,6 +150,58 @@ def show_run(store: str, run: str = "current", *, output: Output = _PLAIN) -> No
 
 
 @app.command
+def verify(store: str, run: str = "current", *, output: Output = _PLAIN) -> None:
+    """Read every file of a run again and compare its digest with the manifest's; exit code 5 on damage.
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one; `current` for the published run.
+    """
+    from flows import history, show
+
+    result = history.verify(store, run)
+    _print(output, result, lambda: show.verified(result))
+    history.raise_if_damaged(result)
+
+
+@app.command
+def rollback(store: str, run: str, *, output: Output = _PLAIN) -> None:
+    """Make an earlier run current again, after verifying all its files.
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one.
+    """
+    from flows import history, show
+
+    result = history.rollback(store, run)
+    _print(output, result, lambda: show.rolled_back(result))
+
+
+@app.command
+def prune(store: str, *, keep: int, output: Output = _PLAIN) -> None:
+    """Remove old runs, and what killed runs left behind; the current run stays whatever its age.
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    keep
+        How many of the newest runs stay, the current one among them.
+    """
+    from flows import history, show
+
+    result = history.prune(store, keep)
+    _print(output, result, lambda: show.pruned(result))
+
+
+@app.command
 def synth(
     out: str,
     *,

@@ -1,11 +1,24 @@
-"""What a store remembers: the plain answers behind `cropyield runs` and `cropyield show`."""
+"""What a store remembers: the plain answers behind `runs`, `show`, `verify`, `rollback` and `prune`."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
-from data.errors import SettingsError
-from data.runs import find_run, finished_runs, folder, follow, read_current, read_json
+from data import runs as history
+from data.errors import SettingsError, StorageError
+from data.runs import (
+    MANIFEST,
+    damaged,
+    find_run,
+    finished_runs,
+    folder,
+    follow,
+    point,
+    read_current,
+    read_json,
+)
 from data.settings import locate
 from data.storage import Store, open_store
 
@@ -42,12 +55,89 @@ def show(location: str, run: str) -> dict[str, Any]:
     }
 
 
+def verify(location: str, run: str) -> dict[str, Any]:
+    """Every file of a run read again and its digest compared with the manifest's.
+
+    `faults` has a sentence for each file that is missing or differs; `others` names files beside them
+    that the manifest doesn't know.
+    """
+    store = existing_store(location)
+    manifest = find_run(store, run)
+    place = folder(manifest["run_id"])
+    faults = damaged(store, manifest)
+    known = {f"{place}/{name}" for name in (*manifest["files"], MANIFEST)}
+    return {
+        "run_id": manifest["run_id"],
+        "place": store.place(place),
+        "files": len(manifest["files"]),
+        "size": sum(file["size"] for file in manifest["files"].values()),
+        "faults": faults,
+        "others": [name.removeprefix(f"{place}/") for name in store.names(place) if name not in known],
+    }
+
+
+def raise_if_damaged(verified: dict[str, Any]) -> None:
+    """Raises StorageError when `verify` found faults."""
+    faults = verified["faults"]
+    if faults:
+        raise StorageError(
+            f"{verified['place']}: {len(faults)} of {verified['files']} files are not as published: "
+            f"{_listing(faults)}. Restore them from a copy, or make another run current with "
+            "`cropyield rollback`"
+        )
+
+
+def rollback(location: str, run: str) -> dict[str, Any]:
+    """Make an earlier run current again, once all its files have been verified; the pointer says from which.
+
+    Raises StorageError when the run is damaged, SettingsError when there is no such run.
+    """
+    store = existing_store(location)
+    raise_if_damaged(verified := verify(location, run))
+    manifest = find_run(store, verified["run_id"])
+    previous = None
+    with contextlib.suppress(StorageError):  # a damaged pointer is what a rollback may mend
+        previous = (read_current(store) or {}).get("run_id")
+    if previous == manifest["run_id"]:
+        follow(store)
+        message = f"nothing to do: run {previous} is the current one"
+    else:
+        point(store, manifest["run_id"], manifest["gate"], f"rolled back from {previous or 'a lost pointer'}")
+        message = f"run {manifest['run_id']} is current now, in place of {previous or 'a lost pointer'}"
+    return {
+        "run_id": manifest["run_id"],
+        "previous": previous,
+        "message": message,
+        "gate": manifest["gate"]["outcome"],
+        "verified_files": verified["files"],
+    }
+
+
+def prune(location: str, keep: int) -> dict[str, Any]:
+    """Remove all but the newest `keep` runs and what killed runs left; the current run always stays.
+
+    Raises SettingsError when `keep` is less than 1.
+    """
+    if keep < 1:
+        raise SettingsError(f"--keep {keep}: at least one run has to stay; write --keep 1 or more")
+    store = existing_store(location)
+    removed = history.prune(store, keep)
+    return {"store": store.place(""), "removed": removed, "kept": [m["run_id"] for m in finished_runs(store)]}
+
+
 def existing_store(location: str) -> Store:
-    """The store at a location, its stable paths repaired. Raises SettingsError where there is none."""
+    """The store at a location, its stable paths repaired if they can be. Raises SettingsError for none."""
     from pathlib import Path
 
     store = open_store(locate(location, Path()))
     if not store.folders():
         raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")
-    follow(store)
+    # the history of a damaged store can be read all the same, and mended by a rollback
+    with contextlib.suppress(StorageError):
+        follow(store)
     return store
+
+
+def _listing(faults: Sequence[str]) -> str:
+    more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+    return "; ".join(faults[:5]) + more

@@ -76,6 +76,33 @@ def run(result: dict[str, Any]) -> None:
     console.print(Text(f"files: {result['place']}"))
 
 
+def verified(result: dict[str, Any]) -> None:
+    """Whether a run is as it was published."""
+    faults = len(result["faults"])
+    state = f"{faults} of {result['files']} files damaged" if faults else "as it was published"
+    console = _console()
+    console.print(Text(f"run {result['run_id']}: {result['files']} files, {result['size']:,} bytes, {state}"))
+    for fault in result["faults"]:
+        console.print(Text(f"  {fault}"))
+    for name in result["others"]:
+        console.print(Text(f"  {name}: not in the manifest"))
+
+
+def rolled_back(result: dict[str, Any]) -> None:
+    """Which run is current now."""
+    _console().print(
+        Text(f"{result['message']}; {result['verified_files']} files verified, gate {result['gate']}")
+    )
+
+
+def pruned(result: dict[str, Any]) -> None:
+    """What went, what stayed."""
+    console = _console()
+    for name in result["removed"]:
+        console.print(Text(f"removed {name}"))
+    console.print(Text(f"{len(result['removed'])} removed, {len(result['kept'])} runs kept"))
+
+
 def _scores(metrics: dict[str, Any], headline_only: bool = False) -> Table:
     table = _table(
         "as of", "split", "crop", "rows", "MSE", "RMSE", "R²", "best naive baseline", "its MSE", "skill"

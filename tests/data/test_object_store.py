@@ -1,5 +1,6 @@
 """The object store over a real S3 protocol, and what becomes of it when the service misbehaves."""
 
+import gc
 import http.client
 import socket
 import threading
@@ -29,6 +30,7 @@ class Proxy:
         self.strikes: Callable[[str, str], bool] = lambda _method, _path: True
         self.remaining = 0
         self.seen: list[str] = []
+        self.closed = threading.Event()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,15 +65,14 @@ class Proxy:
             self.remaining -= 1
             fault = self.fault
         self.seen.append(f"{request.command} {request.path}")
-        length = int(request.headers.get("Content-Length") or 0)
-        body = request.rfile.read(length)
+        body = self.body(request)
         if fault in ("500", "503"):
             name = {"500": "InternalError", "503": "SlowDown"}[fault]
             self.answer(
                 request, int(fault), f"<Error><Code>{name}</Code><Message>no</Message></Error>".encode()
             )
         elif fault == "slow":
-            time.sleep(5)
+            self.closed.wait(30)
             request.close_connection = True
         elif fault == "hang up":
             request.connection.shutdown(socket.SHUT_RDWR)
@@ -83,9 +84,26 @@ class Proxy:
         else:
             self.forward(request, body, fault == "truncated answer")
 
+    @staticmethod
+    def body(request: BaseHTTPRequestHandler) -> bytes:
+        if "chunked" not in request.headers.get("Transfer-Encoding", ""):
+            return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        pieces = []
+        while size := int(request.rfile.readline(), 16):
+            pieces.append(request.rfile.read(size))
+            request.rfile.readline()
+        request.rfile.readline()
+        return b"".join(pieces)
+
+    @staticmethod
+    def headers(request: BaseHTTPRequestHandler, body: bytes) -> dict[str, str]:
+        dropped = ("transfer-encoding", "expect", "connection", "content-length")
+        kept = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
+        return kept | {"Content-Length": str(len(body))}
+
     def forward(self, request: BaseHTTPRequestHandler, body: bytes, cut: bool) -> None:
         upstream = http.client.HTTPConnection(self.upstream.hostname or "", self.upstream.port)
-        upstream.request(request.command, request.path, body, dict(request.headers.items()))
+        upstream.request(request.command, request.path, body, self.headers(request, body))
         found = upstream.getresponse()
         content = found.read()
         request.send_response(found.status)
@@ -105,7 +123,7 @@ class Proxy:
     def truncate(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         """The server sees the first half of an upload, then the connection is gone."""
         head = f"{request.command} {request.path} HTTP/1.1\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items() if name != "Expect")
+        head += "".join(f"{name}: {value}\r\n" for name, value in self.headers(request, body).items())
         with socket.create_connection((self.upstream.hostname, self.upstream.port)) as line:
             line.sendall(head.encode() + b"\r\n" + body[: len(body) // 2])
         time.sleep(0.2)
@@ -129,7 +147,9 @@ def proxy(bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     proxy = Proxy(s3_server)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
     monkeypatch.setattr(remote, "SILENCE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
     yield proxy
+    proxy.closed.set()
     proxy.server.shutdown()
     proxy.server.server_close()
 
@@ -224,15 +244,17 @@ def test_a_dead_endpoint_is_given_up_in_seconds(bucket: str, monkeypatch: pytest
 FAULTS = ["500", "503", "slow", "hang up", "truncated upload"]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("size", [20, LARGE], ids=["one PUT", "parts"])
+@pytest.mark.parametrize(
+    ("fault", "size"),
+    [(fault, 20) for fault in FAULTS] + [(fault, LARGE) for fault in FAULTS if fault != "slow"],
+)
 def test_a_failed_write_shows_nothing_and_can_be_repeated(
     fault: str, size: int, proxy: Proxy, bucket: str
 ) -> None:
     store = open_store(f"s3://{bucket}/store")
     store.put("old", b"old")
     proxy.fail(fault, method="PUT")
-    for name in ("new", "old"):
+    for name in ("new", "old") if fault != "slow" else ("new",):
         with pytest.raises(StorageError, match=f"can't write s3://{bucket}/store/{name}: ") as caught:
             store.put(name, b"n" * size)
         assert SECRET not in str(caught.value)
@@ -245,19 +267,22 @@ def test_a_failed_write_shows_nothing_and_can_be_repeated(
         assert store.get(name) == b"n" * size
 
 
-def test_a_large_upload_that_cannot_be_completed_shows_nothing(proxy: Proxy, bucket: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "?uploads"), ("POST", "uploadId"), ("PUT", "partNumber=1"), ("PUT", "partNumber=2")],
+)
+def test_a_large_upload_that_fails_half_way_shows_nothing(
+    method: str, path: str, proxy: Proxy, bucket: str
+) -> None:
     store = open_store(f"s3://{bucket}/store")
-    for path in ("?uploads", "uploadId"):
-        proxy.fail("500", method="POST", path=path)
-        with pytest.raises(StorageError, match="can't write"):
-            store.put("new", b"n" * LARGE)
-        proxy.heal()
-        assert store.get("new") is None
-    proxy.fail("500", method="PUT", path="partNumber=2")
+    proxy.fail("500", method=method, path=path)
     with pytest.raises(StorageError, match="can't write"):
         store.put("new", b"n" * LARGE)
     proxy.heal()
-    assert store.get("new") is None
+    gc.collect()  # a stream that is dropped must not publish what it has
+    assert store.names() == []
+    store.put("new", b"n" * LARGE)
+    assert store.get("new") == b"n" * LARGE
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "slow", "hang up", "truncated answer"])
@@ -278,8 +303,11 @@ def test_a_failed_reading_is_an_error_never_absence(fault: str, proxy: Proxy, bu
     assert store.names() == ["current.json"]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_one_bad_moment_is_ridden_out(fault: str, proxy: Proxy, bucket: str) -> None:
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "slow"])
+def test_one_bad_moment_is_ridden_out(
+    fault: str, proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ATTEMPTS", 3)
     store = open_store(f"s3://{bucket}/store")
     proxy.fail(fault, times=1, method="PUT")
     store.put("x", b"1")
@@ -287,8 +315,11 @@ def test_one_bad_moment_is_ridden_out(fault: str, proxy: Proxy, bucket: str) -> 
     assert store.get("x") == b"1"
 
 
-def test_a_file_replaced_while_it_is_read_is_one_of_both(proxy: Proxy, bucket: str) -> None:
+def test_a_file_replaced_while_it_is_read_is_one_of_both(
+    proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client asks for the size first and for that many bytes then."""
+    monkeypatch.setattr(remote, "SILENCE_TIMEOUT_S", 10.0)
     store = open_store(f"s3://{bucket}/store")
     store.put("x", b"short")
 
