@@ -178,9 +178,8 @@ def _observed(
         return np.zeros(shape, np.uint64)
     first_I, last_I = time_N[begin_I] - table.first, time_N[end_I - 1] - table.first
     below_KW = table.below_KW
-    bits_IW: Words = (below_KW[table.slot_T[last_I] + 1] ^ below_KW[table.slot_T[first_I]]) & table.exists_YW[
-        year_I
-    ]
+    bits_IW: Words = below_KW[table.slot_T[last_I] + 1] ^ below_KW[table.slot_T[first_I]]
+    bits_IW &= table.exists_YW[year_I]
     # a run without gaps needs no look at its rows
     gaps_I = np.ones(shape[0], np.bool_) if repeats else last_I - first_I + 1 != end_I - begin_I
     if gaps_I.any():
