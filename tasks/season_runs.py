@@ -5,7 +5,7 @@ Shapes: N rows, R stretches of rows of one region, B breaks of the calendar, I r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from tasks.time_table import SCOPES, TimeTable
 
 _Codes = npt.NDArray[np.int32]
 _Times = npt.NDArray[np.integer]
+_RADIX = (1 << 16) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,21 +39,38 @@ def cut_runs(code_N: _Codes, time_N: _Times, table: TimeTable) -> Runs:
     runs = _cut_gapless(code_N, time_N, table)
     if runs is not None:
         return runs
-    at_N = (time_N - table.first).astype(np.int64)
-    key_N = code_N * np.int64(len(table.group_T)) + at_N
-    order_N, again_N = None, None
+    key_N = _keys(code_N, time_N, table)
+    order_N = None
     if not (key_N[1:] > key_N[:-1]).all():
-        order_N = np.argsort(key_N)
-        key_N, at_N, code_N = key_N[order_N], at_N[order_N], code_N[order_N]
-        again_N = np.concatenate(([False], key_N[1:] == key_N[:-1]))
+        order_N = _sort(code_N, time_N, key_N, table)
+        code_N, time_N = code_N[order_N], time_N[order_N]
+        runs = _cut_gapless(code_N, time_N, table)
+        if runs is not None:
+            return replace(runs, order_N=order_N)
+        key_N = _keys(code_N, time_N, table)
+    again_N = np.concatenate(([False], key_N[1:] == key_N[:-1]))
     groups = table.groups + len(SCOPES)
-    key_N = code_N * np.int64(groups) + table.group_T.take(at_N)
+    key_N = code_N * np.int64(groups) + table.group_T.take(time_N - table.first)
     begin_I = np.concatenate(([0], np.flatnonzero(key_N[1:] != key_N[:-1]) + 1))
     end_I = np.append(begin_I[1:], len(key_N))
     code_I, group_I = np.divmod(key_N[begin_I], groups)
-    return Runs(
-        begin_I, end_I, code_I, group_I, order_N, again_N if again_N is not None and again_N.any() else None
-    )
+    return Runs(begin_I, end_I, code_I, group_I, order_N, again_N if again_N.any() else None)
+
+
+def _keys(code_N: _Codes, time_N: _Times, table: TimeTable) -> Integers:
+    key_N: Integers = code_N * np.int64(len(table.group_T)) + (time_N - table.first)
+    return key_N
+
+
+def _sort(code_N: _Codes, time_N: _Times, key_N: Integers, table: TimeTable) -> Integers:
+    """The stable order of rows by region and time."""
+    if int(code_N.max()) > _RADIX or len(table.group_T) > _RADIX:
+        return np.argsort(key_N, kind="stable")
+    # NumPy sorts 16 bits by radix, several times as fast as 64; by region last, each sort being stable
+    if (time_N[1:] >= time_N[:-1]).all():
+        return np.argsort(code_N.astype(np.uint16), kind="stable")
+    by_time_N = np.argsort((time_N - table.first).astype(np.uint16), kind="stable")
+    return by_time_N[np.argsort(code_N[by_time_N].astype(np.uint16), kind="stable")]
 
 
 def _cut_gapless(code_N: _Codes, time_N: _Times, table: TimeTable) -> Runs | None:
