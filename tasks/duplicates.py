@@ -12,7 +12,8 @@ from data.contracts import Reason
 from data.seasons import Flags, Integers
 from tasks import rejected
 from tasks.feature_plan import Plan
-from tasks.season_sums import Sums, TimeTable, merge, sum_rows
+from tasks.season_sums import Sums, merge, sum_rows
+from tasks.time_table import TimeTable
 from tasks.weather_rows import RowBatch
 
 KEPT, DUPLICATE, CONFLICT = 0, rejected.RANK[Reason.DUPLICATE], rejected.RANK[Reason.CONFLICT]

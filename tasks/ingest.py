@@ -24,6 +24,8 @@ __all__ = [
     "ingest_yields", "merge_parts", "partition", "verify_inputs",
 ]  # fmt: skip
 _BLOCK = 4 << 20
+# each holds a batch in memory, and beyond this they mostly wait for the interpreter
+_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -96,4 +98,5 @@ def _digest(uri: str, file: Listed) -> InputFile:
 
 
 def _workers() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)

@@ -11,7 +11,8 @@ from data.features import FeatureSpec
 from data.seasons import Flags, Floats, Integers
 from data.settings import YEAR
 from tasks.feature_plan import Gather, Plan, gathers_of
-from tasks.season_sums import Sums, between, pack_bits, unpack_bits
+from tasks.season_sums import Sums, between
+from tasks.time_table import pack_bits, unpack_bits
 
 
 def compute_features(sums: Sums, plan: Plan, specs: tuple[FeatureSpec, ...]) -> tuple[Floats, Floats]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.calendar import OUTSIDE
 from data.contracts import OutOfScope
 from data.seasons import Flags, Floats, Integers
 from tasks.feature_plan import Gather, Plan
+from tasks.season_runs import cut_runs, rows_of
+from tasks.time_table import SCOPES, TimeTable, Words, words_for
 
-Words = npt.NDArray[np.uint64]
-SCOPES = (OutOfScope.OUTSIDE_SEASON, OutOfScope.BEFORE_FIRST, OutOfScope.AFTER_LAST)
 _YEAR_BITS = 16
 
 
@@ -60,69 +59,6 @@ class Sums:
         return np.asarray(self.repeated_CW.any(axis=1), np.bool_)
 
 
-class TimeTable:
-    """The calendar of a stretch of times, widened as rows ask for it.
-
-    `group_T` numbers (harvest year, segment) from 0 for times that are in scope; for the others it
-    is `groups` + their position in SCOPES.
-    """
-
-    def __init__(self, plan: Plan, first_season: int | None, last_season: int | None) -> None:
-        self.plan, self.first_season, self.last_season = plan, first_season, last_season
-        self.first, self.last = 0, -1
-        slots = len(plan.calendar)
-        self.below_KW = pack_bits(np.tri(slots + 1, slots, -1, dtype=np.bool_))
-
-    def cover(self, first: int, last: int) -> None:
-        """Make the table hold every time from `first` to `last`."""
-        if self.first <= first and last <= self.last:
-            return
-        if self.last >= self.first:
-            first, last = min(first, self.first), max(last, self.last)
-        self.first, self.last = first, last
-        year_T, self.slot_T = self.plan.calendar.locate(first, last)
-        self.year0 = int(year_T.min())
-        self.years = int(year_T.max()) - self.year0 + 1
-        self.groups = self.years * self.plan.segments
-        group_T = (year_T - self.year0) * self.plan.segments + self.plan.segment_K[self.slot_T]
-        if self.first_season is not None:
-            group_T[year_T < self.first_season] = self.groups + 1
-        if self.last_season is not None:
-            group_T[year_T > self.last_season] = self.groups + 2
-        group_T[self.slot_T == OUTSIDE] = self.groups
-        self.group_T = group_T.astype(np.int32)
-        day_YK = self.plan.calendar.slot_days(np.arange(self.year0, self.year0 + self.years))
-        self.exists_YW = pack_bits(day_YK > 0)
-
-    def scope_of(self, time_N: npt.NDArray[np.integer]) -> Integers:
-        """-1 in scope, else the position in SCOPES, for each of some times (N)."""
-        scope_N: Integers = np.maximum(self.group_T[time_N - self.first] - self.groups, -1).astype(np.int64)
-        return scope_N
-
-    def scopes_between(self, first: int, last: int) -> set[int]:
-        """What `scope_of` says of the times from `first` to `last`."""
-        return set(np.unique(self.scope_of(np.arange(first, last + 1))).tolist())
-
-
-def pack_bits(flag_XK: Flags) -> Words:
-    """Flags (X, K) as words (X, W), bit k for slot k."""
-    byte_XB = np.packbits(flag_XK, axis=1, bitorder="little")
-    padded = np.zeros((len(flag_XK), words_for(flag_XK.shape[1]) * 8), np.uint8)
-    padded[:, : byte_XB.shape[1]] = byte_XB
-    return padded.view("<u8").astype(np.uint64)
-
-
-def unpack_bits(word_XW: Words, slots: int) -> Flags:
-    """Words (X, W) back to flags (X, K)."""
-    byte_XB = np.ascontiguousarray(word_XW.astype("<u8")).view(np.uint8)
-    return np.unpackbits(byte_XB, axis=1, count=slots, bitorder="little").astype(np.bool_)
-
-
-def words_for(slots: int) -> int:
-    """W, the words that hold K slots."""
-    return -(-slots // 64)
-
-
 def sum_rows(
     names: tuple[str, ...],
     code_N: npt.NDArray[np.int32],
@@ -136,49 +72,32 @@ def sum_rows(
     are summed as they lie, others are sorted first. Rows of one region and time are summed all, and
     their slot is marked as repeated: the caller has to decide among them.
     """
-    time_N = (time_N - table.first).astype(np.int64, copy=False)
-    key_N = code_N.astype(np.int64)
-    key_N *= len(table.group_T)
-    key_N += time_N
-    again_N = np.zeros(0, np.bool_)
-    if not (key_N[1:] > key_N[:-1]).all():
-        order_N = np.argsort(key_N)
-        key_N, time_N, code_N = key_N[order_N], time_N[order_N], code_N[order_N]
-        values = {measure: value_N[order_N] for measure, value_N in values.items()}
-        again_N = np.concatenate(([False], key_N[1:] == key_N[:-1]))
-    groups = table.groups + len(SCOPES)
-    np.multiply(code_N, groups, out=key_N, casting="unsafe", dtype=np.int64)
-    key_N += table.group_T.take(time_N)
-    begin_I = np.concatenate(([0], np.flatnonzero(key_N[1:] != key_N[:-1]) + 1))
-    end_I = np.append(begin_I[1:], len(key_N))
-    code_I, group_I = np.divmod(key_N[begin_I], groups)
-    inside_I = group_I < table.groups
-    scope_I, count_I = group_I[~inside_I] - table.groups, (end_I - begin_I)[~inside_I]
+    runs = cut_runs(code_N, time_N, table)
+    if runs.order_N is not None:
+        time_N = time_N[runs.order_N]
+        values = {measure: value_N[runs.order_N] for measure, value_N in values.items()}
+    inside_I = runs.group_I < table.groups
+    scope_I, count_I = runs.group_I[~inside_I] - table.groups, (runs.end_I - runs.begin_I)[~inside_I]
     outside = np.bincount(scope_I, count_I, minlength=len(SCOPES))
-    year_I, segment_I = np.divmod(group_I[inside_I], table.plan.segments)
-    code_I = code_I[inside_I]
+    year_I, segment_I = np.divmod(runs.group_I[inside_I], table.plan.segments)
+    code_I = runs.code_I[inside_I]
     new_I = np.ones(len(code_I), np.bool_)
     new_I[1:] = (code_I[1:] != code_I[:-1]) | (year_I[1:] != year_I[:-1])
-    cell_I = np.cumsum(new_I) - 1
-    cells = int(new_I.sum())
+    first_C, cell_I = np.flatnonzero(new_I), np.cumsum(new_I) - 1
     gathered = {}
     for gather in table.plan.gathers:
-        gathered[gather] = np.full((cells, table.plan.segments), gather.neutral)
-        reduced_I = gather.reduce(values[gather.measure], begin_I, end_I)
+        gathered[gather] = np.full((len(first_C), table.plan.segments), gather.neutral)
+        reduced_I = gather.reduce(values[gather.measure], runs.begin_I, runs.end_I)
         gathered[gather][cell_I, segment_I] = reduced_I[inside_I]
-    begin_I, end_I = begin_I[inside_I], end_I[inside_I]
-    observed_IW = _observed(
-        begin_I, end_I, time_N, year_I, table, again_N is not None and bool(again_N.any())
-    )
-    present_CW = _either(observed_IW, np.flatnonzero(new_I))
+    begin_I, end_I = runs.begin_I[inside_I], runs.end_I[inside_I]
+    observed_IW = _observed(begin_I, end_I, time_N, year_I, table, runs.again_N is not None)
     repeated_CW = None
-    if again_N.any():
-        row_X, run_X = _rows_of(begin_I, end_I)
-        again_X = again_N[row_X]
-        bits_IW = _bits(run_X[again_X], table.slot_T[time_N[row_X[again_X]]], observed_IW.shape)
-        repeated_CW = _either(bits_IW, np.flatnonzero(new_I))
-        if not repeated_CW.any():
-            repeated_CW = None
+    if runs.again_N is not None:
+        row_X, run_X = rows_of(begin_I, end_I)
+        row_X, run_X = row_X[runs.again_N[row_X]], run_X[runs.again_N[row_X]]
+        bits_IW = _bits(run_X, table.slot_T[time_N[row_X] - table.first], observed_IW.shape)
+        repeated_CW = _either(bits_IW, first_C) if len(row_X) else None
+    present_CW = _either(observed_IW, first_C)
     sums = Sums(
         names, code_I[new_I].astype(np.int64), year_I[new_I] + table.year0, present_CW, repeated_CW, gathered
     )
@@ -257,24 +176,18 @@ def _observed(
     shape = (len(begin_I), table.exists_YW.shape[1])
     if not len(begin_I):
         return np.zeros(shape, np.uint64)
-    first_I, last_I = time_N[begin_I], time_N[end_I - 1]
+    first_I, last_I = time_N[begin_I] - table.first, time_N[end_I - 1] - table.first
     below_KW = table.below_KW
-    bits_IW: Words = (below_KW[table.slot_T[last_I] + 1] ^ below_KW[table.slot_T[first_I]]) & table.exists_YW[
-        year_I
-    ]
+    bits_IW: Words = below_KW[table.slot_T[last_I] + 1] ^ below_KW[table.slot_T[first_I]]
+    bits_IW &= table.exists_YW[year_I]
     # a run without gaps needs no look at its rows
     gaps_I = np.ones(shape[0], np.bool_) if repeats else last_I - first_I + 1 != end_I - begin_I
     if gaps_I.any():
-        row_X, run_X = _rows_of(begin_I[gaps_I], end_I[gaps_I])
-        bits_IW[gaps_I] = _bits(run_X, table.slot_T[time_N[row_X]], (int(gaps_I.sum()), shape[1]))
+        row_X, run_X = rows_of(begin_I[gaps_I], end_I[gaps_I])
+        bits_IW[gaps_I] = _bits(
+            run_X, table.slot_T[time_N[row_X] - table.first], (int(gaps_I.sum()), shape[1])
+        )
     return bits_IW
-
-
-def _rows_of(begin_I: Integers, end_I: Integers) -> tuple[Integers, Integers]:
-    count_I = end_I - begin_I
-    run_X = np.repeat(np.arange(len(begin_I)), count_I)
-    row_X = np.arange(len(run_X)) + np.repeat(begin_I - (np.cumsum(count_I) - count_I), count_I)
-    return row_X, run_X
 
 
 def _bits(run_X: Integers, slot_X: npt.NDArray[np.int32], shape: tuple[int, ...]) -> Words:

@@ -22,7 +22,8 @@ from data.settings import Settings
 from tasks import ledger, rejected, work_files
 from tasks.duplicates import Cells, Reread, resolve
 from tasks.feature_plan import make_plan
-from tasks.season_sums import Sums, TimeTable, merge, sum_rows
+from tasks.season_sums import Sums, merge, sum_rows
+from tasks.time_table import TimeTable
 from tasks.weather_parts import SECTION, Part, time_table
 from tasks.weather_rows import RowBatch, read_rows
 

@@ -17,7 +17,7 @@ from data.parquet import Footer, read_footers, require_alike
 from data.parsing import Kind
 from data.settings import YEAR, Settings
 from tasks.feature_plan import Plan, make_plan
-from tasks.season_sums import TimeTable
+from tasks.time_table import TimeTable
 
 SECTION = "weather_columns"
 # row groups are joined up to this, so that a part is worth the trouble

@@ -19,10 +19,11 @@ from data.parsing import MISSING, SOUND, UNREADABLE, YEARS, Names, Parsed, days,
 from data.seasons import Flags, Floats, Integers
 from data.settings import Settings
 from tasks import rejected
-from tasks.season_sums import SCOPES, TimeTable
+from tasks.time_table import SCOPES, TimeTable
 from tasks.weather_parts import Layout, Part
 
-BATCH_ROWS = 1 << 18
+# large enough for threads to compute rather than wait for the interpreter, some 30 MB each
+BATCH_ROWS = 1 << 19
 _LARGEST = float(np.finfo(np.float64).max)
 _FIRST_DAY = int(np.datetime64(f"{YEARS[0]:05d}-01-01", "D").astype(np.int64))
 _LAST_DAY = int(np.datetime64(f"{YEARS[1]}-12-31", "D").astype(np.int64))
