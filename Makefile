@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run test lint bench inputs lock clean
+.PHONY: help run test lint bench inputs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,10 @@ test: .venv/.test  ## style, types and tests
 
 lint: .venv/.test  ## put the code into style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
+
+bench: .venv/.bench  ## ingest and training against their peers (minutes; best on a quiet machine)
+	@$(BIN)/python -m tests.benchmarks.ingest
+	@$(BIN)/python -m tests.benchmarks.training
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"
@@ -37,4 +41,8 @@ clean:  ## remove what the commands above made
 
 .venv/.test: .venv/.python pyproject.toml requirements.lock
 	@$(PIP) --editable '.[test]'
+	@touch .venv/.run $@
+
+.venv/.bench: .venv/.python pyproject.toml requirements.lock
+	@$(PIP) --editable '.[bench]'
 	@touch .venv/.run $@
