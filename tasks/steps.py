@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.tasks import Task, exponential_backoff
 
 from data.contracts import SplitName
@@ -99,6 +102,8 @@ def assemble(job: Job, weather: str, yields: str) -> str:
             found.save(folder)
             for line in run_report.ledger_story(found.ledger):
                 logger().info(line)
+            years = found.datasets[job.settings.season.end].year_N
+            name_run(f"{', '.join(found.crops)} {years.min()}–{years.max()}")
     return "assembled"
 
 
@@ -196,6 +201,13 @@ def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     for what, place in result["places"].items():
         logger().info("%s: %s", what, place)
     return result
+
+
+def name_run(name: str) -> None:
+    """Name the flow run after what its data turned out to hold; outside of a run nothing happens."""
+    if flow_run.id is not None:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(flow_run.id), name=name)
 
 
 def is_finished(job: Job) -> bool:

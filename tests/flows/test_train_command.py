@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from prefect.client.orchestration import get_client
 
 from data.contracts import PREDICTIONS
 from flows.cli import run
@@ -192,3 +193,17 @@ def test_synth_writes_a_world_that_trains(tmp_path: Path, capsys: Capture) -> No
     assert result_of(capsys)["gate"]["outcome"] == "passed"
     assert run(["synth", str(out)]) == 2
     assert isinstance(pq.read_table(out / "store/predictions.parquet"), pa.Table)
+
+
+def test_the_run_is_named_after_its_data_and_shows_its_headline(sample_store: Path) -> None:
+    with get_client(sync_client=True) as client:
+        names = [run.name for run in client.read_flow_runs(limit=200)]
+        headlines = [
+            artifact.data for artifact in client.read_artifacts(limit=200) if artifact.key == "headline"
+        ]
+    assert "apples, oranges 1994–2023" in names
+    metrics = json.loads(next((sample_store / "runs").glob("*/metrics.json")).read_text())
+    rmse = metrics["as_of"]["09-30"]["splits"]["test"]["crops"]["apples"]["rmse"]
+    shown = [text for text in headlines if f"{rmse:.4g}" in str(text)]
+    assert shown
+    assert "data:image/png;base64," in str(shown[0])
