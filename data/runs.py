@@ -16,7 +16,7 @@ from data.settings import LOCATIONS, Settings, dump_settings
 from data.storage import Store
 
 CURRENT, PREDICTIONS, MANIFEST = "current.json", "predictions.parquet", "manifest.json"
-RUNS, WORK = "runs", ".work"
+RUNS, BACKTESTS, WORK = "runs", "backtests", ".work"
 DAY_S = 86_400.0
 _NOT_IN_ID: dict[str, Any] = {
     **dict.fromkeys((*LOCATIONS, "runner", "runner_address", "gate"), True),

@@ -26,6 +26,7 @@ from data.simulate import (
     time_steps,
 )
 from data.spoil import TOO_FEW, spoil_blocks
+from data.storage import explained
 
 _ROWS_PER_FILE = 2**21
 _ROWS_PER_GROUP = 2**20
@@ -35,8 +36,12 @@ _FILES = 4  # at least, where there are regions enough: readers must cope with m
 def synth(out: str | Path, regions: int, years: int, resolution: str, seed: int) -> dict[str, Any]:
     """Write a world for the command line; what was written, for people and for --json.
 
-    Raises SettingsError as `write_world` does.
+    Raises SettingsError for a folder that isn't new or empty, StorageError where it can't be written.
     """
+    if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+        raise SettingsError(f"{out}: must be a new or an empty folder")
+    with explained("write", str(out)):
+        Path(out).mkdir(parents=True, exist_ok=True)
     truth = write_world(out, regions, years, resolution, seed)
     written = {name: truth[name] for name in ("regions", "years", "resolution", "seed", "rows")}
     return {"settings": str(Path(out) / "settings.toml"), "truth": str(Path(out) / "truth.json")} | written

@@ -228,14 +228,8 @@ def synth(
     """
     from data.synthetic import synth as write
 
-    result = {"folder": str(write(out, regions=regions, years=years, resolution=resolution, seed=seed))}
-    _print(
-        output,
-        result,
-        lambda: print(
-            f"Wrote {result['folder']}; train on it with\n  cropyield train {result['folder']}/settings.toml"
-        ),
-    )
+    result = write(out, regions=regions, years=years, resolution=resolution, seed=seed)
+    _print(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
 
 
 def _print(output: Output, result: dict[str, Any], for_people: Callable[[], None]) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from data import runs as history
 from data.errors import SettingsError, StorageError
 from data.runs import (
+    BACKTESTS,
     MANIFEST,
+    RUNS,
     damaged,
     find_run,
     finished_runs,
@@ -130,7 +132,7 @@ def existing_store(location: str) -> Store:
     from pathlib import Path
 
     store = open_store(locate(location, Path()))
-    if not store.folders():
+    if not {RUNS, BACKTESTS}.intersection(store.folders()):
         raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")
     # the history of a damaged store can be read all the same, and mended by a rollback
     with contextlib.suppress(StorageError):

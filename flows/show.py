@@ -26,6 +26,9 @@ def trained(result: dict[str, Any]) -> None:
     console.print(Text(result["message"]))
     if result["metrics"]:
         console.print(_scores(result["metrics"], headline_only=True))
+        for day, found in result["metrics"]["as_of"].items():
+            told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
+            console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
     console.print(Text(f"gate {result['gate']['reason']}"))
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data.errors import CropyieldError
+from data.errors import CropyieldError, SettingsError
+from data.features import cutoffs
 from data.settings import Settings
 
 
@@ -29,20 +30,30 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     if not force and accept is None and (known := unchanged(job)):
         return known
     with server(), progress_bar(not as_json):
+        from flows.runners import task_runner
         from flows.training import train_yields
 
-        return train_yields(settings, force=force, accept=accept)
+        flow = train_yields.with_options(task_runner=task_runner(settings))
+        return flow(settings, force=force, accept=accept)
 
 
 def backtest(
     settings: Settings, seasons: int, as_of: tuple[str, ...], leave_one_out: bool, as_json: bool, debug: bool
 ) -> dict[str, Any]:
-    """Run `backtest_yields` with the embedded server where no other is named; the flow's summary."""
+    """Run `backtest_yields` with the embedded server where no other is named; the flow's summary.
+
+    Raises SettingsError before anything is started when no season or a day outside the season is asked for.
+    """
+    if seasons < 1:
+        raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
+    cutoffs(settings.model_copy(update={"as_of": (*settings.as_of, *as_of)}))
     server = embedded_server(debug)
     with server(), progress_bar(not as_json):
         from flows.backtesting import backtest_yields
+        from flows.runners import task_runner
 
-        return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+        flow = backtest_yields.with_options(task_runner=task_runner(settings))
+        return flow(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
 
 
 def embedded_server(debug: bool) -> Callable[[], Any]:

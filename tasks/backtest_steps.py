@@ -12,7 +12,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from data import machine
 from data.contracts import SCHEMA_VERSION
-from data.runs import MANIFEST, now, run_settings, to_json
+from data.errors import InputError
+from data.runs import BACKTESTS, MANIFEST, now, run_settings, to_json
 from data.storage import public
 from tasks import plots
 from tasks.assemble import Assembled
@@ -24,7 +25,6 @@ from tasks.publish import digests, parquet
 from tasks.report_tables import number, percent
 from tasks.steps import POLICY, logger, made, step
 
-BACKTESTS = "backtests"
 _HINDCAST = "hindcast.parquet"
 
 
@@ -33,6 +33,8 @@ def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
     """The last seasons that can be predicted from those before."""
     tables = Assembled.load(made(job, assembled)).datasets
     chosen = backtest_seasons(tables[job.settings.season.end], seasons)
+    if not chosen:
+        raise InputError("no season has enough seasons before it to learn from; use fewer features")
     logger().info("seasons to predict: %s", ", ".join(map(str, chosen)))
     return chosen
 

@@ -48,3 +48,13 @@ def test_leave_one_out_is_labelled_as_peeking(
 ) -> None:
     result = backtest(shipped / "sample/settings.toml", tmp_path / "store", capsys, "--leave-one-out")
     assert "peeks at later years" in result["made"]
+
+
+@pytest.mark.parametrize(("option", "value"), [("--seasons", "0"), ("--as-of", "13-45"), ("--as-of", "12-31")])
+def test_what_can_not_be_asked_is_refused_before_anything_starts(
+    option: str, value: str, shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = str(shipped / "sample/settings.toml")
+    assert run(["backtest", settings, "--store", str(tmp_path / "store"), option, value]) == 2
+    assert value in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
