@@ -252,9 +252,7 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SettingsError(
-            f"{path}: no such settings file; data/sample/settings.toml is one to start from"
-        ) from error
+        raise SettingsError(f"{path}: no such settings file; README.md shows the smallest one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: can't be read as a settings file: {error}") from error
     except tomllib.TOMLDecodeError as error:

@@ -50,7 +50,9 @@ def test_leave_one_out_is_labelled_as_peeking(
     assert "peeks at later years" in result["made"]
 
 
-@pytest.mark.parametrize(("option", "value"), [("--seasons", "0"), ("--as-of", "13-45"), ("--as-of", "12-31")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--seasons", "0"), ("--as-of", "13-45"), ("--as-of", "12-31")]
+)
 def test_what_can_not_be_asked_is_refused_before_anything_starts(
     option: str, value: str, shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

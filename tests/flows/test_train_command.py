@@ -188,8 +188,7 @@ def test_synth_writes_a_world_that_trains(tmp_path: Path, capsys: Capture) -> No
     assert (
         run(["synth", str(out), "--regions", "20", "--years", "25", "--resolution", "season", "--json"]) == 0
     )
-    result_of(capsys)
-    assert run(["train", str(out / "settings.toml"), "--json"]) == 0
+    assert run(["train", result_of(capsys)["settings"], "--json"]) == 0
     assert result_of(capsys)["gate"]["outcome"] == "passed"
     assert run(["synth", str(out)]) == 2
     assert isinstance(pq.read_table(out / "store/predictions.parquet"), pa.Table)
