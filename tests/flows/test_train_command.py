@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 
-from data.contracts import PREDICTIONS
+from data.contracts import PREDICTIONS, Reason
 from flows.cli import run
 
 Capture = pytest.CaptureFixture[str]
@@ -206,3 +206,20 @@ def test_the_run_is_named_after_its_data_and_shows_its_headline(sample_store: Pa
     shown = [text for text in headlines if f"{rmse:.4g}" in str(text)]
     assert shown
     assert "data:image/png;base64," in str(shown[0])
+
+
+def test_every_kind_of_dirt_in_the_sample_is_in_the_ledger_and_in_rejected(
+    sample_store: Path, shipped: Path
+) -> None:
+    """Counts by reason against what the generator spoilt; each rejected row is listed once."""
+    truth = json.loads((shipped / "sample/truth.json").read_text())
+    (folder,) = (sample_store / "runs").iterdir()
+    ledger = json.loads((folder / "ledger.json").read_text())
+    assert ledger == truth["ledger"]
+    rejected = pd.read_parquet(folder / "rejected.parquet")
+    assert not rejected.duplicated(["input", "file", "row"]).any()
+    for name, entry in ledger.items():
+        counted = rejected[rejected["input"] == name]["reason"].value_counts().to_dict()
+        assert counted == entry["rejected"]
+    reasons = {reason for entry in ledger.values() for reason in entry["rejected"]}
+    assert reasons == {str(reason) for reason in Reason}
