@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -16,7 +17,7 @@ from data.errors import CropyieldError, SettingsError
 app = App(
     name="cropyield",
     help="Learn crop yields from regional weather and publish forecasts.",
-    version_flags=["--version"],
+    version=lambda: metadata.version("cropyield"),
     help_epilogue="Exit codes: 0 done, 1 unexpected, 2 bad settings, 3 bad input, 4 gate refused, 5 storage.",
 )
 

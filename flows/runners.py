@@ -19,7 +19,7 @@ def task_runner(settings: Settings) -> TaskRunner[Any]:
     if settings.runner == "processes":
         return ProcessPoolTaskRunner(max_workers=workers)
     try:
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise SettingsError('runner = "dask" needs the extra: pip install "cropyield[dask]"') from error
     found: TaskRunner[Any] = DaskTaskRunner(address=settings.runner_address)
