@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from data.contracts import EVALUATION, NAIVE_BASELINES, SplitName, schema_of
 from data.seasons import Floats, Integers, SeasonTable
+from tasks.conformal import LEVELS
 from tasks.hindcast import Forecaster, Hindcast, hindcast, predictions_of, sorted_predictions
-from tasks.intervals import LEVELS, Calibration
+from tasks.intervals import Calibration
 from tasks.naive import naive_predictions
 from tasks.scores import score, skill_intervals
 

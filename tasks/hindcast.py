@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from data.contracts import AS_OF, CROP, PREDICTIONS, REGION, SEASON_YEAR, UNIT, SplitName, schema_of
 from data.seasons import Flags, Floats, Integers, SeasonTable
-from tasks.intervals import LEVELS, Calibration
+from tasks.conformal import LEVELS, Widths
+from tasks.intervals import Calibration
 
 _BY_KEY = ("naive", "half_width", "trend_half_width")
 _FACTS = "hindcast"
@@ -99,8 +100,10 @@ def hindcast(
     actual_NT = _columns(table.y_NT, at_T)
     asked_NT = np.isfinite(actual_NT) | (split_N == SplitName.FORECAST)[:, None]
     row_E, crop_E = np.nonzero(asked_NT)
-    levels = {level: calibration.widths(level, model.crops) for level in LEVELS}
-    trend_levels = {level: calibration.trend_widths(level, model.crops) for level in LEVELS}
+
+    def widths(of: Widths) -> dict[int, Floats]:
+        return {level: of.of(level, model.crops, table)[row_E, crop_E] for level in LEVELS}
+
     return Hindcast(
         as_of=as_of,
         region_names=table.region_names,
@@ -115,8 +118,8 @@ def hindcast(
         predicted_E=model.predict(table)[row_E, crop_E],
         baseline_E=model.baseline_of(table)[row_E, crop_E],
         naive={name: _columns(y_NT, at_T)[row_E, crop_E] for name, y_NT in (naive or {}).items()},
-        half_width={level: width_T[crop_E] for level, width_T in levels.items()},
-        trend_half_width={level: width_T[crop_E] for level, width_T in trend_levels.items()},
+        half_width=widths(calibration.model),
+        trend_half_width=widths(calibration.trend),
     )
 
 

@@ -1,23 +1,21 @@
-"""How uncertain a prediction is: prediction intervals from residuals of seasons that were not yet known.
+"""How uncertain a prediction is: prediction intervals calibrated by rolling origin on the training seasons.
 
-Shapes: N rows of a SeasonTable, E residuals, T crops.
+Shapes: N rows of a SeasonTable, E rows of one season, T crops.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from data.seasons import Floats, SeasonTable
+from data.seasons import Floats, Integers, SeasonTable
 from data.settings import Settings
+from tasks.conformal import LEVELS, Widths, fit_widths, seasons_needed
 from tasks.naive import region_trend
 from tasks.train import fit_exact
-
-LEVELS = (80, 95)
 
 
 class Predictor(Protocol):
@@ -31,104 +29,79 @@ Fit = Callable[[SeasonTable, Settings, str], Predictor]
 
 @dataclass(frozen=True)
 class Calibration:
-    """Half the width of the prediction intervals of each crop, in the crop's unit.
+    """Half the width of the prediction intervals around a model, and around the naive regional trend.
 
-    `half_width` and `trend_half_width` (around the naive regional trend) map (level, crop) to a
-    width; where there is none, `absent` maps it to a sentence why. `seasons` counts, for each crop,
-    the seasons that were predicted from those before them.
+    `absent` maps (level, crop) to a sentence why there is no interval. `seasons` counts, for each
+    crop, the seasons that were predicted from those before them.
     """
 
     seasons: Mapping[str, int]
-    half_width: Mapping[tuple[int, str], float]
-    trend_half_width: Mapping[tuple[int, str], float]
+    model: Widths
+    trend: Widths
     absent: Mapping[tuple[int, str], str]
-
-    def widths(self, level: int, crops: tuple[str, ...]) -> Floats:
-        """Half-widths of the model's interval [T]; NaN where there is none."""
-        return np.array([self.half_width.get((level, crop), np.nan) for crop in crops])
-
-    def trend_widths(self, level: int, crops: tuple[str, ...]) -> Floats:
-        """Half-widths of the interval around the naive regional trend [T]; NaN where there is none."""
-        return np.array([self.trend_half_width.get((level, crop), np.nan) for crop in crops])
 
     def sentences(self) -> tuple[str, ...]:
         """Why intervals are missing, a sentence for each; empty when none is."""
         return tuple(self.absent.values())
 
 
+@dataclass(frozen=True, eq=False)
+class SeasonErrors:
+    """Actual minus predicted [E, T] of one season predicted from those before it, in the crops' units.
+
+    By the model, by the naive regional trend, and by the model as if it had not seen the regions; NaN
+    where there is no prediction or no harvest. `region_E` are positions in the table's `region_names`.
+    """
+
+    region_E: Integers
+    model_ET: Floats
+    trend_ET: Floats
+    unseen_ET: Floats
+
+
 def calibrate(train: SeasonTable, settings: Settings, as_of: str, fit: Fit = fit_exact) -> Calibration:
     """Intervals for a model that is trained on `train`, by rolling origin within it.
 
     Each of the last `calibration_seasons` seasons of `train` is predicted by a model of the seasons
-    before it; see `half_width` for what becomes of the residuals. Nothing but `train` is looked at.
+    before it; see `conformal.fit_widths` for what becomes of the errors. Regions that the model has
+    not seen get the widths of errors made without knowing the region. Nothing but `train` is looked at.
     """
     wanted = np.unique(train.year_N)[1:]
     wanted = wanted[max(0, len(wanted) - settings.split.calibration_seasons) :]
-    residuals = [rolling_residuals(train, int(season), settings, as_of, fit) for season in wanted]
+    errors = [rolling_errors(train, int(season), settings, as_of, fit) for season in wanted]
+    names, crops, own = train.region_names, train.crops, settings.min_trend_seasons
+    region_KE = [each.region_E for each in errors]
+    model = fit_widths(names, crops, region_KE, [each.model_ET for each in errors], own)
+    trend = fit_widths(names, crops, region_KE, [each.trend_ET for each in errors], own)
+    # all regions count as one here, the one that nothing is known of
+    nowhere_KE = [np.zeros_like(region_E) for region_E in region_KE]
+    unseen = fit_widths(("",), crops, nowhere_KE, [each.unseen_ET for each in errors], own)
     seasons: dict[str, int] = {}
-    widths: dict[tuple[int, str], float] = {}
-    trend_widths: dict[tuple[int, str], float] = {}
     absent: dict[tuple[int, str], str] = {}
-    for at, crop in enumerate(train.crops):
-        of_model, of_trend = ([pair[which][:, at] for pair in residuals] for which in (0, 1))
-        seasons[crop] = sum(bool(np.isfinite(each).any()) for each in of_model)
+    for at, crop in enumerate(crops):
+        seasons[crop] = sum(bool(np.isfinite(each.model_ET[:, at]).any()) for each in errors)
         for level in LEVELS:
-            width = half_width(of_model, level)
-            if width is None:
+            if (level, crop) not in model.factor:
                 absent[level, crop] = _why_absent(crop, level, seasons[crop], settings)
-            else:
-                widths[level, crop] = width
-            trend_width = half_width(of_trend, level)
-            if trend_width is not None:
-                trend_widths[level, crop] = trend_width
-    return Calibration(seasons, widths, trend_widths, absent)
+    return Calibration(seasons, replace(model, unseen=unseen.unseen), trend, absent)
 
 
-def half_width(residuals: list[Floats], level: int) -> float | None:
-    """Half the width of the `level` % interval from residuals of K seasons, an array for each.
-
-    Split conformal prediction with the season as the unit: a season's rows share the weight 1/(K+1)
-    and the season to come has the rest, at infinity; the half-width is the smallest |residual| within
-    which at least `level` % of all weight lies (Lee, Barber and Willett 2023, "Distribution-free
-    inference with hierarchical data", HCP). Coverage of a season like the others is then at least
-    `level` %, and more the more its rows differ from one another. None when K seasons are too few.
-    NaNs don't count.
-    """
-    sizes = [np.abs(each[np.isfinite(each)]) for each in residuals]
-    sizes = [each for each in sizes if len(each)]
-    needed = level * (len(sizes) + 1) / 100
-    if len(sizes) < seasons_needed(level):
-        return None
-    size_E = np.concatenate(sizes)
-    weight_E = np.concatenate([np.full(len(each), 1 / len(each)) for each in sizes])
-    order = np.argsort(size_E, kind="stable")
-    reached = np.cumsum(weight_E[order])
-    # weights such as 1/3 sum to a little less than 1, which must not push the quantile a row up
-    at = int(np.searchsorted(reached, needed - 1e-9 * len(sizes)))
-    return float(size_E[order[min(at, len(order) - 1)]])
-
-
-def seasons_needed(level: int) -> int:
-    """Fewest seasons K with K/(K+1) at least `level` %: 4 for 80 %, 19 for 95 %."""
-    return math.ceil(level / (100 - level))
-
-
-def rolling_residuals(
+def rolling_errors(
     train: SeasonTable, season: int, settings: Settings, as_of: str, fit: Fit = fit_exact
-) -> tuple[Floats, Floats]:
-    """Residuals [n, T] of one season predicted from those before it, by the model and by the naive trend.
-
-    In the crops' units, in the order of the season's rows; NaN where there is none.
-    """
+) -> SeasonErrors:
+    """The errors of one season predicted from those before it."""
     before, rows = train.take(train.year_N < season), train.take(train.year_N == season)
-    residual_NT = np.full_like(rows.y_NT, np.nan)
-    trend_residual_NT = residual_NT.copy()
+    errors = SeasonErrors(rows.region_N, *(np.full_like(rows.y_NT, np.nan) for _ in range(3)))
     at_T = learnable(before)
     if at_T:
         learned, asked = of_crops(before, at_T), of_crops(rows, at_T)
-        residual_NT[:, at_T] = asked.y_NT - fit(learned, settings, as_of).predict(asked)
-        trend_residual_NT[:, at_T] = asked.y_NT - region_trend(learned, asked)
-    return residual_NT, trend_residual_NT
+        model = fit(learned, settings, as_of)
+        # a name that no region has, since a region's name is never empty
+        nameless = replace(asked, region_names=("",), region_N=np.zeros_like(asked.region_N))
+        errors.model_ET[:, at_T] = asked.y_NT - model.predict(asked)
+        errors.trend_ET[:, at_T] = asked.y_NT - region_trend(learned, asked)
+        errors.unseen_ET[:, at_T] = asked.y_NT - model.predict(nameless)
+    return errors
 
 
 def learnable(train: SeasonTable) -> list[int]:

@@ -13,10 +13,11 @@ from data.contracts import NAIVE_BASELINES, SCHEMA_VERSION, SplitName
 from data.runs import to_json
 from data.seasons import SeasonTable
 from data.settings import Settings
+from tasks.conformal import LEVELS
 from tasks.evaluate import evaluate, evaluation_table, metrics
 from tasks.fits import EVALUATED
 from tasks.hindcast import Hindcast, predictions_of
-from tasks.intervals import LEVELS, Calibration, calibrate
+from tasks.intervals import Calibration, calibrate
 from tasks.model import Model
 
 
@@ -40,10 +41,10 @@ def evaluate_cutoff(
 
 
 def intervals(calibration: Calibration) -> dict[str, Any]:
-    """Half-widths by level and crop, the seasons they rest on, and why any is missing."""
+    """The median region's half-widths by level and crop, the seasons behind them, and why any is missing."""
     return {
         "half_width": {
-            str(level): {crop: calibration.half_width.get((level, crop)) for crop in calibration.seasons}
+            str(level): {crop: calibration.model.median(level, crop) for crop in calibration.seasons}
             for level in LEVELS
         },
         "seasons": dict(calibration.seasons),

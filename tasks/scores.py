@@ -12,8 +12,8 @@ import numpy as np
 
 from data.contracts import NAIVE_BASELINES
 from data.seasons import Floats, Integers
+from tasks.conformal import LEVELS
 from tasks.hindcast import Hindcast
-from tasks.intervals import LEVELS
 
 _Total = Callable[[Floats], Floats]  # sum of an array [E] over the entries of each cell [G, T]
 

@@ -15,16 +15,20 @@ from sklearn import metrics as peer
 
 from data.contracts import EVALUATION, NAIVE_BASELINES, PREDICTIONS, schema_of
 from data.seasons import SeasonTable
+from tasks.conformal import LEVELS, Widths
 from tasks.evaluate import evaluate, evaluation_table, join_predictions, metrics, predictions_table
 from tasks.hindcast import Hindcast, from_arrow, join, to_arrow
-from tasks.intervals import LEVELS, Calibration
+from tasks.intervals import Calibration
 from tasks.naive import naive_predictions
 from tasks.scores import score, skill_intervals
 from tests.forecasters import Given, random_table
 
 WIDTHS = {(80, "corn"): 4.0, (95, "corn"): 6.0, (80, "rye"): 3.0}
-CALIBRATION = Calibration({"corn": 20, "rye": 6}, WIDTHS, WIDTHS, {(95, "rye"): "rye: too few"})
-NO_INTERVALS = Calibration({}, {}, {}, {})
+# the same in every region, whether it was seen or not
+EVERYWHERE = Widths((), ("corn", "rye"), np.empty((0, 2)), WIDTHS, WIDTHS)
+NOWHERE = Widths((), (), np.empty((0, 0)), {}, {})
+CALIBRATION = Calibration({"corn": 20, "rye": 6}, EVERYWHERE, EVERYWHERE, {(95, "rye"): "rye: too few"})
+NO_INTERVALS = Calibration({}, NOWHERE, NOWHERE, {})
 
 
 def _model(table: SeasonTable, seed: int = 9) -> Given:
