@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,6 +52,30 @@ class Widths:
         if (level, crop) not in self.factor:
             return None
         return float(np.median(self.scale_RT[:, self.crops.index(crop)])) * self.factor[level, crop]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that JSON can hold, for `from_json`."""
+        return {
+            "regions": self.region_names,
+            "crops": self.crops,
+            "scale": self.scale_RT.T.tolist(),
+            "factor": _by_level(self.factor),
+            "unseen": _by_level(self.unseen),
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """The widths that `as_json` told."""
+        factor, unseen = (
+            {(int(level), crop): width for level, of in kept[part].items() for crop, width in of.items()}
+            for part in ("factor", "unseen")
+        )
+        regions, crops = tuple(kept["regions"]), tuple(kept["crops"])
+        scale_RT = np.array(kept["scale"], dtype=np.float64).reshape(len(crops), len(regions)).T
+        return cls(regions, crops, scale_RT, factor, unseen)
+
+
+NO_WIDTHS = Widths((), (), np.empty((0, 0)), {}, {})
 
 
 def fit_widths(
@@ -141,3 +166,7 @@ def _scale(squares_R: Floats, rows_R: Integers, own_seasons: int) -> tuple[Float
     middle = float(log_R[seen_R].mean())
     shrunk_R = (rows_R * log_R + own_seasons * middle) / (rows_R + own_seasons)
     return np.exp(shrunk_R), math.exp(middle)
+
+
+def _by_level(widths: Mapping[tuple[int, str], float]) -> dict[str, dict[str, float]]:
+    return {str(at): {crop: width for (level, crop), width in widths.items() if level == at} for at in LEVELS}

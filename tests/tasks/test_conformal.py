@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.seasons import Floats
-from tasks.conformal import LEVELS, fit_widths, season_quantile, seasons_needed
+from tasks.conformal import LEVELS, Widths, fit_widths, season_quantile, seasons_needed
 from tests.forecasters import random_table
 
 SEASONS = st.lists(
@@ -86,3 +87,16 @@ def test_widths_are_in_the_unit_of_the_errors(unit: float) -> None:
     np.testing.assert_allclose(other.scale_RT, unit * one.scale_RT)
     assert other.factor[80, "corn"] == pytest.approx(one.factor[80, "corn"])
     assert other.unseen[80, "corn"] == pytest.approx(unit * one.unseen[80, "corn"])
+
+
+def test_widths_come_back_from_json() -> None:
+    rng = np.random.default_rng(6)
+    regions = [np.arange(3)] * 25
+    made = fit_widths(
+        ("a", "b", "c"), ("corn", "rye"), regions, [rng.normal(size=(3, 2)) for _ in regions], 10
+    )
+    kept = Widths.from_json(json.loads(json.dumps(made.as_json())))
+    assert kept.scale_RT.tobytes() == np.ascontiguousarray(made.scale_RT).tobytes()
+    assert (kept.region_names, kept.crops, kept.factor, kept.unseen) == (
+        made.region_names, made.crops, made.factor, made.unseen,
+    )  # fmt: skip
