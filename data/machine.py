@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "safetensors", "matplotlib", "prefect")
 _ROOMS = ("data", "tasks", "flows")
@@ -87,3 +88,13 @@ def _has_cuda() -> bool:
 def facts() -> dict[str, str]:
     """What of the machine matters for reproducing a result to the byte."""
     return {"system": platform.system(), "machine": platform.machine(), "cpu_capability": cpu_capability()}
+
+
+def identity(device: str) -> dict[str, Any]:
+    """All of code and machine that a run's bytes depend on, with a training device of this name."""
+    return {
+        "source": source_digest(),
+        "versions": versions(),
+        "device": device_class(device),
+        "cpu": cpu_capability(),
+    }

@@ -56,10 +56,7 @@ def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]]
             name: [[file["name"], file["sha256"]] for file in files] for name, files in inputs.items()
         },
         "settings": json.loads(settings.model_dump_json(exclude=_NOT_IN_ID)),
-        "source": machine.source_digest(),
-        "versions": machine.versions(),
-        "device": machine.device_class(settings.training.device),
-        "cpu": machine.cpu_capability(),
+        **machine.identity(settings.training.device),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -8,6 +8,8 @@ from prefect import flow, unmapped
 
 from data.features import cutoffs
 from data.settings import MonthDay, Settings
+from flows.ingesting import ingest
+from flows.runners import open_workers
 from flows.training import run_name
 from tasks import backtest_steps, steps
 
@@ -29,12 +31,14 @@ def backtest_yields(
     settings = settings.model_copy(update={"as_of": tuple(dict.fromkeys((*settings.as_of, *as_of)))})
     kind = f"backtest of {seasons} seasons" + (", leave-one-out" if leave_one_out else "")
     job = steps.identify(settings, kind=kind)
-    weather, yields = steps.ingest_weather.submit(job), steps.ingest_yields.submit(job)
-    assembled = steps.assemble(job, weather.result(), yields.result())
-    chosen = backtest_steps.choose_seasons(job, assembled, seasons)
-    pairs = [(day, season) for day in cutoffs(settings) for season in chosen]
-    hindcasts = backtest_steps.hindcast_season.map(
-        unmapped(job), unmapped(assembled), [day for day, _ in pairs], [season for _, season in pairs],
-        unmapped(leave_one_out),
-    )  # fmt: skip
-    return backtest_steps.publish_backtest(job, hindcasts.result(), leave_one_out)
+    with open_workers(settings) as workers:
+        weather, yields = ingest(job, workers)
+        assembled = steps.assemble(job, weather, yields)
+        chosen = backtest_steps.choose_seasons(job, assembled, seasons)
+        pairs = [(day, season) for day in cutoffs(settings) for season in chosen]
+        hindcasts = workers.map(
+            backtest_steps.hindcast_season, "hindcasts",
+            job=unmapped(job), assembled=unmapped(assembled), as_of=[day for day, _ in pairs],
+            season=[season for _, season in pairs], leave_one_out=unmapped(leave_one_out),
+        )  # fmt: skip
+    return backtest_steps.publish_backtest(job, hindcasts, leave_one_out)

@@ -31,11 +31,9 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     if not force and accept is None and (known := unchanged(job)):
         return known
     with server(), progress_bar(not as_json):
-        from flows.runners import task_runner
         from flows.training import train_yields
 
-        flow = train_yields.with_options(task_runner=task_runner(settings))
-        return flow(settings, force=force, accept=accept)
+        return train_yields(settings, force=force, accept=accept)
 
 
 def backtest(
@@ -51,10 +49,8 @@ def backtest(
     server = embedded_server(debug)
     with server(), progress_bar(not as_json):
         from flows.backtesting import backtest_yields
-        from flows.runners import task_runner
 
-        flow = backtest_yields.with_options(task_runner=task_runner(settings))
-        return flow(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+        return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
 
 
 def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from prefect.runtime import flow_run
 
 from data.features import cutoffs
 from data.settings import Settings
+from flows.ingesting import ingest
+from flows.runners import open_workers
 from tasks import steps
 
 
@@ -33,8 +35,9 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
     """
     job = steps.identify(settings, force)
     if force or not steps.is_finished(job):
-        weather, yields = steps.ingest_weather.submit(job), steps.ingest_yields.submit(job)
-        assembled = steps.assemble(job, weather.result(), yields.result())
+        with open_workers(settings) as workers:
+            weather, yields = ingest(job, workers)
+        assembled = steps.assemble(job, weather, yields)
         models = [steps.train(job, day, steps.normalise(job, day, assembled)) for day in cutoffs(settings)]
         steps.report(job, assembled, models, steps.evaluate(job, assembled, models))
     return steps.publish(job, accept)

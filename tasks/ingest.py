@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date
@@ -21,9 +21,10 @@ from tasks.weather_parts import Part, partition
 from tasks.yields import Yields, ingest_yields
 
 __all__ = [
-    "InputFile", "Part", "Partial", "Weather", "Yields", "aggregate_part", "digest_inputs", "ingest_weather",
-    "ingest_yields", "merge_parts", "partition", "verify_inputs",
+    "InputFile", "Part", "Partial", "Weather", "Yields", "aggregate_part", "aggregate_parts", "digest_inputs",
+    "ingest_weather", "ingest_yields", "merge_parts", "partition", "verify_inputs",
 ]  # fmt: skip
+Progress = Callable[[int, int], None]
 _BLOCK = 4 << 20
 # each holds a batch in memory, and beyond this they mostly wait for the interpreter
 _MOST_WORKERS = 8
@@ -60,7 +61,7 @@ def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:
 
 
 def ingest_weather(
-    settings: Settings, progress: Callable[[int, int], None] | None = None, as_of: date | None = None
+    settings: Settings, progress: Progress | None = None, as_of: date | None = None
 ) -> Weather:
     """Read all weather, a part per thread; `progress(rows read, rows in all)` is called now and then.
 
@@ -72,8 +73,18 @@ def ingest_weather(
     """
     parts = partition(settings, as_of)
     total = sum(part.rows for part in parts)
+    return merge_parts(settings, aggregate_parts(settings, parts, total, _workers(), progress))
+
+
+def aggregate_parts(
+    settings: Settings, parts: Sequence[Part], total: int, threads: int, progress: Progress | None = None
+) -> list[Partial]:
+    """What each of some parts of an input of `total` rows gives, in the order of arrival.
+
+    Raises what `ingest_weather` does.
+    """
     done: list[Partial] = []
-    with ThreadPoolExecutor(_workers()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         waiting: set[Future[Partial]] = {pool.submit(aggregate_part, settings, part) for part in parts}
         try:
             while waiting:
@@ -88,7 +99,7 @@ def ingest_weather(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return merge_parts(settings, done)
+    return done
 
 
 def _digest(uri: str, file: Listed) -> InputFile:

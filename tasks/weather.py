@@ -49,29 +49,6 @@ class Partial:
     rejected: pa.Table
     texts: dict[str, tuple[int, int]]
 
-    def save(self, folder: Path) -> None:
-        """Write it into a folder, which is made."""
-        about = {
-            "part": asdict(self.part),
-            "outside": self.outside,
-            "texts": self.texts,
-            "sums": work_files.sums_about(self.sums),
-        }
-        tables = {"sums": work_files.sums_table(self.sums), "rejected": self.rejected}
-        work_files.write(folder, about, tables)
-
-    @classmethod
-    def load(cls, folder: Path) -> Partial:
-        """Read what `save` wrote."""
-        about = work_files.read(folder)
-        return cls(
-            work_files.part_from(about["part"]),
-            work_files.sums_from(work_files.read_table(folder, "sums"), about["sums"]),
-            about["outside"],
-            work_files.read_table(folder, "rejected"),
-            {column: (seen, bad) for column, (seen, bad) in about["texts"].items()},
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Weather:

@@ -21,7 +21,6 @@ from data.settings import Settings
 from tasks import ingest, weather_rows
 from tasks.assemble import Assembled, assemble
 from tasks.ingest import (
-    Partial,
     Weather,
     Yields,
     aggregate_part,
@@ -32,6 +31,7 @@ from tasks.ingest import (
     partition,
     verify_inputs,
 )
+from tasks.weather_groups import load_partials, save_partials
 from tests.tasks.weather_worlds import CROPS, daily, make_settings, monthly, write, yields_of
 
 YEARS = range(2001, 2009)
@@ -207,8 +207,8 @@ def test_parts_may_be_summed_anywhere_in_any_order(world: Path, tmp_path: Path) 
     settings = make_settings(world)
     partials = []
     for at, part in enumerate(partition(settings)):
-        aggregate_part(settings, part).save(tmp_path / f"partial{at}")
-        partials.append(Partial.load(tmp_path / f"partial{at}"))
+        save_partials([aggregate_part(settings, part)], tmp_path / f"partial{at}")
+        partials += load_partials(tmp_path / f"partial{at}")
     merged = merge_parts(settings, partials[::-1])
     merged.save(tmp_path / "merged")
     ingest_yields(settings).save(tmp_path / "read")

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
@@ -161,3 +162,29 @@ def test_no_rows_and_missing_features_are_told() -> None:
     fewer = season_table(table.x_NF[:, :2], table.y_NT)
     with pytest.raises(InputError, match=r"lack 1 of the model's 3 features: f2"):
         normaliser.departures(fewer)
+
+
+def test_the_number_of_threads_of_the_machine_changes_no_bit() -> None:
+    """Products in BLAS round by their number of threads; workers of a cluster have another one than here."""
+    limits = pytest.importorskip("threadpoolctl").threadpool_limits
+    N = 40_000
+    rng = np.random.default_rng(0)
+    x_NF = rng.normal([300.0, 50.0, 7.0, 1.0], [10.0, 20.0, 3.0, 1.0], (N, 4))
+    regions, years = np.divmod(np.arange(N), 50)
+    table = season_table(x_NF, rng.gamma(3.0, 2.0, (N, 2)), regions.tolist(), (1970 + years).tolist())
+
+    def normalised(threads: int) -> list[bytes]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            with limits(threads):
+                data = normalise(table, settings(training={"scaling": "whiten"}))
+        finally:
+            torch.set_num_threads(before)
+        made = data.normaliser
+        return [
+            made.baseline.intercepts().tobytes(), made.scaling.matrix_FP.tobytes(),
+            data.moments.xx_TFF.tobytes(), data.x_NF.tobytes(), data.y_NT.tobytes(),
+        ]  # fmt: skip
+
+    assert normalised(1) == normalised(3)
