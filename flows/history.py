@@ -21,8 +21,7 @@ from data.runs import (
     read_current,
     read_json,
 )
-from data.settings import locate
-from data.storage import Store, open_store
+from data.storage import Store, locate, open_store
 
 
 def runs(location: str) -> dict[str, Any]:
