@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import CropyieldError
@@ -81,6 +82,20 @@ class Embedded:
                     f"{_STARTS_WITHIN_S} gives it longer, {ADDRESS} names a server that runs already"
                 )
             time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """No heartbeats while the block runs: none would miss them when this process and its server die.
+
+        A run that sends them ends half a second later, for the thread that does so sleeps by seconds.
+        """
+        if self.process is None:
+            yield
+            return
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
 
     def stop(self) -> None:
         """End it, if it runs, and wait until it has."""

@@ -39,9 +39,9 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
         from flows.training import train_yields
 
         digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
-        _await_server(debug)
         flow = train_yields.with_options(task_runner=task_runner(settings))
-        return flow(settings, force=force, accept=accept)
+        with _served(debug):
+            return flow(settings, force=force, accept=accept)
 
 
 def backtest(
@@ -60,14 +60,21 @@ def backtest(
         from flows.backtesting import backtest_yields
         from flows.runners import task_runner
 
-        _await_server(debug)
         flow = backtest_yields.with_options(task_runner=task_runner(settings))
-        return flow(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+        with _served(debug):
+            return flow(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
 
 
-def _await_server(debug: bool) -> None:
+@contextmanager
+def _served(debug: bool) -> Iterator[None]:
+    """Run the block when the server answers."""
+    # torch's optimizers import this at their first step; before that there is waiting to be done anyway
+    import torch._dynamo  # noqa: F401
+
     EMBEDDED.wait()
     quiet(debug)
+    with EMBEDDED.unwatched():
+        yield
 
 
 @contextmanager
