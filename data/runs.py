@@ -8,13 +8,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data import machine
-from data.contracts import SCHEMA_VERSION
 from data.errors import SettingsError, StorageError
-from data.settings import LOCATIONS, Settings, dump_settings
-from data.storage import Store
+from data.storage import LOCATIONS, Store
+from data.vocabulary import SCHEMA_VERSION
+
+if TYPE_CHECKING:  # reading a store's history needs no settings, and they take long to import
+    from data.settings import Settings
 
 CURRENT, PREDICTIONS, MANIFEST = "current.json", "predictions.parquet", "manifest.json"
 RUNS, FORECASTS, BACKTESTS, WORK = "runs", "forecasts", "backtests", ".work"
@@ -63,6 +65,8 @@ def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]]
 
 def run_settings(settings: Settings) -> str:
     """The part of the settings that a run's files depend on, as TOML."""
+    from data.settings import dump_settings
+
     return dump_settings(settings, without=_NOT_IN_ID)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -24,6 +23,8 @@ from pydantic import (
 )
 
 from data.errors import SettingsError
+from data.storage import LOCATIONS as LOCATIONS
+from data.storage import locate as locate
 
 YEAR = "year"
 DAILY_ONLY = ("days_above", "days_below", "degree_days")
@@ -263,16 +264,6 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
     for key, value in (changes or {}).items():
         _put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
     return parse_settings(raw, str(path))
-
-
-LOCATIONS = ("weather", "yields", "store")
-
-
-def locate(location: str, folder: Path) -> str:
-    """A location as an absolute path seen from `folder`; URIs stay as they are."""
-    if re.match(r"^[a-z][a-z0-9+.-]*://", location):
-        return location
-    return str((folder / Path(location).expanduser()).absolute().resolve())
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:

@@ -15,6 +15,7 @@ from typing import Protocol
 from data.errors import StorageError
 from data.remote import secrets_of
 
+LOCATIONS = ("weather", "yields", "store")  # the settings that say where something lies
 TEMPORARY = ".tmp"  # ending of files that are being written
 
 
@@ -60,6 +61,13 @@ def open_store(uri: str) -> Store:
     from data.object_store import ObjectStore
 
     return ObjectStore(uri)
+
+
+def locate(location: str, folder: Path) -> str:
+    """A location as an absolute path seen from `folder`; URIs stay as they are."""
+    if re.match(r"^[a-z][a-z0-9+.-]*://", location):
+        return location
+    return str((folder / Path(location).expanduser()).absolute().resolve())
 
 
 def is_local(uri: str) -> bool:

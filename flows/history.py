@@ -24,8 +24,7 @@ from data.runs import (
     read_json,
     repair,
 )
-from data.settings import locate
-from data.storage import Store, open_store
+from data.storage import Store, locate, open_store
 
 
 def runs(location: str) -> dict[str, Any]:

@@ -1,39 +1,46 @@
-"""Starting a flow from the command line: Prefect's embedded server, its quiet, and the progress bar."""
+"""Starting a flow from the command line: Prefect's environment and its quiet, and the progress bar."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.errors import CropyieldError, SettingsError
+from data.errors import SettingsError
 from data.features import cutoffs
 from data.settings import Settings
+from flows.embedded import EMBEDDED
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
     """Run `train_yields` with the embedded server where no other is named; the flow's summary.
 
-    A run that is finished and current is answered before Prefect or torch are imported.
+    A run that is finished and current is answered before Prefect or torch are imported. Where the
+    current run can't be this one, nobody waits to learn that: inputs are digested while server and
+    imports start.
     """
-    from tasks.job import open_job
-    from tasks.publish import unchanged
+    from tasks.job import could_be_current, open_job
 
-    server = embedded_server(debug)
-    job = open_job(settings)
-    if not force and accept is None and (known := unchanged(job)):
-        return known
-    with server(), progress_bar(not as_json):
+    prepare_environment(debug)
+    if not force and accept is None and could_be_current(settings):
+        from tasks.publish import unchanged
+
+        if known := unchanged(open_job(settings)):
+            return known
+    with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
+        EMBEDDED.start()
         from flows.training import train_yields
 
-        return train_yields(settings, force=force, accept=accept)
+        digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
+        with _served(debug):
+            return train_yields(settings, force=force, accept=accept)
 
 
 def backtest(
@@ -46,11 +53,13 @@ def backtest(
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
     cutoffs(settings.model_copy(update={"as_of": (*settings.as_of, *as_of)}))
-    server = embedded_server(debug)
-    with server(), progress_bar(not as_json):
+    prepare_environment(debug)
+    with progress_bar(not as_json):
+        EMBEDDED.start()
         from flows.backtesting import backtest_yields
 
-        return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+        with _served(debug):
+            return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
 
 
 def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -62,48 +71,34 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     from tasks.forecast_job import open_forecast
     from tasks.forecast_publish import unchanged
 
-    server = embedded_server(debug)
+    prepare_environment(debug)
     if known := unchanged(open_forecast(settings, as_of)):
         return known
-    with server(), progress_bar(not as_json):
+    with progress_bar(not as_json):
+        EMBEDDED.start()
         from flows.forecasting import forecast_yields
-        from flows.runners import task_runner
 
-        flow = forecast_yields.with_options(task_runner=task_runner(settings))
-        return flow(settings, as_of=as_of)
+        with _served(debug):
+            return forecast_yields(settings, as_of=as_of)
 
 
-def embedded_server(debug: bool) -> Callable[[], Any]:
-    """Prepare Prefect's environment; the result opens the server, started beside the imports that follow."""
-    prepare_environment(debug)
+@contextmanager
+def _served(debug: bool) -> Iterator[None]:
+    """Run the block when the server answers."""
+    # torch's optimizers import this at their first step; before that there is waiting to be done anyway
+    import torch._dynamo  # noqa: F401
 
-    @contextmanager
-    def opened() -> Iterator[None]:
-        if "PREFECT_API_URL" in os.environ:
-            yield
-            return
-        failure: list[Exception] = []
-
-        def start() -> None:
-            try:
-                from prefect.server.api.server import SubprocessASGIServer
-
-                SubprocessASGIServer().start()
-            except Exception as error:
-                failure.append(error)
-
-        starter = threading.Thread(target=start, name="embedded-server")
-        starter.start()
-        try:
-            import flows.training  # noqa: F401  torch takes as long as the server does
-        finally:
-            starter.join()
-        if failure:
-            raise CropyieldError(f"Prefect's embedded server did not start: {failure[0]}") from failure[0]
-        quiet(debug)
+    EMBEDDED.wait()
+    quiet(debug)
+    with EMBEDDED.unwatched():
         yield
 
-    return opened
+
+@contextmanager
+def _beside(work: Callable[[], Any]) -> Iterator[Future[Any]]:
+    """Do some work in a thread while the block runs."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work)
 
 
 def prepare_environment(debug: bool) -> None:

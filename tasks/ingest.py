@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -39,13 +40,16 @@ class InputFile:
     sha256: str
 
 
-def digest_inputs(uri: str) -> tuple[InputFile, ...]:
+def digest_inputs(uri: str, known: bool = False) -> tuple[InputFile, ...]:
     """Name, size and SHA-256 of every Parquet file of an input, by name.
 
+    `known`: a file that this process has digested before isn't read again while its size and its time
+    of change are what they were.
     Raises InputError for a missing or empty input and a file that changes meanwhile; StorageError.
     """
     with ThreadPoolExecutor(_workers()) as pool:
-        return tuple(pool.map(lambda file: _digest(uri, file), list_files(uri)))
+        digest = _digest_once if known else _digest
+        return tuple(pool.map(lambda file: digest(uri, file), list_files(uri)))
 
 
 def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:
@@ -111,6 +115,9 @@ def _digest(uri: str, file: Listed) -> InputFile:
                 digest.update(block)
     check_unchanged(uri, file.name, file.size, file.mtime_ns)
     return InputFile(file.name, file.size, digest.hexdigest())
+
+
+_digest_once = lru_cache(maxsize=None)(_digest)
 
 
 def _workers() -> int:

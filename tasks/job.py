@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from data.runs import now, run_id
+from data.inputs import list_files
+from data.runs import now, read_current, read_manifest, run_id, run_settings
 from data.settings import Settings
 from data.storage import Store, open_store
 from data.work import Work, forced_name
@@ -41,9 +43,32 @@ class Job:
         }
 
 
+def could_be_current(settings: Settings) -> bool:
+    """Whether a run with these settings and inputs could be the store's current one, before any digest.
+
+    False only where it can't: there is none, its settings are others, or its files had other names or
+    sizes. Raises InputError for an input that is missing, StorageError.
+    """
+    listed = {name: list_files(getattr(settings, name)) for name in ("weather", "yields")}
+    store = open_store(settings.store)
+    current = read_current(store)
+    manifest = read_manifest(store, current["run_id"]) if current else None
+    if manifest is None:
+        return False
+    alike = hashlib.sha256(run_settings(settings).encode()).hexdigest() == manifest["settings_digest"]
+    return alike and all(
+        [(file.name, file.size) for file in files]
+        == [(file["name"], file["size"]) for file in manifest["inputs"][name]["files"]]
+        for name, files in listed.items()
+    )
+
+
 def open_job(settings: Settings, force: bool = False, kind: str = "train") -> Job:
-    """Digest the inputs and form the run id. Raises InputError and StorageError."""
-    weather, yields = digest_inputs(settings.weather), digest_inputs(settings.yields)
+    """Digest the inputs and form the run id. Raises InputError and StorageError.
+
+    Digests that this process has formed before are taken over.
+    """
+    weather, yields = digest_inputs(settings.weather, known=True), digest_inputs(settings.yields, known=True)
     inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
     run = run_id(settings, inputs, kind)
     return Job(settings, run, forced_name(run) if force else run, weather, yields, now())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from data.contracts import WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.errors import CropyieldError, InputError
-from data.inputs import shown
-from data.settings import Settings
-from tasks import rejected
+from data.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
+
+if TYPE_CHECKING:  # `cropyield show` draws the ledger without Arrow
+    import pyarrow as pa
+
+    from data.settings import Settings
 
 Ledger = dict[str, dict[str, Any]]
 _ORDER = {
@@ -66,6 +66,9 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
     count = len(rejects)
     if not count or count <= settings.max_rejected * max(others, 1):
         return
+    from data.inputs import shown
+    from tasks import rejected
+
     by_reason = sorted(rejected.counts(rejects).items(), key=lambda item: -item[1])
     lines = [f"  {reason}: {n}, for example {_example(rejects, reason)}" for reason, n in by_reason[:3]]
     uri = settings.weather if name == WEATHER else settings.yields

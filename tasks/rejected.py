@@ -18,7 +18,7 @@ from data.seasons import Flags, Integers
 SCHEMA = schema_of(REJECTED)
 RANK = {reason: rank for rank, reason in enumerate(Reason)}
 REASONS = tuple(Reason)
-NONE = pa.table({field.name: pa.array([], field.type) for field in SCHEMA}, SCHEMA)
+NONE = SCHEMA.empty_table()  # not by pa.array, which imports pandas
 
 
 def reject(

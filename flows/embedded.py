@@ -1,0 +1,155 @@
+"""Prefect's embedded server: a child process, started before Prefect is imported here, gone when this ends.
+
+Prefect would start it by itself, but late, and for that it would import its whole server into this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.errors import CropyieldError
+
+ADDRESS = "PREFECT_API_URL"
+_STARTS_WITHIN_S = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+_STOPS_WITHIN_S = 5.0
+# Ends with this process, however that ends: the pipe at its input closes.
+_SERVE = """
+import os, signal, sys, threading
+import uvicorn
+
+def end_with_parent():
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=int(sys.argv[1]),
+            log_level="error", lifespan="on")
+"""
+_SERVER = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+
+
+class Embedded:
+    """The server that this process runs against, if nobody has named another."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def start(self) -> None:
+        """Have it start in the background, unless it runs or another is named.
+
+        From here on Prefect finds it in the environment.
+        """
+        if self.process is not None or named_elsewhere():
+            return
+        self.port = _free_port()
+        # it has a session of its own: Ctrl-C reaches this process only, which still has its end to report
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _SERVE, str(self.port)],
+            env={"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"} | os.environ | _SERVER,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
+        atexit.register(self.stop)
+
+    def wait(self) -> None:
+        """Return when it answers. Raises CropyieldError when it ends instead, or takes too long."""
+        if self.process is None:
+            return
+        seconds = float(os.environ.get(_STARTS_WITHIN_S, "120"))
+        end = time.monotonic() + seconds
+        while not self._answers():
+            if (code := self.process.poll()) is not None:
+                self.stop()
+                raise CropyieldError(
+                    f"Prefect's embedded server ended with code {code} as it started; see what it wrote above"
+                )
+            if time.monotonic() > end:
+                self.stop()
+                raise CropyieldError(
+                    f"Prefect's embedded server doesn't answer after {seconds:.0f} s; "
+                    f"{_STARTS_WITHIN_S} gives it longer, {ADDRESS} names a server that runs already"
+                )
+            time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """No heartbeats while the block runs: none would miss them when this process and its server die.
+
+        A run that sends them ends half a second later, for the thread that does so sleeps by seconds.
+        """
+        if self.process is None:
+            yield
+            return
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
+
+    def stop(self) -> None:
+        """End it, if it runs, and wait until it has."""
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        os.environ.pop(ADDRESS, None)
+        process.terminate()
+        with process:
+            try:
+                process.wait(_STOPS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == http.client.OK
+        return False
+
+
+EMBEDDED = Embedded()
+
+
+def named_elsewhere() -> bool:
+    """Whether Prefect has a server already: named in the environment or in a settings file, or started."""
+    if ADDRESS in os.environ:
+        return True
+    if "prefect" in sys.modules:
+        # it has read its settings, and starts its own server when it is first called
+        return True
+    if not any(_mentions_api(file) for file in _settings_files()):
+        return False
+    from prefect.settings import PREFECT_API_URL
+
+    return bool(PREFECT_API_URL.value())
+
+
+def _settings_files() -> list[Path]:
+    """The files from which Prefect takes settings besides the environment."""
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    profiles = os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml"
+    return [Path(".env"), Path("prefect.toml"), Path("pyproject.toml"), Path(profiles)]
+
+
+def _mentions_api(file: Path) -> bool:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return bool(re.search(r"prefect_api_url|\bapi\b", file.read_text(encoding="utf-8"), re.IGNORECASE))
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

@@ -1,0 +1,170 @@
+"""`python -m tests.benchmarks.whole_job`: files in, predictions out, as a process, against a bare script.
+
+Options: --quick (a small world in place of 44 million rows), --runs (the fastest of each counts). Prints
+the finished section for tests/benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.settings import parse_settings
+from tests.benchmarks import measure
+from tests.benchmarks.measure import Cost
+
+PYTHON = sys.executable
+SCRIPT = str(Path(__file__).with_name("script.py"))
+SCRIPT_IMPORTS = "import json, sys, time, polars; from sklearn import linear_model, metrics"
+START = "tests.benchmarks.whole_job.start"
+OBSERVED = "tests.benchmarks.whole_job.observed"
+US = Path(os.environ.get("CROPYIELD_SHARED", measure.ROOT.parent / "shared" / "data")) / "us_climdiv_medium"
+PACKAGES = ("torch", "prefect", "pyarrow", "polars", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs, as the script knows it and as the settings of this project name it."""
+
+    name: str
+    kind: str
+    weather: Path
+    yields: Path
+    settings: Path
+
+
+def main() -> None:
+    """Run both on every set of inputs and print the section."""
+    ask = argparse.ArgumentParser(prog="python -m tests.benchmarks.whole_job", description=__doc__)
+    ask.add_argument("--quick", action="store_true")
+    ask.add_argument("--runs", type=int, default=3)
+    given = ask.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        home = folder / "prefect"
+        whole: list[list[str]] = []
+        phases: dict[str, list[tuple[str, float, float]]] = {}
+        measure.cost([PYTHON, "-m", START], measure.environment(home))  # makes Prefect's data base
+        for case in _cases(folder, 60 if given.quick else 3000):
+            found = measure.in_turns(given.runs, _contenders(case, folder, home))
+            whole += _rows(case, found)
+            observed = measure.cost(_train(OBSERVED, case, _fresh(folder)), measure.environment(home))
+            phases[case.name] = json.loads(observed.output.splitlines()[-1])
+    print("## Whole job\n")
+    print("`python -m tests.benchmarks.whole_job`\n")
+    print(
+        f"Files in, predictions out, as a process: the fastest of {given.runs} runs in turns, "
+        f"{measure.about(*PACKAGES)}. The script\n(`tests/benchmarks/whole_job/script.py`) validates nothing "
+        "and has no ledger, intervals, report or manifest.\n`start` is a process that only imports and, for "
+        "cropyield, starts and ends the embedded server; `rest` is the whole without it.\n"
+    )
+    headings = (
+        "inputs", "job", "whole s", "start s", "rest s", "× script's rest", "CPU s", "CPU rest s",
+        "× script's", "peak MB", "test MSE",
+    )  # fmt: skip
+    print(measure.table(headings, whole))
+    print(
+        "\nWhere cropyield's time goes, one run with the clock in it, seconds (CPU seconds of its process):\n"
+    )
+    print(_phases(phases))
+
+
+def _cases(folder: Path, regions: int) -> list[Case]:
+    sample = measure.ROOT / "data" / "sample"
+    cases = [Case("sample", "sample", sample / "weather", sample / "yields", sample / "settings.toml")]
+    if US.is_dir():
+        weather, yields = US / "weather.parquet", US / "yields.parquet"
+        cases.append(Case("US", "us", weather, yields, _us_settings(folder, weather, yields)))
+    else:
+        print(f"no US data: {US} is absent", file=sys.stderr)
+    world = measure.daily_world(regions)
+    rows = json.loads((world / "truth.json").read_text(encoding="utf-8"))["rows"]["weather"]
+    name = f"{rows / 1e6:.3g} M daily rows"
+    cases.append(Case(name, "daily", world / "weather", world / "yields", world / "settings.toml"))
+    return cases
+
+
+def _us_settings(folder: Path, weather: Path, yields: Path) -> Path:
+    from data.settings import dump_settings
+
+    raw = {
+        "weather": str(weather),
+        "yields": str(yields),
+        "store": str(folder / "store"),
+        "crops": ["corn", "soybeans"],
+        "first_season": 1960,
+        "season": {"start": "04-01", "end": "09-30"},
+        "weather_columns": {"temperature": "temperature_c", "rainfall": "rainfall_mm"},
+        "measures": {"temperature": {"unit": "°C"}, "rainfall": {"unit": "mm"}},
+        "features": [
+            {"measure": measure, "aggregate": "mean", "every": "month"}
+            for measure in ("temperature", "rainfall")
+        ],
+    }
+    file = folder / "us.toml"
+    file.write_text(dump_settings(parse_settings(raw, "US")), encoding="utf-8")
+    return file
+
+
+def _contenders(case: Case, folder: Path, home: Path) -> dict[str, Callable[[], Cost]]:
+    script = [PYTHON, SCRIPT, case.kind, str(case.weather), str(case.yields), str(folder / "out")]
+    ours = measure.environment(home)
+    return {
+        "script": lambda: measure.cost(script),
+        "start of script": lambda: measure.cost([PYTHON, "-c", SCRIPT_IMPORTS]),
+        "cropyield": lambda: measure.cost(_train("flows.cli", case, _fresh(folder)), ours),
+        "start of cropyield": lambda: measure.cost([PYTHON, "-m", START], ours),
+    }
+
+
+def _train(module: str, case: Case, store: Path) -> list[str]:
+    code = f"from {module} import main; main()"
+    return [PYTHON, "-c", code, "train", str(case.settings), "--store", str(store), "--json"]
+
+
+def _fresh(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder)) / "store"
+
+
+def _rows(case: Case, found: dict[str, Cost]) -> list[list[str]]:
+    start = {job: found[f"start of {job}"] for job in ("script", "cropyield")}
+    rest = {job: found[job] - start[job] for job in start}
+    errors = {
+        "script": json.loads(found["script"].output)["mse"],
+        "cropyield": _errors(found["cropyield"]),
+    }
+    return [
+        [
+            case.name, job, f"{found[job].wall_s:.2f}", f"{start[job].wall_s:.2f}",
+            f"{rest[job].wall_s:.2f}", f"{rest[job].wall_s / rest['script'].wall_s:.2f}",
+            f"{found[job].cpu_s:.2f}", f"{rest[job].cpu_s:.2f}",
+            f"{rest[job].cpu_s / rest['script'].cpu_s:.2f}", f"{found[job].peak_mb:.0f}",
+            ", ".join(f"{crop} {error:.4g}" for crop, error in sorted(errors[job].items())),
+        ]
+        for job in ("script", "cropyield")
+    ]  # fmt: skip
+
+
+def _errors(found: Cost) -> dict[str, float]:
+    (full,) = json.loads(found.output)["metrics"]["as_of"].values()
+    return {crop: scores["mse"] for crop, scores in full["splits"]["test"]["crops"].items()}
+
+
+def _phases(phases: dict[str, list[tuple[str, float, float]]]) -> str:
+    names = list(dict.fromkeys(name for found in phases.values() for name, _, _ in found))
+    by_case = [{name: (wall, cpu) for name, wall, cpu in found} for found in phases.values()]
+    rows = [
+        [name, *(f"{at[name][0]:.2f} ({at[name][1]:.2f})" if name in at else "–" for at in by_case)]
+        for name in names
+    ]
+    return measure.table(["phase", *phases], rows)
+
+
+if __name__ == "__main__":
+    main()
