@@ -8,8 +8,10 @@ from typing import Any
 from prefect import flow
 
 from data.settings import Settings
+from flows.ingesting import ingest
+from flows.runners import open_workers
 from flows.training import run_name
-from tasks import forecast_steps, steps
+from tasks import forecast_steps
 
 
 @flow(name="forecast-yields", flow_run_name=run_name, timeout_seconds=6 * 3600)
@@ -26,7 +28,6 @@ def forecast_yields(settings: Settings, as_of: date | None = None) -> dict[str, 
     job = forecast_steps.identify_forecast(settings, as_of)
     if forecast_steps.is_finished(job):
         return forecast_steps.publish_forecast(job, None)
-    weather, yields = forecast_steps.ingest_weather.submit(job), steps.ingest_yields.submit(job)
-    return forecast_steps.publish_forecast(
-        job, forecast_steps.forecast(job, weather.result(), yields.result())
-    )
+    with open_workers(settings) as workers:
+        weather, yields = ingest(job, workers)
+    return forecast_steps.publish_forecast(job, forecast_steps.forecast(job, weather, yields))

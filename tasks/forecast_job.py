@@ -24,15 +24,14 @@ class Trained:
     last_season: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ForecastJob(Job):
-    """A forecast by the models of `trained`, with the weather known on the day `as_of` (None: all there is).
+    """A forecast by the models of `trained`.
 
     `settings.as_of` are the cut-offs that there are models for.
     """
 
     trained: Trained
-    as_of: date | None
 
     @property
     def crops(self) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
     kind = f"forecast by {run}, as of {as_of or 'the newest weather'}"
     job = open_job(settings, kind=kind)
     found = {field.name: getattr(job, field.name) for field in fields(Job)}
-    forecast = ForecastJob(**found, trained=trained, as_of=as_of)
+    forecast = ForecastJob(**found | {"as_of": as_of}, trained=trained)
     if not forecast.crops:
         raise SettingsError(
             f"crops: the current model (run {run}) has none of {', '.join(settings.crops)}, but "

@@ -34,17 +34,6 @@ def identify_forecast(settings: Settings, as_of: date | None = None) -> Forecast
     return job
 
 
-@task(name="ingest weather as of", **POLICY)
-def ingest_weather(job: ForecastJob) -> str:
-    """Stream the weather known on the day into one row per region and season."""
-    with step(job, "weather") as folder:
-        if folder is not None:
-            ingest.ingest_weather(
-                job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
-            ).save(folder)
-    return "weather"
-
-
 @task(name="forecast", **POLICY)
 def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     """Find what isn't harvested yet and predict it with the published models."""

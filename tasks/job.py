@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 from data.inputs import list_files
@@ -16,7 +17,10 @@ from tasks.ingest import InputFile, digest_inputs
 
 @dataclass(frozen=True)
 class Job:
-    """One run: small, frozen, and all that a task needs to find its files."""
+    """One run: small, frozen, and all that a task needs to find its files.
+
+    `as_of`: only weather up to this day counts; None: all there is.
+    """
 
     settings: Settings
     run_id: str
@@ -24,6 +28,7 @@ class Job:
     weather: tuple[InputFile, ...]
     yields: tuple[InputFile, ...]
     started_at: str
+    as_of: date | None = None
 
     @property
     def store(self) -> Store:

@@ -76,7 +76,7 @@ def ingest_weather(job: Job) -> str:
     with step(job, "weather") as folder:
         if folder is not None:
             ingest.ingest_weather(
-                job.settings, lambda done, total: report_progress("ingest weather", done, total)
+                job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
             ).save(folder)
     return "weather"
 

@@ -35,7 +35,7 @@ class Listing:
 @task(name="list weather", **POLICY)
 def list_weather(job: Job, workers: int) -> Listing:
     """Cut the weather into groups of parts, at least one for each worker."""
-    groups = group_parts(partition(job.settings), workers)
+    groups = group_parts(partition(job.settings, job.as_of), workers)
     # of changed files the parts are other ones, and what an interrupted run has read is void
     name = f"weather {groups.digest}"
     with step(job, name) as folder:
