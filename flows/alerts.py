@@ -100,7 +100,7 @@ def install(webhook: str, silence_s: float = SILENCE_S, start_s: float = START_S
             )
         ]
         return {
-            "server": public(str(client.api_url)),
+            "server": public(str(client.api_url)).rstrip("/"),
             "automations": made,
             "silence_s": silence_s,
             "start_s": start_s,
@@ -120,7 +120,7 @@ def remove() -> dict[str, Any]:
             if block.name == BLOCK:
                 client.delete_block_document(block.id)
                 removed.append(BLOCK)
-        return {"server": public(str(client.api_url)), "removed": removed}
+        return {"server": public(str(client.api_url)).rstrip("/"), "removed": removed}
 
 
 def _check_address(webhook: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from prefect.client.orchestration import get_client
 from prefect.logging.loggers import flow_run_logger
 
 from data.ends import record_end
@@ -51,7 +53,7 @@ def record_unsuccessful_end(flow: Flow[..., Any], flow_run: FlowRun, state: Stat
         if store is None:
             log.warning("the end is not recorded: the run's parameters name no store")
         else:
-            record_end(open_store(store), describe_end(flow, flow_run, state))
+            record_end(open_store(store), describe_end(flow, _as_it_became(flow_run), state))
     except Exception as error:
         # a StorageError has been cleaned of credentials, any other error's words may hold some
         log.warning(
@@ -68,6 +70,14 @@ FLOW_POLICY: dict[str, Any] = {
     "on_cancellation": [record_unsuccessful_end],
 }
 """Options of every flow. Retries belong to its tasks (`tasks.steps.POLICY`), which repeat less."""
+
+
+def _as_it_became(flow_run: FlowRun) -> FlowRun:
+    """A worker knows the run as it was when it took it: without its name and its start."""
+    if flow_run.start_time is None:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            return client.read_flow_run(flow_run.id)
+    return flow_run
 
 
 def _locations(flow_run: FlowRun) -> dict[str, str]:
