@@ -1,24 +1,25 @@
-"""What a Prefect server does by itself about runs that fail: it tells people, and it buries dead runs.
+"""What a Prefect server does by itself about runs that go wrong: it tells people, and it buries dead ones.
 
-Three automations and a block on the server named by PREFECT_API_URL; they see this project's flows only.
+Four automations and a block on the server named by PREFECT_API_URL; they see this project's flows only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import CallWebhook, ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.types import SecretDict
@@ -33,16 +34,15 @@ SILENCE_S = 3 * HEARTBEAT_S
 """A run that has been silent for so long is dead: three missed beats."""
 START_S = 150
 """A worker that took a run and has not started it within this time is dead."""
+WAIT_S = 15 * 60
+"""People are told of a run that no worker has taken for so long."""
 BLOCK = "cropyield-alerts"
-ALERT, SILENT, UNSTARTED = (
-    "cropyield: tell of failure",
-    "cropyield: bury silent runs",
-    "cropyield: bury unstarted runs",
-)
+FAILED, WAITING = "cropyield: tell of failed runs", "cropyield: tell of runs that no worker takes"
+SILENT, UNSTARTED = "cropyield: bury silent runs", "cropyield: bury unstarted runs"
 
 _ENDS = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled")
 # states in which nothing runs, and so nothing beats
-_RESTS = ("Scheduled", "AwaitingRetry", "AwaitingConcurrencySlot", "Late", "Paused", "Suspended")
+_RESTS = ("Scheduled", "AwaitingRetry", "AwaitingConcurrencySlot", "Paused", "Suspended")
 # "text" is what chat services show; the template escapes what it fills in
 _PAYLOAD = """{
  "text": {{ (flow.name ~ " " ~ flow_run.state.name ~ ": " ~ flow_run.name ~ ". " ~ MESSAGE ~ " " ~ LINK)
@@ -53,7 +53,7 @@ _PAYLOAD = """{
  "flow_run_id": {{ flow_run.id | string | tojson }},
  "state": {{ flow_run.state.name | tojson }},
  "message": {{ MESSAGE | tojson }},
- "ended_at": {{ event.occurred | string | tojson }},
+ "at": {{ event.occurred.isoformat() | tojson }},
  "url": {{ LINK | tojson }}
 }"""
 _MESSAGE = (
@@ -61,8 +61,10 @@ _MESSAGE = (
 )
 
 
-def install(webhook: str, silence_s: float = SILENCE_S, start_s: float = START_S) -> dict[str, Any]:
-    """Have failed, timed-out and crashed runs told to `webhook`, and dead ones marked as crashed.
+def install(
+    webhook: str, silence_s: float = SILENCE_S, start_s: float = START_S, wait_s: float = WAIT_S
+) -> dict[str, Any]:
+    """Have failed, timed-out, crashed and waiting runs told to `webhook`, and dead ones marked as crashed.
 
     Done again, it replaces what it did before. `warnings` names deployments whose healthy runs might be
     taken for dead. The address may hold a token: it is kept in a block that shows it to nobody.
@@ -73,37 +75,27 @@ def install(webhook: str, silence_s: float = SILENCE_S, start_s: float = START_S
         block = Webhook(url=SecretStr(webhook), headers=SecretDict({"Content-Type": "application/json"}))
         # the library is typed for use within a loop as well
         block_id: Any = block.save(BLOCK, overwrite=True)
-        made = [
-            _put(client, automation)
-            for automation in (
-                Automation(
-                    name=ALERT,
-                    description="Made by `cropyield alerts`, which also replaces and removes it.",
-                    trigger=_trigger(expect=_events("Failed", "TimedOut", "Crashed")),
-                    actions=[CallWebhook(block_document_id=block_id, payload=_payload())],
-                ),
-                _burial(
-                    SILENT,
-                    f"No sign of life for {silence_s:g} seconds: the run's process and its worker are gone",
-                    after=_events("heartbeat"),
-                    # while it is being cancelled it goes on beating, so that is no reason to stop waiting
-                    expect=_events("heartbeat", *_ENDS, *_RESTS),
-                    within_s=silence_s,
-                ),
-                _burial(
-                    UNSTARTED,
-                    f"Not started within {start_s:g} seconds: the worker that took the run is gone",
-                    after=_events("Pending"),
-                    expect=_events("Running", "Cancelling", *_ENDS, *_RESTS),
-                    within_s=start_s,
-                ),
-            )
-        ]
+        tell = partial(CallWebhook, block_document_id=block_id)
+        untaken = json.dumps(f"No worker has taken it for {wait_s / 60:.3g} minutes")
+        silent = f"No sign of life for {silence_s:g} seconds: the run's process and its worker are gone"
+        unstarted = f"Not started within {start_s:g} seconds: the worker that took the run is gone"
+        absent = {
+            WAITING: _absence("Late", ("Pending", "Running", *_ENDS, *_RESTS), wait_s),
+            # a run that is being cancelled goes on beating, so that is no reason to stop listening
+            SILENT: _absence("heartbeat", ("heartbeat", *_ENDS, *_RESTS), silence_s),
+            UNSTARTED: _absence("Pending", ("Running", "Cancelling", *_ENDS, *_RESTS), start_s),
+        }
+        failed = _trigger(expect=_events("Failed", "TimedOut", "Crashed"))
+        _put(client, FAILED, failed, tell(payload=_payload()))
+        _put(client, WAITING, absent[WAITING], tell(payload=_payload(untaken)))
+        _put(client, SILENT, absent[SILENT], _crash(silent))
+        _put(client, UNSTARTED, absent[UNSTARTED], _crash(unstarted))
         return {
-            "server": public(str(client.api_url)).rstrip("/"),
-            "automations": made,
+            "server": _named(client),
+            "automations": [FAILED, WAITING, SILENT, UNSTARTED],
             "silence_s": silence_s,
             "start_s": start_s,
+            "wait_s": wait_s,
             "warnings": _unwatchable(client),
         }
 
@@ -112,7 +104,7 @@ def remove() -> dict[str, Any]:
     """Take back what `install` did; the names of what was there. Raises SettingsError as `install`."""
     with _server() as client:
         removed = []
-        for name in (ALERT, SILENT, UNSTARTED):
+        for name in (FAILED, WAITING, SILENT, UNSTARTED):
             for automation in client.read_automations_by_name(name):
                 client.delete_automation(automation.id)
                 removed.append(name)
@@ -120,7 +112,7 @@ def remove() -> dict[str, Any]:
             if block.name == BLOCK:
                 client.delete_block_document(block.id)
                 removed.append(BLOCK)
-        return {"server": public(str(client.api_url)).rstrip("/"), "removed": removed}
+        return {"server": _named(client), "removed": removed}
 
 
 def _check_address(webhook: str) -> None:
@@ -162,32 +154,41 @@ def _server() -> Iterator[SyncPrefectClient]:
             ) from error
 
 
-def _put(client: SyncPrefectClient, automation: Automation) -> str:
-    """Create an automation, or replace the one of this name; its name."""
-    same = client.read_automations_by_name(automation.name)
-    if same:
-        automation.id = same[0].id
-        automation.update()
-    else:
-        automation.create()
-    for double in same[1:]:
-        client.delete_automation(double.id)
-    return automation.name
+def _named(client: SyncPrefectClient) -> str:
+    return public(str(client.api_url)).rstrip("/")
 
 
-def _burial(name: str, message: str, after: set[str], expect: set[str], within_s: float) -> Automation:
-    """An automation that marks a run as crashed when, after one event, no expected one follows in time."""
-    return Automation(
+def _put(client: SyncPrefectClient, name: str, trigger: EventTrigger, action: ActionTypes) -> None:
+    """Create an automation, or replace the one of this name."""
+    made = AutomationCore(
         name=name,
         description="Made by `cropyield alerts`, which also replaces and removes it.",
-        trigger=_trigger(
-            after=after,
-            expect=expect,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            within=timedelta(seconds=within_s),
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message, force=False)],
+        trigger=trigger,
+        actions=[action],
+    )
+    # the client sends what has been set; of the defaults the server needs some and refuses this one
+    made = AutomationCore.model_validate(made.model_dump(exclude={"owner_resource"}))
+    same = client.read_automations_by_name(name)
+    if same:
+        client.update_automation(same[0].id, made)
+    else:
+        client.create_automation(made)
+    for double in same[1:]:
+        client.delete_automation(double.id)
+
+
+def _crash(message: str) -> ChangeFlowRunState:
+    return ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message, force=False)
+
+
+def _absence(after: str, expect: Iterable[str], within_s: float) -> EventTrigger:
+    """Fires for a run when, after one event of it, no expected one follows in time."""
+    return _trigger(
+        after=_events(after),
+        expect=_events(*expect),
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        within=timedelta(seconds=within_s),
     )
 
 
@@ -204,10 +205,10 @@ def _events(*states: str) -> set[str]:
     return {f"prefect.flow-run.{state}" for state in states}
 
 
-def _payload() -> str:
-    """What the webhook receives, with links to the server as people reach it."""
+def _payload(message: str = _MESSAGE) -> str:
+    """What the webhook receives, with links to the server as people reach it; `message` is an expression."""
     link = f'("{get_current_settings().ui_url}/runs/flow-run/" ~ flow_run.id)'
-    return _PAYLOAD.replace("MESSAGE", _MESSAGE).replace("LINK", link)
+    return _PAYLOAD.replace("MESSAGE", message).replace("LINK", link)
 
 
 def _unwatchable(client: SyncPrefectClient) -> list[str]:

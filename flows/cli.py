@@ -209,12 +209,12 @@ def alerts(
     remove: Annotated[bool, Parameter(negative="")] = False,
     output: Output = _PLAIN,
 ) -> None:
-    """Have the Prefect server at PREFECT_API_URL tell of failed runs and bury dead ones.
+    """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.
 
     Parameters
     ----------
     webhook
-        Address that receives a JSON object for every failed, timed-out or crashed run.
+        Address that receives a JSON object for every run that fails, times out, crashes or is not taken.
     remove
         Take the alerts back.
     """

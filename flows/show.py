@@ -117,7 +117,8 @@ def alerts(result: dict[str, Any]) -> None:
     if "removed" in result:
         console.print(Text(f"{len(result['removed'])} removed at {result['server']}"))
         return
-    console.print(Text(f"{result['server']} tells of every run that fails, times out or crashes"))
+    console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
+    console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
     console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
     for warning in result["warnings"]:
         console.print(Text(f"warning: {warning}"))

@@ -41,9 +41,14 @@ class Server:
     folder: Path
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
-        """What the API answers."""
-        answer = httpx.request(method, f"{self.url}/{path}", json=body or None, timeout=60)
-        assert answer.status_code < 300, answer.text
+        """What the API answers; asked again where its database is busy (503), as Prefect asks."""
+
+        def answered() -> httpx.Response | None:
+            found = httpx.request(method, f"{self.url}/{path}", json=body or None, timeout=60)
+            return None if found.status_code == 503 else found
+
+        answer = wait_for(answered, 60, f"an answer to {method} {path}")
+        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
     def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:

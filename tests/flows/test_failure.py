@@ -31,23 +31,24 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.workers.process import ProcessWorker
 settings = load_settings(sys.argv[1], {"store": sys.argv[2]}).model_dump(mode="json")
 template = ProcessWorker.get_default_base_job_template()
-for name, pool in (("weekly", "workers"), ("unattended", "nobody")):
+for pool in ("workers", "nobody"):
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+for name, pool in (("weekly", "workers"), ("spare", "workers"), ("unattended", "nobody")):
     train_yields.from_source(sys.argv[3], "flows/training.py:train_yields").deploy(
         name, work_pool_name=pool, parameters={"settings": settings}, build=False, push=False,
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy="ENQUEUE"),
-        job_variables={"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}} if name == "weekly" else None,
+        job_variables={"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}} if pool == "workers" else None,
         print_next_steps=False,
     )
 """
 # prefect beats every 30 s at the most often; the product waits for three beats
-SILENCE_S = 36
+SILENCE_S, START_S, WAIT_S = 36, 60, 10
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with two deployments that admit one run at a time, and a pool that has workers."""
+    """A server with deployments that admit one run at a time; only one of its pools has workers."""
     options = {
         "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
@@ -109,11 +110,15 @@ def test_killed_runs_are_recorded_told_of_and_free_the_queue(
             said = capsys.readouterr()
             assert TOKEN not in said.out + said.err
             made = json.loads(said.out)
-            assert [made["silence_s"], made["start_s"]] == [90, 150]
+            assert [made["silence_s"], made["start_s"], made["wait_s"]] == [90, 150, 900]
             (warning,) = made["warnings"]
             assert "train-yields/unattended" in warning
-            assert alerts.install(webhook, SILENCE_S, SILENCE_S)["automations"] == made["automations"]
-            assert len(server.ask("POST", "automations/filter")) == 3
+            assert alerts.install(webhook, SILENCE_S, START_S, WAIT_S)["automations"] == made["automations"]
+            assert len(server.ask("POST", "automations/filter")) == 4
+            late = trigger(server, "unattended")
+            unstarted = trigger(server, "unattended")
+            pending = {"type": "PENDING", "name": "Pending"}
+            server.ask("POST", f"flow_runs/{unstarted}/set_state", state=pending)
 
             def told(flow_run: str) -> Any:
                 return next((alert for alert in arrived if alert["flow_run_id"] == flow_run), None)
@@ -133,6 +138,8 @@ def test_killed_runs_are_recorded_told_of_and_free_the_queue(
             assert alert["url"].endswith(f"/runs/flow-run/{first}")
             assert (alert["path"], alert["type"]) == (f"/{TOKEN}", "application/json")
             end = wait_for(lambda: ends(server).get(first), 60, "the hook records the end")
+            assert end["started_at"]
+            assert end["flow_run"] == alert["flow_run"]
             assert (end["flow"], end["state"], end["message"]) == (
                 "train-yields",
                 "Crashed",
@@ -144,22 +151,38 @@ def test_killed_runs_are_recorded_told_of_and_free_the_queue(
             killed += wait_for(lambda: training(server, second), 180, "the second run trains")
             third = trigger(server, "weekly", epochs=1)
             wait_for(lambda: state(server, third) == "AwaitingConcurrencySlot", 60, "the third run queues")
-            unstarted = trigger(server, "unattended")
-            pending = {"type": "PENDING", "name": "Pending"}
-            server.ask("POST", f"flow_runs/{unstarted}/set_state", state=pending)
             kill(worker.pid)
             for process_id in processes_of(second):
                 kill(process_id)
             started.append(server.start("other-worker", "prefect", "worker", "start", "--pool", "workers"))
+
+            # meanwhile: a run that somebody cancels, and those that no worker takes or starts
+            cancelled = trigger(server, "spare", epochs=10**7)
+            killed += wait_for(lambda: training(server, cancelled), 180, "the run to be cancelled trains")
+            cancelling = {"type": "CANCELLING", "name": "Cancelling"}
+            server.ask("POST", f"flow_runs/{cancelled}/set_state", state=cancelling)
+            end = wait_for(lambda: ends(server).get(cancelled), 60, "the hook records the end")
+            assert end["state"] == "Cancelled"
+            wait_for(lambda: state(server, cancelled) == "Cancelled", 60, "the run is cancelled")
+            assert told(cancelled) is None
+            assert (
+                "No worker has taken it"
+                in wait_for(lambda: told(late), 120, "the late run's alert")["message"]
+            )
+            wait_for(
+                lambda: state(server, unstarted) == "Crashed", START_S + 60, "the unstarted run is buried"
+            )
+            assert (
+                "Not started" in wait_for(lambda: told(unstarted), 60, "the unstarted run's alert")["message"]
+            )
+
             wait_for(lambda: state(server, second) == "Crashed", SILENCE_S + 60, "the silent run is buried")
             assert "No sign of life" in wait_for(lambda: told(second), 60, "the second alert")["message"]
-            wait_for(lambda: state(server, unstarted) == "Crashed", 60, "the unstarted run is buried")
-            assert "Not started" in wait_for(lambda: told(unstarted), 60, "the third alert")["message"]
             wait_for(lambda: state(server, third) == "Completed", 180, "the third run goes through")
             assert told(third) is None
 
             assert run(["alerts", "--remove", "--json"]) == 0
-            assert len(json.loads(capsys.readouterr().out)["removed"]) == 4
+            assert len(json.loads(capsys.readouterr().out)["removed"]) == 5
             assert server.ask("POST", "automations/filter") == []
             assert run(["runs", str(server.folder / "store")]) == 0
             assert "status code: -9" in capsys.readouterr().out
