@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from data.contracts import SCHEMA_VERSION
@@ -20,7 +20,7 @@ def record_end(store: Store, end: Mapping[str, Any]) -> str:
     never look below `ends/`. Raises StorageError.
     """
     # the time comes first, so that the newest are found without reading all
-    when = datetime.fromisoformat(end["ended_at"]).strftime("%Y%m%dT%H%M%S.%f")
+    when = datetime.fromisoformat(end["ended_at"]).astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")
     name = f"{ENDS}/{when}-{end['flow_run_id']}.json"
     store.put(name, to_json({"schema": SCHEMA_VERSION, **end}))
     return name

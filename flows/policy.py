@@ -73,10 +73,9 @@ FLOW_POLICY: dict[str, Any] = {
 
 
 def _as_it_became(flow_run: FlowRun) -> FlowRun:
-    """A worker knows the run as it was when it took it: without its name and its start."""
-    if flow_run.start_time is None:
-        with suppress(Exception), get_client(sync_client=True) as client:
-            return client.read_flow_run(flow_run.id)
+    """The run with its start and its last name; who calls the hook knows it as it was taken or begun."""
+    with suppress(Exception), get_client(sync_client=True) as client:
+        return client.read_flow_run(flow_run.id)
     return flow_run
 
 
