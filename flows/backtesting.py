@@ -9,12 +9,13 @@ from prefect import flow, unmapped
 from data.features import cutoffs
 from data.settings import MonthDay, Settings
 from flows.ingesting import ingest
+from flows.policy import FLOW_POLICY
 from flows.runners import open_workers
 from flows.training import run_name
 from tasks import backtest_steps, steps
 
 
-@flow(name="backtest-yields", flow_run_name=run_name, timeout_seconds=6 * 3600)
+@flow(name="backtest-yields", flow_run_name=run_name, **FLOW_POLICY)
 def backtest_yields(
     settings: Settings, seasons: int = 10, as_of: tuple[MonthDay, ...] = (), leave_one_out: bool = False
 ) -> dict[str, Any]:

@@ -253,6 +253,33 @@ def export(
 
 
 @app.command
+def alerts(
+    *,
+    webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
+    remove: Annotated[bool, Parameter(negative="")] = False,
+    output: Output = _PLAIN,
+) -> None:
+    """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.
+
+    Parameters
+    ----------
+    webhook
+        Address that receives a JSON object for every run that fails, times out, crashes or is not taken.
+    remove
+        Take the alerts back.
+    """
+    from flows import show, start
+
+    if webhook is None and not remove:
+        raise SettingsError("alerts: say --webhook URL, or --remove")
+    start.prepare_environment(output.debug)
+    from flows import alerts as automations
+
+    result = automations.remove() if remove or webhook is None else automations.install(webhook)
+    _print(output, result, lambda: show.alerts(result))
+
+
+@app.command
 def synth(
     out: str,
     *,

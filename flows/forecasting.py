@@ -9,12 +9,13 @@ from prefect import flow
 
 from data.settings import Settings
 from flows.ingesting import ingest
+from flows.policy import FLOW_POLICY
 from flows.runners import open_workers
 from flows.training import run_name
 from tasks import forecast_steps
 
 
-@flow(name="forecast-yields", flow_run_name=run_name, timeout_seconds=6 * 3600)
+@flow(name="forecast-yields", flow_run_name=run_name, **FLOW_POLICY)
 def forecast_yields(settings: Settings, as_of: date | None = None) -> dict[str, Any]:
     """Forecast every region-season without a yield and publish it under `forecasts/`.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data import runs as history
+from data.ends import ENDS, newest_ends, prune_ends
 from data.errors import SettingsError, StorageError
 from data.runs import (
     BACKTESTS,
@@ -26,9 +27,11 @@ from data.runs import (
 )
 from data.storage import Store, locate, open_store
 
+SHOWN_ENDS = 5
+
 
 def runs(location: str) -> dict[str, Any]:
-    """Every finished run, oldest first, and which of them is current."""
+    """Every finished run, oldest first, and which of them is current; the newest ends without success."""
     store = existing_store(location)
     current = (read_current(store) or {}).get("run_id")
     found = [
@@ -42,7 +45,7 @@ def runs(location: str) -> dict[str, Any]:
         }
         for manifest in finished_runs(store)
     ]
-    return {"store": store.place(""), "runs": found}
+    return {"store": store.place(""), "runs": found, "ends": newest_ends(store, SHOWN_ENDS)}
 
 
 def show(location: str, run: str) -> dict[str, Any]:
@@ -147,19 +150,21 @@ def export(location: str, run: str, onnx: str, as_of: str | None = None) -> dict
 def prune(location: str, keep: int) -> dict[str, Any]:
     """Remove all but the newest `keep` runs and what killed runs left; the current run always stays.
 
+    Of the records of unsuccessful ends the newest `keep` stay, too.
+
     Raises SettingsError when `keep` is less than 1.
     """
     if keep < 1:
         raise SettingsError(f"--keep {keep}: at least one run has to stay; write --keep 1 or more")
     store = existing_store(location)
-    removed = history.prune(store, keep)
+    removed = history.prune(store, keep) + prune_ends(store, keep)
     return {"store": store.place(""), "removed": removed, "kept": [m["run_id"] for m in finished_runs(store)]}
 
 
 def existing_store(location: str) -> Store:
     """The store at a location, its stable paths repaired if they can be. Raises SettingsError for none."""
     store = open_store(locate(location, Path()))
-    if not {RUNS, FORECASTS, BACKTESTS}.intersection(store.folders()):
+    if not {RUNS, FORECASTS, BACKTESTS, ENDS}.intersection(store.folders()):
         raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")
     # the history of a damaged store can be read all the same, and mended by a rollback
     with contextlib.suppress(StorageError):

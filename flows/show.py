@@ -79,7 +79,7 @@ def backtest(result: dict[str, Any]) -> None:
 
 
 def runs(result: dict[str, Any]) -> None:
-    """A line a run."""
+    """A line a run; below them the newest that ended without success."""
     table = _table("run", "finished", "seasons", "crops", "gate", "")
     for run in result["runs"]:
         first, last = run["seasons"]
@@ -87,7 +87,10 @@ def runs(result: dict[str, Any]) -> None:
             run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
             Text(", ".join(run["crops"])), run["gate"], "current" if run["current"] else "",
         )  # fmt: skip
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    if result["ends"]:
+        console.print(_ends(result["ends"]))
 
 
 def run(result: dict[str, Any]) -> None:
@@ -145,6 +148,21 @@ def pruned(result: dict[str, Any]) -> None:
     console.print(Text(f"{len(result['removed'])} removed, {len(result['kept'])} runs kept"))
 
 
+def alerts(result: dict[str, Any]) -> None:
+    """What the server does from now on."""
+    console = _console()
+    for name in result.get("removed", ()):
+        console.print(Text(f"removed {name}"))
+    if "removed" in result:
+        console.print(Text(f"{len(result['removed'])} removed at {result['server']}"))
+        return
+    console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
+    console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
+    console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
+    for warning in result["warnings"]:
+        console.print(Text(f"warning: {warning}"))
+
+
 def _scores(metrics: dict[str, Any], headline_only: bool = False) -> Table:
     table = _table(
         "as of", "split", "crop", "rows", "MSE", "RMSE", "R²", "best naive baseline", "its MSE", "skill"
@@ -160,6 +178,17 @@ def _scores(metrics: dict[str, Any], headline_only: bool = False) -> Table:
                     _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
                     _number(naive.get(best or "")), _number(score["skill"]),
                 )  # fmt: skip
+    return table
+
+
+def _ends(ends: list[dict[str, Any]]) -> Table:
+    table = _table("without success", "flow", "flow run", "state")
+    table.add_column("message", overflow="fold")
+    for end in ends:
+        table.add_row(
+            end["ended_at"][:16].replace("T", " "), Text(end["flow"]), Text(end["flow_run"]), end["state"],
+            Text(end["message"]),
+        )  # fmt: skip
     return table
 
 

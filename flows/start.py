@@ -18,6 +18,10 @@ from data.features import cutoffs
 from data.settings import Settings
 from flows.embedded import EMBEDDED
 
+HEARTBEAT_S = 30
+"""How often a run shows that it is alive; `cropyield alerts` takes three missed beats for death."""
+HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
     """Run `train_yields` with the embedded server where no other is named; the flow's summary.
@@ -109,6 +113,7 @@ def prepare_environment(debug: bool) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG" if debug else "CRITICAL",
+        HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
         "MPLCONFIGDIR": str(Path.cwd() / ".prefect" / "matplotlib"),
     }
     for name, value in defaults.items():

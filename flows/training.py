@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from data.features import cutoffs
 from data.settings import Settings
 from flows.ingesting import ingest
+from flows.policy import FLOW_POLICY
 from flows.runners import open_workers
 from tasks import steps
 
@@ -21,7 +22,7 @@ def run_name() -> str:
     return f"{crops} · {settings.first_season or 'first'}–{settings.last_season or 'last'} season"
 
 
-@flow(name="train-yields", flow_run_name=run_name, timeout_seconds=6 * 3600, validate_parameters=True)
+@flow(name="train-yields", flow_run_name=run_name, **FLOW_POLICY)
 def train_yields(settings: Settings, force: bool = False, accept: str | None = None) -> dict[str, Any]:
     """Learn yields from weather and publish predictions, model and report.
 

@@ -13,6 +13,8 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from data.contracts import PREDICTIONS, Reason
+from data.ends import newest_ends
+from data.storage import LocalStore
 from flows.cli import run
 
 Capture = pytest.CaptureFixture[str]
@@ -175,7 +177,11 @@ def test_a_refused_run_is_kept_and_can_be_accepted(
         "training.epochs=1",
     ]
     assert run(command) == 4
-    assert "excess" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "excess" in said
+    (end,) = newest_ends(LocalStore(store), 2)
+    assert end["state"] == "Failed"
+    assert end["message"].removeprefix("GateError: ") in said
     assert json.loads((store / "current.json").read_text())["run_id"] == before
     assert run([*command, "--accept", "a drill", "--json"]) == 0
     pointer = json.loads((store / "current.json").read_text())
