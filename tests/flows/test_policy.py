@@ -16,6 +16,7 @@ from prefect import flow, task, unmapped
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Crashed, Failed
+from prefect.tasks import Task
 from prefect.types._datetime import now
 
 from data.ends import newest_ends, record_end
@@ -97,7 +98,8 @@ def test_storage_is_retried_with_growing_patience_and_a_broken_contract_never(
         with open_workers(settings) as workers:
             with workers.submitting():
                 parameters = {"kind": list(expected), "folder": unmapped(str(tmp_path))}
-                futures = list(workers.runner.map(fails, parameters))
+                each: Task[..., Any] = fails
+                futures = list(workers.runner.map(each, parameters))
             return [future.result(raise_on_failure=False) for future in futures]
 
     fails.retries = 2  # as often as it takes to see the delay grow
