@@ -178,11 +178,13 @@ class Settings(_Section):
     """Everything a run depends on."""
 
     weather: str
-    """Folder or file of weather Parquet: a path, s3:// or gs://."""
+    """Folder or file of weather Parquet: a path, s3:// or gs://. A relative path is seen from the folder of
+    the settings file, in the Prefect UI from the folder of the deployment."""
     yields: str
-    """Folder or file of yield Parquet: a path, s3:// or gs://."""
+    """Folder or file of yield Parquet: a path, s3:// or gs://; relative paths as for the weather."""
     store: str
-    """Folder that receives runs, models and predictions: a path, s3:// or gs://."""
+    """Folder that receives runs, models and predictions: a path, s3:// or gs://; relative paths as for the
+    weather."""
     crops: tuple[str, ...] = ()
     """Crops to model; empty: all found."""
     baseline: Literal["none", "mean", "trend"] = "trend"
@@ -273,6 +275,11 @@ def locate(location: str, folder: Path) -> str:
     if re.match(r"^[a-z][a-z0-9+.-]*://", location):
         return location
     return str((folder / Path(location).expanduser()).absolute().resolve())
+
+
+def located(settings: Settings, folder: Path) -> Settings:
+    """The same settings with absolute locations, relative ones seen from `folder`."""
+    return settings.model_copy(update={key: locate(getattr(settings, key), folder) for key in LOCATIONS})
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from data.runs import now, run_id
-from data.settings import Settings
+from data.settings import Settings, located
 from data.storage import Store, open_store
 from data.work import Work, forced_name
 from tasks.ingest import InputFile, digest_inputs
@@ -42,7 +43,12 @@ class Job:
 
 
 def open_job(settings: Settings, force: bool = False, kind: str = "train") -> Job:
-    """Digest the inputs and form the run id. Raises InputError and StorageError."""
+    """Digest the inputs and form the run id. Raises InputError and StorageError.
+
+    From here on locations are absolute, whatever folder a task runs in: a deployment's are relative
+    to its working directory.
+    """
+    settings = located(settings, Path())
     weather, yields = digest_inputs(settings.weather), digest_inputs(settings.yields)
     inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
     run = run_id(settings, inputs, kind)
