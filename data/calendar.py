@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from data.settings import Season
 Resolution = Literal["daily", "monthly", "season"]
 LEAP_DAY = (2, 29)
 OUTSIDE = -1
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,22 @@ class SeasonCalendar:
             return np.array([inside | {LEAP_DAY} >= set(self.season)])
         return np.array([_month_days(month) <= inside for month, _ in self.slots], dtype=np.bool_)
 
+    def last_known(self, day: date) -> int:
+        """The last time of this resolution that is over when a day ends."""
+        if self.resolution == "daily":
+            return day.toordinal() - _EPOCH
+        if self.resolution == "monthly":
+            over = day.day == calendar.monthrange(day.year, day.month)[1]
+            return day.year * 12 + day.month - (1 if over else 2)
+        return day.year if day_of(day.year, self.season[-1]) <= day else day.year - 1
+
+    def slot_end(self, slot: int) -> str:
+        """The last calendar day (MM-DD) of a slot."""
+        month, day = self.slots[slot]
+        if self.resolution == "season":
+            month, day = self.season[-1]
+        return f"{month:02d}-{day or _common_days(month):02d}"
+
     def locate(self, first: int, last: int) -> tuple[Integers, npt.NDArray[np.int32]]:
         """Harvest year and slot (T) of every time from `first` to `last`; the slot is OUTSIDE off season."""
         time_T = np.arange(first, last + 1, dtype=np.int64)
@@ -108,6 +126,18 @@ def season_calendar(season: Season, resolution: Resolution) -> SeasonCalendar:
     return SeasonCalendar(
         resolution, tuple((month, 0) for month in months if _month_days(month) <= set(days)), days
     )
+
+
+def day_of(year: int, month_day: tuple[int, int]) -> date:
+    """A day of a calendar year; 29 February of a common year is the 28th."""
+    month, day = month_day
+    return date(year, month, min(day, calendar.monthrange(year, month)[1]))
+
+
+def cutoff_day(season: Season, harvest_year: int, as_of: str) -> date:
+    """The date of a cut-off (MM-DD) in the season of a harvest year."""
+    before_new_year = season.start > season.end and as_of >= season.start
+    return day_of(harvest_year - int(before_new_year), (int(as_of[:2]), int(as_of[3:])))
 
 
 def time_text(resolution: Resolution, time: int) -> str:

@@ -32,6 +32,9 @@ class OutOfScope(StrEnum):
     CROP_NOT_SELECTED = "crop not selected"
     NO_YIELD = "weather without a yield"
     NO_WEATHER = "yield without weather"
+    # of forecasts, which are made of what isn't harvested yet
+    AFTER_AS_OF = "after the as-of day"
+    HARVESTED = "weather with a yield"
 
 
 class SplitName(StrEnum):

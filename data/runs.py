@@ -1,4 +1,4 @@
-"""The store's layout: run ids, manifests, the pointer, and the history they make."""
+"""The store's layout: run ids, manifests, the pointers, and the history they make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +17,31 @@ from data.settings import LOCATIONS, Settings, dump_settings
 from data.storage import Store
 
 CURRENT, PREDICTIONS, MANIFEST = "current.json", "predictions.parquet", "manifest.json"
-RUNS, BACKTESTS, WORK = "runs", "backtests", ".work"
+RUNS, FORECASTS, BACKTESTS, WORK = "runs", "forecasts", "backtests", ".work"
 DAY_S = 86_400.0
 _NOT_IN_ID: dict[str, Any] = {
     **dict.fromkeys((*LOCATIONS, "runner", "runner_address", "gate"), True),
     "training": {"device": True},
 }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pointer at the top of the store, and the stable copy of the predictions that it leads to."""
+
+    pointer: str
+    copy: str
+    area: str
+    remedy: str
+
+
+PUBLISHED = Pair(
+    CURRENT, PREDICTIONS, RUNS,
+    "`cropyield runs` lists the others and `cropyield rollback` makes one of them current",
+)  # fmt: skip
+NEWEST_FORECAST = Pair(
+    "forecast.json", "forecasts.parquet", FORECASTS, "`cropyield forecast` makes them anew"
+)
 
 
 def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]], kind: str = "train") -> str:
@@ -83,9 +103,14 @@ def read_current(store: Store) -> dict[str, Any] | None:
     return read_json(store, CURRENT)
 
 
-def finished_runs(store: Store) -> list[dict[str, Any]]:
-    """The manifests of all finished runs, oldest first."""
-    manifests = [read_manifest(store, run) for run in store.folders(RUNS)]
+def read_forecast_pointer(store: Store) -> dict[str, Any] | None:
+    """The pointer to the newest forecast: `run_id` is its own, `model_run_id` that of the model's run."""
+    return read_json(store, NEWEST_FORECAST.pointer)
+
+
+def finished_runs(store: Store, area: str = RUNS) -> list[dict[str, Any]]:
+    """The manifests of all finished runs, or forecasts or backtests, oldest first."""
+    manifests = [read_json(store, f"{area}/{run}/{MANIFEST}") for run in store.folders(area)]
     return sorted((m for m in manifests if m), key=lambda m: (m["finished_at"], m["run_id"]))
 
 
@@ -111,28 +136,50 @@ def find_run(store: Store, text: str) -> dict[str, Any]:
 
 def point(store: Store, run: str, gate: Mapping[str, Any], note: str | None = None) -> None:
     """Make a finished run the current one, then bring the stable predictions into agreement."""
-    pointer = {"schema": SCHEMA_VERSION, "run_id": run, "published_at": now(), "gate": gate}
-    store.put(CURRENT, to_json(pointer | ({"note": note} if note else {})))
-    follow(store)
+    _point(store, PUBLISHED, run, {"gate": gate} | ({"note": note} if note else {}))
 
 
-def follow(store: Store) -> None:
-    """Copy the current run's predictions to their stable path, until pointer and copy agree.
+def point_forecast(store: Store, forecast: str, model_run: str) -> None:
+    """Make a finished forecast the newest one, then bring the stable forecasts into agreement."""
+    _point(store, NEWEST_FORECAST, forecast, {"model_run_id": model_run})
 
-    Two publishers may interleave, so the pointer is read again after each copy.
+
+def _point(store: Store, pair: Pair, run: str, more: dict[str, Any]) -> None:
+    pointer = {"schema": SCHEMA_VERSION, "run_id": run, "published_at": now()}
+    store.put(pair.pointer, to_json(pointer | more))
+    follow(store, pair)
+
+
+def follow(store: Store, pair: Pair = PUBLISHED) -> None:
+    """Copy the predictions that a pointer leads to, to their stable path, until pointer and copy agree.
+
+    Two publishers may interleave, so the pointer is read again after each copy. Raises StorageError
+    when the predictions are gone.
     """
-    while (current := read_current(store)) is not None:
-        predictions = store.get(f"{folder(current['run_id'])}/{PREDICTIONS}")
+    while (named := read_json(store, pair.pointer)) is not None:
+        predictions = store.get(f"{pair.area}/{named['run_id']}/{PREDICTIONS}")
         if predictions is None:
             raise StorageError(
-                f"{store.place(CURRENT)} names run {current['run_id']}, whose predictions are gone; "
-                "`cropyield runs` lists the others and `cropyield rollback` makes one of them current"
+                f"{store.place(pair.pointer)} names {pair.area}/{named['run_id']}, whose predictions "
+                f"are gone; {pair.remedy}"
             )
-        if store.get(PREDICTIONS) != predictions:
-            store.put(PREDICTIONS, predictions)
-        again = read_current(store)
-        if again is not None and again["run_id"] == current["run_id"]:
+        if store.get(pair.copy) != predictions:
+            store.put(pair.copy, predictions)
+        again = read_json(store, pair.pointer)
+        if again is not None and again["run_id"] == named["run_id"]:
             return
+
+
+def repair(store: Store) -> None:
+    """Make both stable copies agree with their pointers, the second one even where the first can't."""
+    failures = []
+    for pair in (PUBLISHED, NEWEST_FORECAST):
+        try:
+            follow(store, pair)
+        except StorageError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def damaged(store: Store, manifest: Mapping[str, Any]) -> list[str]:
@@ -148,27 +195,36 @@ def damaged(store: Store, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def prune(store: Store, keep: int) -> list[str]:
-    """Remove all but the newest `keep` runs, and abandoned work older than a day; the removed names.
+    """Remove all but the newest `keep` runs, forecasts and backtests, and abandoned work older than a day.
 
-    The current run stays whatever its age.
+    The current run and the newest forecast stay whatever their age. Returns the names of what was
+    removed: of runs their ids, of the rest their places in the store.
     """
-    follow(store)
+    repair(store)
     current = (read_current(store) or {}).get("run_id")
-    others = [manifest["run_id"] for manifest in finished_runs(store) if manifest["run_id"] != current]
-    kept = max(keep - (1 if current else 0), 0)
-    removed = others[: len(others) - kept] if kept else others
-    for run in removed:
-        # the manifest goes first: from then on the run doesn't exist for readers
-        store.remove(f"{folder(run)}/{MANIFEST}")
-        store.remove(folder(run))
-    for area in (RUNS, WORK):
+    forecast = (read_forecast_pointer(store) or {}).get("run_id")
+    removed = _thin_out(store, RUNS, keep, current)
+    for area, spared in ((FORECASTS, forecast), (BACKTESTS, None)):
+        removed += [f"{area}/{run}" for run in _thin_out(store, area, keep, spared)]
+    for area in (RUNS, FORECASTS, BACKTESTS, WORK):
         for run in store.folders(area):
             name = f"{area}/{run}"
-            half = area == WORK or read_manifest(store, run) is None
+            half = area == WORK or read_json(store, f"{name}/{MANIFEST}") is None
             if half and (store.age(name) or 0.0) > DAY_S:
                 store.remove(name)
                 removed.append(name)
     return removed + store.sweep(DAY_S)
+
+
+def _thin_out(store: Store, area: str, keep: int, spared: str | None) -> list[str]:
+    others = [manifest["run_id"] for manifest in finished_runs(store, area) if manifest["run_id"] != spared]
+    kept = max(keep - (1 if spared else 0), 0)
+    removed = others[: len(others) - kept] if kept else others
+    for run in removed:
+        # the manifest goes first: from then on the run doesn't exist for readers
+        store.remove(f"{area}/{run}/{MANIFEST}")
+        store.remove(f"{area}/{run}")
+    return removed
 
 
 def now() -> str:

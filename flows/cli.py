@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
@@ -85,6 +86,32 @@ def train(
     chosen = load_settings(settings, changes.as_dict())
     result = start.train(chosen, force, accept, output.json, output.debug)
     _print(output, result, lambda: show.trained(result))
+
+
+@app.command
+def forecast(
+    settings: str,
+    *,
+    as_of: str | None = None,
+    changes: Changes = _UNCHANGED,
+    output: Output = _PLAIN,
+) -> None:
+    """Forecast what has no yield yet with the current model: forecasts.parquet in the store.
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML); its features must be those of the current model.
+    as_of
+        Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
+    """
+    from data.settings import load_settings
+    from flows import show, start
+
+    day = _day(as_of)
+    chosen = load_settings(settings, changes.as_dict())
+    result = start.forecast(chosen, day, output.json, output.debug)
+    _print(output, result, lambda: show.forecast(result))
 
 
 @app.command
@@ -265,6 +292,17 @@ def synth(
 
     result = write(out, regions=regions, years=years, resolution=resolution, seed=seed)
     _print(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  a day has no zone
+    except ValueError as error:
+        raise SettingsError(
+            f"--as-of {text}: no day of the calendar; write it as YYYY-MM-DD, as in 2024-07-31"
+        ) from error
 
 
 def _print(output: Output, result: dict[str, Any], for_people: Callable[[], None]) -> None:

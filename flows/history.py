@@ -10,6 +10,7 @@ from data import runs as history
 from data.errors import SettingsError, StorageError
 from data.runs import (
     BACKTESTS,
+    FORECASTS,
     MANIFEST,
     RUNS,
     damaged,
@@ -20,6 +21,7 @@ from data.runs import (
     point,
     read_current,
     read_json,
+    repair,
 )
 from data.settings import locate
 from data.storage import Store, open_store
@@ -132,11 +134,11 @@ def existing_store(location: str) -> Store:
     from pathlib import Path
 
     store = open_store(locate(location, Path()))
-    if not {RUNS, BACKTESTS}.intersection(store.folders()):
+    if not {RUNS, FORECASTS, BACKTESTS}.intersection(store.folders()):
         raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")
     # the history of a damaged store can be read all the same, and mended by a rollback
     with contextlib.suppress(StorageError):
-        follow(store)
+        repair(store)
     return store
 
 

@@ -88,11 +88,15 @@ def _deployments(settings: Settings, name: str, clock: Clock) -> list[RunnerDepl
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
 
+    from flows.forecasting import forecast_yields
     from flows.training import train_yields
 
     given = {"settings": parameters(settings)}
     made: list[RunnerDeployment] = []
-    for flow, cron, collision in ((train_yields, clock.train, ConcurrencyLimitStrategy.CANCEL_NEW),):
+    for flow, cron, collision in (
+        (train_yields, clock.train, ConcurrencyLimitStrategy.CANCEL_NEW),
+        (forecast_yields, clock.forecast, ConcurrencyLimitStrategy.ENQUEUE),
+    ):
         deployment = flow.to_deployment(
             name,
             schedule=Cron(cron, timezone=clock.timezone),

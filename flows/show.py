@@ -17,6 +17,7 @@ _NAIVE = {
 }
 
 
+_MOST_ROWS = 20  # of a forecast; its file has them all
 _ORDER = ("test", "validation", "train")
 
 
@@ -30,6 +31,31 @@ def trained(result: dict[str, Any]) -> None:
             told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
     console.print(Text(f"gate {result['gate']['reason']}"))
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def forecast(result: dict[str, Any]) -> None:
+    """The end of `cropyield forecast`: means over regions by season and crop, in the crop's unit."""
+    console = _console()
+    as_of = f", as of {result['as_of']}" if result["as_of"] else ""
+    console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
+    if rows := result["seasons"]:
+        if len(rows) > _MOST_ROWS:
+            console.print(Text(f"the last {_MOST_ROWS} of {len(rows)} seasons, crops and cut-offs"))
+        table = _table(
+            "season", "crop", "as of", "regions", "unseen", "predicted", "80 %", "baseline", "unit"
+        )
+        for row in rows[-_MOST_ROWS:]:
+            low, high = (_number(row[name]) for name in ("lower_80", "upper_80"))
+            table.add_row(
+                str(row["year"]), Text(row["crop"]), row["as_of"], f"{row['regions']:,}",
+                f"{row['unseen_regions']:,}", _number(row["predicted"]), f"{low} to {high}",
+                _number(row["baseline"]), Text(row["unit"] or ""),
+            )  # fmt: skip
+        console.print(table)
+    for note in result["notes"]:
+        console.print(Text(note))
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
 
@@ -136,6 +162,7 @@ def _ledger(ledger: dict[str, Any]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill", "weather", "yields"}
+    numbers |= {"regions", "unseen", "predicted", "baseline"}
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table

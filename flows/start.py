@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,26 @@ def backtest(
 
         flow = backtest_yields.with_options(task_runner=task_runner(settings))
         return flow(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+
+
+def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool) -> dict[str, Any]:
+    """Run `forecast_yields` with the embedded server where no other is named; the flow's summary.
+
+    What can't be forecast for want of a model, and a forecast that is the newest one already, are
+    answered before Prefect or torch are imported.
+    """
+    from tasks.forecast_job import open_forecast
+    from tasks.forecast_publish import unchanged
+
+    server = embedded_server(debug)
+    if known := unchanged(open_forecast(settings, as_of)):
+        return known
+    with server(), progress_bar(not as_json):
+        from flows.forecasting import forecast_yields
+        from flows.runners import task_runner
+
+        flow = forecast_yields.with_options(task_runner=task_runner(settings))
+        return flow(settings, as_of=as_of)
 
 
 def embedded_server(debug: bool) -> Callable[[], Any]:

@@ -29,7 +29,7 @@ from tasks.weather import Weather, reject_cells
 from tasks.yields import Yields
 
 # coverage is a ratio of whole numbers of days; this only absorbs the rounding of 0.9 and its like
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     plan = make_plan(settings, weather.resolution)
     sums = weather.sums
     computed = {as_of: compute_features(sums, plan, specs) for as_of, specs in plan.cutoffs.items()}
-    enough = {as_of: cover_C + _ROUNDING >= settings.min_coverage for as_of, (_, cover_C) in computed.items()}
+    enough = {as_of: cover_C + ROUNDING >= settings.min_coverage for as_of, (_, cover_C) in computed.items()}
     cell_X = Cells(sums.names, sums.region_C, sums.year_C).find(
         yields.regions, yields.region_X, yields.year_X
     )

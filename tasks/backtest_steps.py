@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,18 +9,16 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data import machine
 from data.contracts import SCHEMA_VERSION
 from data.errors import InputError
-from data.runs import BACKTESTS, MANIFEST, now, run_settings, to_json
-from data.storage import public
+from data.runs import BACKTESTS, run_settings, to_json
 from tasks import plots
 from tasks.assemble import Assembled
 from tasks.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
 from tasks.hindcast import from_arrow, predictions_of, to_arrow
 from tasks.job import Job
 from tasks.progress import report as report_progress
-from tasks.publish import digests, parquet
+from tasks.publish import origin, parquet, put_whole
 from tasks.report_tables import number, percent
 from tasks.steps import POLICY, logger, made, step
 
@@ -73,16 +70,7 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
         "plots/skill-by-cutoff.svg": plots.as_svg("skill-by-cutoff", plots.skill_by_cutoff(days, skill)),
     }
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
-    for name, content in files.items():
-        store.put(f"{place}/{name}", content)
-    manifest = {
-        "schema": SCHEMA_VERSION, "run_id": job.run_id, "kind": "backtest", "made": metrics["made"],
-        "started_at": job.started_at, "finished_at": now(), "inputs": job.inputs(),
-        "locations": {"weather": public(job.settings.weather), "yields": public(job.settings.yields)},
-        "versions": machine.versions(), "code": machine.code_version(), "machine": machine.facts(),
-        "settings_digest": hashlib.sha256(files["settings.toml"]).hexdigest(), "files": digests(files),
-    }  # fmt: skip
-    store.put(f"{place}/{MANIFEST}", to_json(manifest))
+    put_whole(store, place, files, origin(job, "backtest") | {"made": metrics["made"]})
     create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
     report_progress("publish backtest", 1, 1)
     return {

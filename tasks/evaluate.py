@@ -1,4 +1,4 @@
-"""The evaluation of a run: its metrics, its table of scores and its predictions, as they are published.
+"""The evaluation of a run: its metrics and its table of scores, as they are published.
 
 Shapes: N rows of a SeasonTable, T crops, G groups of entries.
 """
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from data.contracts import EVALUATION, NAIVE_BASELINES, SplitName, schema_of
 from data.seasons import Floats, Integers, SeasonTable
-from tasks.hindcast import Forecaster, Hindcast, hindcast, predictions_of, sorted_predictions
+from tasks.hindcast import Forecaster, Hindcast, hindcast
 from tasks.intervals import LEVELS, Calibration
 from tasks.naive import naive_predictions
 from tasks.scores import score, skill_intervals
@@ -139,24 +139,3 @@ def _each(values: Sequence[Any], kind: pa.DataType, times: int) -> pa.Array:
 
 def _nullable(values: npt.NDArray[np.float64]) -> pa.Array:
     return pa.array(np.where(np.isfinite(values), values, np.nan), pa.float64(), from_pandas=True)
-
-
-def predictions_table(
-    model: Forecaster,
-    table: SeasonTable,
-    calibration: Calibration,
-    run_id: str,
-    as_of: str,
-    split: str | None = None,
-) -> pa.Table:
-    """What a model says of rows, laid out as `predictions.parquet` and sorted as it is.
-
-    A row for each crop with a known harvest, and for every crop of the model where the split (the
-    table's, or `split` for all rows) is `forecast`. `join_predictions` puts several together.
-    """
-    return predictions_of([hindcast(model, table, calibration, as_of, split=split)], run_id)
-
-
-def join_predictions(tables: Sequence[pa.Table]) -> pa.Table:
-    """Predictions of several models (cut-offs, past and forecast) as one table, sorted; at least one."""
-    return sorted_predictions(pa.concat_tables(tables))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 
@@ -58,14 +59,18 @@ def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:
         )
 
 
-def ingest_weather(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Weather:
+def ingest_weather(
+    settings: Settings, progress: Callable[[int, int], None] | None = None, as_of: date | None = None
+) -> Weather:
     """Read all weather, a part per thread; `progress(rows read, rows in all)` is called now and then.
+
+    `as_of`: rows of later days are out of scope, as if they weren't known yet.
 
     In memory are the sums of all region-seasons and one batch of rows per thread. Raises InputError
     when the input breaks its contract, changes while it is read, or has too many rows to be
     rejected; SettingsError for features that it can't give; StorageError.
     """
-    parts = partition(settings)
+    parts = partition(settings, as_of)
     total = sum(part.rows for part in parts)
     done: list[Partial] = []
     with ThreadPoolExecutor(_workers()) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 
 from data import machine
 from data.contracts import SCHEMA_VERSION
-from data.errors import CropyieldError, GateError
+from data.errors import CropyieldError, GateError, StorageError
 from data.features import cutoffs
 from data.runs import (
     DAY_S,
     MANIFEST,
+    NEWEST_FORECAST,
     PREDICTIONS,
     WORK,
     folder,
@@ -62,6 +64,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         message = f"nothing new: run {job.run_id} was finished before"
     let_through(store, job.run_id, gate, accept)
+    mend_forecasts(store)
     sweep(store)
     return summary(store, job, gate, message)
 
@@ -73,6 +76,7 @@ def unchanged(job: Job) -> dict[str, Any] | None:
     if current is None or current["run_id"] != job.run_id or read_manifest(store, job.run_id) is None:
         return None
     follow(store)
+    mend_forecasts(store)
     gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
     return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
 
@@ -81,6 +85,12 @@ def refused(job: Job, error: GateError) -> dict[str, Any]:
     """The summary of a run that is kept but not made current."""
     gate = judge_run(job.store, job.run_id, job.settings.season.end, job.settings.gate)
     return summary(job.store, job, gate, str(error))
+
+
+def mend_forecasts(store: Store) -> None:
+    """Make the stable forecasts agree with their pointer where they can; a run doesn't depend on them."""
+    with contextlib.suppress(StorageError):
+        follow(store, NEWEST_FORECAST)
 
 
 def sweep(store: Store) -> None:
@@ -151,6 +161,13 @@ def write_files(
             store.put(path, content)
 
 
+def put_whole(store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    """Write files into a folder of the store and, after them, the manifest: `facts` and their digests."""
+    for name, content in sorted(files.items()):
+        store.put(f"{place}/{name}", content)
+    store.put(f"{place}/{MANIFEST}", to_json({**facts, "files": digests(files)}))
+
+
 def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     """SHA-256 and size of every file."""
     return {
@@ -159,33 +176,39 @@ def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     }
 
 
-def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
-    """What a manifest says besides its files: how the run came about and what it decided."""
-    assembled = Assembled.load(_finished(job, "assembled"))
-    years = assembled.datasets[job.settings.season.end].year_N
-    metrics = json.loads((_finished(job, "evaluated") / "metrics.json").read_bytes())
+def origin(job: Job, kind: str) -> dict[str, Any]:
+    """What any manifest says of how files came about: inputs, settings, versions, code, machine."""
     settings = job.settings
     locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
     return {
         "schema": SCHEMA_VERSION,
         "run_id": job.run_id,
-        "kind": "train",
+        "kind": kind,
         "started_at": job.started_at,
         "finished_at": now(),
-        "gate": described(gate) | {"accepted": accept},
         "inputs": {
             name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
         },
-        "ledger": assembled.ledger,
-        "crops": list(assembled.crops),
-        "seasons": [int(years.min()), int(years.max())],
-        "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
         "versions": machine.versions(),
         "device": machine.device_class(settings.training.device),
         "code": machine.code_version(),
         "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
         "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
         "machine": machine.facts(),
+    }
+
+
+def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
+    """What a manifest says besides its files: how the run came about and what it decided."""
+    assembled = Assembled.load(_finished(job, "assembled"))
+    years = assembled.datasets[job.settings.season.end].year_N
+    metrics = json.loads((_finished(job, "evaluated") / "metrics.json").read_bytes())
+    return origin(job, "train") | {
+        "gate": described(gate) | {"accepted": accept},
+        "ledger": assembled.ledger,
+        "crops": list(assembled.crops),
+        "seasons": [int(years.min()), int(years.max())],
+        "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
     }
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from data.contracts import NAIVE_BASELINES, SCHEMA_VERSION, SplitName
+from data.errors import SettingsError
 from data.runs import to_json
 from data.seasons import SeasonTable
 from data.settings import Settings
 from tasks.evaluate import evaluate, evaluation_table, metrics
 from tasks.fits import EVALUATED
-from tasks.hindcast import Hindcast, predictions_of
+from tasks.hindcast import Hindcast, hindcast, predictions_of
 from tasks.intervals import LEVELS, Calibration, calibrate
 from tasks.model import Model
 
@@ -39,6 +41,43 @@ def evaluate_cutoff(
     return Result(evaluated, calibration, metrics(evaluated, excess) | {"intervals": intervals(calibration)})
 
 
+def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = None) -> Hindcast:
+    """What a published model says of region-seasons to come, for each crop without a yield.
+
+    `crops` are the ones to forecast, by default all of the model's. Raises SettingsError where the
+    model was trained without intervals.
+    """
+    said = hindcast(model, ahead, calibration_of(model), model.as_of, split=SplitName.FORECAST)
+    chosen_T = np.array([crops is None or crop in crops for crop in said.crops])
+    return said.take(np.isnan(said.actual_E) & chosen_T[said.crop_E])
+
+
+def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
+    """The model with intervals calibrated on its own training rows, kept in its record."""
+    found = intervals(calibrate(train, settings, model.as_of))
+    return replace(model, record=model.record | {"intervals": found})
+
+
+def calibration_of(model: Model) -> Calibration:
+    """The half-widths that `with_intervals` kept; why any is missing stays in the record's notes."""
+    kept = model.record.get("intervals")
+    if kept is None:
+        raise SettingsError(
+            "the model was trained by a version of cropyield that kept no intervals with it; train it again "
+            "with `cropyield train`"
+        )
+    widths = {
+        (level, crop): kept["half_width"][str(level)].get(crop) for crop in model.crops for level in LEVELS
+    }
+    known = {key: width for key, width in widths.items() if width is not None}
+    return Calibration(kept["seasons"], known, {}, {})
+
+
+def interval_notes(model: Model) -> list[str]:
+    """Why a published model lacks an interval, a sentence each."""
+    return list(model.record["intervals"]["notes"])
+
+
 def intervals(calibration: Calibration) -> dict[str, Any]:
     """Half-widths by level and crop, the seasons they rest on, and why any is missing."""
     return {
@@ -51,14 +90,14 @@ def intervals(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def save_results(results: Mapping[str, Result], folder: Path, run_id: str) -> None:
-    """Write metrics.json, evaluation.parquet and predictions.parquet into a folder."""
+def save_results(results: Mapping[str, Result], ahead: Sequence[Hindcast], folder: Path, run_id: str) -> None:
+    """Write metrics.json, evaluation.parquet and predictions.parquet, forecasts included, into a folder."""
     evaluated = [result.evaluated for result in results.values()]
     as_of = {day: result.metrics for day, result in results.items()}
     content = {"schema": SCHEMA_VERSION, "run_id": run_id, "as_of": as_of}
     (folder / "metrics.json").write_bytes(to_json(content))
     pq.write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
-    pq.write_table(predictions_of(evaluated, run_id), folder / "predictions.parquet")
+    pq.write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")
 
 
 def story(results: Mapping[str, Result]) -> list[str]:

@@ -128,7 +128,7 @@ def train(job: Job, as_of: str, tensors: str) -> str:
             data = assembling.Assembled.load(made(job, "assembled"))
             table = data.datasets[as_of]
             validation = table.of_split(SplitName.VALIDATION)
-            for fit in fits_of(table):
+            for fit, rows in fits_of(table).items():
                 model = training.fit_normalised(
                     load_normalised(made(job, tensors), fit), job.settings, as_of,
                     validation=validation if fit == EVALUATED else None,
@@ -137,6 +137,8 @@ def train(job: Job, as_of: str, tensors: str) -> str:
                     crop_units=tuple(data.crop_units[crop] for crop in data.crops),
                     feature_units=tuple(data.feature_units[feature] for feature in table.features),
                 )  # fmt: skip
+                if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
+                    model = results.with_intervals(model, rows, job.settings)
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
@@ -158,15 +160,20 @@ def _told(what: str, epochs: int) -> Callable[[int, float], None]:
 
 @task(name="evaluate", task_run_name="evaluate", **POLICY)
 def evaluate(job: Job, assembled: str, models: list[str]) -> str:
-    """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season."""
+    """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season.
+
+    Seasons without a yield are predicted by the published fit.
+    """
     with step(job, "evaluated") as folder:
         if folder is not None:
-            tables = assembling.Assembled.load(made(job, assembled)).datasets
-            found = {}
-            for name, (as_of, table) in zip(models, tables.items(), strict=True):
-                found[as_of] = results.evaluate_cutoff(models_of(job, name), table, job.settings, as_of)
-                report_progress("evaluate", len(found), len(tables))
-            results.save_results(found, folder, job.run_id)
+            data = assembling.Assembled.load(made(job, assembled))
+            found, ahead = {}, []
+            for name, (as_of, table) in zip(models, data.datasets.items(), strict=True):
+                fits = models_of(job, name)
+                found[as_of] = results.evaluate_cutoff(fits, table, job.settings, as_of)
+                ahead.append(results.forecast(fits[PUBLISHED], data.forecast_rows[as_of]))
+                report_progress("evaluate", len(found), len(data.datasets))
+            results.save_results(found, ahead, folder, job.run_id)
             for line in results.story(found):
                 logger().info(line)
     return "evaluated"

@@ -14,18 +14,26 @@ from data.seasons import Flags, Integers
 from tasks.feature_plan import Plan
 
 Words = npt.NDArray[np.uint64]
-SCOPES = (OutOfScope.OUTSIDE_SEASON, OutOfScope.BEFORE_FIRST, OutOfScope.AFTER_LAST)
+SCOPES = (
+    OutOfScope.OUTSIDE_SEASON,
+    OutOfScope.BEFORE_FIRST,
+    OutOfScope.AFTER_LAST,
+    OutOfScope.AFTER_AS_OF,
+)
 
 
 class TimeTable:
     """The calendar of a stretch of times, widened as rows ask for it.
 
     `group_T` numbers (harvest year, segment) from 0 for times that are in scope; for the others it
-    is `groups` + their position in SCOPES. `breaks` are the positions at which it changes.
+    is `groups` + their position in SCOPES. `breaks` are the positions at which it changes. Times
+    after `until` are out of scope, as if they hadn't come yet.
     """
 
-    def __init__(self, plan: Plan, first_season: int | None, last_season: int | None) -> None:
-        self.plan, self.first_season, self.last_season = plan, first_season, last_season
+    def __init__(
+        self, plan: Plan, first_season: int | None, last_season: int | None, until: int | None = None
+    ) -> None:
+        self.plan, self.first_season, self.last_season, self.until = plan, first_season, last_season, until
         self.first, self.last = 0, -1
         slots = len(plan.calendar)
         self.below_KW = pack_bits(np.tri(slots + 1, slots, -1, dtype=np.bool_))
@@ -42,6 +50,8 @@ class TimeTable:
         self.years = int(year_T.max()) - self.year0 + 1
         self.groups = self.years * self.plan.segments
         group_T = (year_T - self.year0) * self.plan.segments + self.plan.segment_K[self.slot_T]
+        if self.until is not None:
+            group_T[max(self.until + 1 - first, 0) :] = self.groups + 3
         if self.first_season is not None:
             group_T[year_T < self.first_season] = self.groups + 1
         if self.last_season is not None:

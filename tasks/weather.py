@@ -120,7 +120,7 @@ class Weather:
 def aggregate_part(settings: Settings, part: Part) -> Partial:
     """Judge and sum the rows of one part. Raises InputError when the file can't be read or changed."""
     plan = make_plan(settings, part.layout.resolution)
-    table = time_table(settings, plan)
+    table = time_table(settings, plan, part.until)
     blocks: list[Sums] = []
     outside: Counter[OutOfScope] = Counter()
     tables: list[pa.Table] = []
@@ -152,7 +152,7 @@ def merge_parts(settings: Settings, partials: Sequence[Partial]) -> Weather:
     tables = [partial.rejected for partial in partials]
     ledger.check_share(settings, WEATHER, pa.concat_tables(tables), rows)
     plan = make_plan(settings, partials[0].part.layout.resolution)
-    table = time_table(settings, plan)
+    table = time_table(settings, plan, partials[0].part.until)
     sums = merge([partial.sums for partial in partials], plan)
     if sums.repeated().any():
         counted = sum(len(t) for t in tables) + sum(
@@ -187,7 +187,7 @@ def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reaso
     if not len(chosen):
         return tables[0]
     plan = make_plan(settings, weather.resolution)
-    table = time_table(settings, plan)
+    table = time_table(settings, plan, weather.parts[0].until)
     cells = Cells(chosen.names, chosen.region_C, chosen.year_C)
     before = rejected.positions(weather.rejected)
     name_C = np.array(chosen.names, dtype=object)[chosen.region_C]

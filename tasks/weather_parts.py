@@ -43,6 +43,7 @@ class Part:
     """Some consecutive row groups of one file, as the file was when it was listed.
 
     `keys_only`: its footer says that all of its rows are out of scope, so only their times are read.
+    `until`: the last time that counts; later rows are out of scope.
     """
 
     file: str
@@ -54,10 +55,11 @@ class Part:
     folders: tuple[tuple[str, str | None], ...]
     layout: Layout
     keys_only: bool = False
+    until: int | None = None
 
 
-def partition(settings: Settings) -> list[Part]:
-    """The parts of the weather input, in the order of file name and row.
+def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
+    """The parts of the weather input, in the order of file name and row; `as_of`: as known on that day.
 
     Raises InputError for a missing input, unreadable or empty files, missing columns and columns of
     the wrong type; SettingsError for features that such data can't give; StorageError.
@@ -71,7 +73,8 @@ def partition(settings: Settings) -> list[Part]:
         wanted |= {ours: (theirs, _NUMBERS) for ours, theirs in zip(("year", "month"), layout.times)}  # noqa: B905
     wanted |= {ours: (theirs, _NUMBERS) for ours, theirs in layout.measures}
     require_alike(settings.weather, footers, wanted, SECTION)
-    table = time_table(settings, make_plan(settings, layout.resolution))
+    plan = make_plan(settings, layout.resolution)
+    table = time_table(settings, plan, None if as_of is None else plan.calendar.last_known(as_of))
     return [part for footer in footers for part in _parts_of(footer, layout, table)]
 
 
@@ -101,14 +104,15 @@ def find_layout(settings: Settings, footer: Footer) -> Layout:
     )
 
 
-def time_table(settings: Settings, plan: Plan) -> TimeTable:
-    """The calendar of these settings."""
-    return TimeTable(plan, settings.first_season, settings.last_season)
+def time_table(settings: Settings, plan: Plan, until: int | None = None) -> TimeTable:
+    """The calendar of these settings; times after `until` are out of scope."""
+    return TimeTable(plan, settings.first_season, settings.last_season, until)
 
 
 def _parts_of(footer: Footer, layout: Layout, table: TimeTable) -> list[Part]:
     file = footer.file
-    whole = Part(file.name, file.size, file.mtime_ns, (), 0, 0, tuple(footer.folders.items()), layout)
+    folders = tuple(footer.folders.items())
+    whole = Part(file.name, file.size, file.mtime_ns, (), 0, 0, folders, layout, until=table.until)
     parts: list[Part] = []
     row = 0
     for group in range(footer.metadata.num_row_groups):

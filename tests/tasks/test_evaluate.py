@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,8 @@ from sklearn import metrics as peer
 
 from data.contracts import EVALUATION, NAIVE_BASELINES, PREDICTIONS, schema_of
 from data.seasons import SeasonTable
-from tasks.evaluate import evaluate, evaluation_table, join_predictions, metrics, predictions_table
-from tasks.hindcast import Hindcast, from_arrow, join, to_arrow
+from tasks.evaluate import evaluate, evaluation_table, metrics
+from tasks.hindcast import Hindcast, from_arrow, hindcast, join, predictions_of, to_arrow
 from tasks.intervals import LEVELS, Calibration
 from tasks.naive import naive_predictions
 from tasks.scores import score, skill_intervals
@@ -210,7 +211,7 @@ def test_predictions_keep_their_contract() -> None:
     table.y_NT[table.year_N == 2011] = np.nan
     table = replace(table, split_N=np.where(table.year_N == 2011, "forecast", table.split_N))
     model = _model(table)
-    found = predictions_table(model, table, CALIBRATION, "0123456789abcdef", "12-31")
+    found = predictions_of([hindcast(model, table, CALIBRATION, "12-31")], "0123456789abcdef")
     metadata = {"unit:rye": "t/ha"}
     assert found.schema.equals(schema_of(PREDICTIONS, metadata), check_metadata=True)
     found.validate(full=True)
@@ -235,15 +236,15 @@ def test_predictions_keep_their_contract() -> None:
 
 def test_predictions_of_past_and_forecast_are_put_together() -> None:
     table = random_table()
-    past = predictions_table(_model(table), table, CALIBRATION, "a" * 16, "12-31")
+    past = hindcast(_model(table), table, CALIBRATION, "12-31")
     ahead = table.take(table.year_N == 2011)
     ahead = replace(ahead, year_N=ahead.year_N + 1, y_NT=np.full_like(ahead.y_NT, np.nan))
-    forecast = predictions_table(_model(ahead), ahead, CALIBRATION, "a" * 16, "12-31", split="forecast")
-    both = join_predictions([past, forecast])
-    assert both.num_rows == past.num_rows + 2 * len(ahead)
-    assert both.schema.equals(past.schema, check_metadata=True)
+    forecast = hindcast(_model(ahead), ahead, CALIBRATION, "12-31", split="forecast")
+    both = predictions_of([past, forecast], "a" * 16)
+    assert both.num_rows == len(past) + 2 * len(ahead)
+    assert both.schema.equals(predictions_of([past], "a" * 16).schema, check_metadata=True)
     assert both["region"].to_pylist() == sorted(both["region"].to_pylist())
-    assert forecast["actual"].null_count == forecast.num_rows
+    assert set(both.filter(pc.equal(both["split"], "forecast"))["actual"].to_pylist()) == {None}
 
 
 def test_hindcasts_go_to_arrow_and_back() -> None:
@@ -264,8 +265,7 @@ def test_hindcasts_of_several_cut_offs_aren_t_one() -> None:
 
 def test_predictions_without_any_row() -> None:
     nothing = random_table().take(slice(0))
-    found = predictions_table(
-        Given(("corn",), ("t/ha",), np.zeros((0, 1))), nothing, CALIBRATION, "a", "12-31"
-    )
+    nobody = Given(("corn",), ("t/ha",), np.zeros((0, 1)))
+    found = predictions_of([hindcast(nobody, nothing, CALIBRATION, "12-31")], "a")
     assert isinstance(found, pa.Table)
     assert found.num_rows == 0

@@ -1,0 +1,35 @@
+"""Published models, read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.errors import SettingsError, StorageError
+from data.runs import folder
+from data.storage import Store
+from tasks.model import FACTS_FILE, WEIGHTS_FILE, Model
+
+
+def load_model(store: Store, run: str, as_of: str) -> Model:
+    """The published model of a finished run at one cut-off.
+
+    Raises SettingsError when the run has none for that day, StorageError when its files are gone.
+    """
+    place = f"{folder(run)}/model/{as_of}"
+    days = model_days(store, run)
+    if as_of not in days:
+        raise SettingsError(f"run {run} has no model for {as_of}; it has {', '.join(days) or 'none at all'}")
+    files = {}
+    for name in (WEIGHTS_FILE, FACTS_FILE):
+        content = store.get(f"{place}/{name}")
+        if content is None:
+            raise StorageError(
+                f"{store.place(f'{place}/{name}')} is gone; `cropyield verify` shows what else"
+            )
+        files[name] = content
+    return Model.from_bytes(files)
+
+
+def model_days(store: Store, run: str) -> Sequence[str]:
+    """The cut-offs that a run has models for, as its folders are sorted."""
+    return store.folders(f"{folder(run)}/model")
