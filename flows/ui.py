@@ -12,13 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import CropyieldError
-from flows.server import Child, Server, cancel_runs, interruptible, local_server, wait_for
+from flows.server import Child, Server, cancel_runs, interruptible, local_server
 
 FOLDER = Path(".ui")
 POOL = "cropyield"
 TRAINING = "train-yields/train-weekly"
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-_WORKER_STARTS_WITHIN_S = 120.0
+
+
+def start_training(server: Server, **parameters: Any) -> str:
+    """Have the training deployment run now; the flow run's id."""
+    deployment = server.get(f"deployments/name/{TRAINING}")
+    path = f"deployments/{deployment['id']}/create_flow_run"
+    return str(server.post(path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"])
+
+
+def ended(server: Server, run: str) -> dict[str, Any] | None:
+    """The state (type, name, message) of a flow run that has ended, or None."""
+    state: dict[str, Any] = server.get(f"flow_runs/{run}")["state"]
+    return state if state["type"] in _ENDED else None
 
 
 @dataclass(frozen=True)
@@ -27,22 +39,6 @@ class Ui:
 
     server: Server
     worker: Child
-
-    def train(self, **parameters: Any) -> str:
-        """Have the training deployment run now; the flow run's id."""
-        deployment = self.server.get(f"deployments/name/{TRAINING}")
-        path = f"deployments/{deployment['id']}/create_flow_run"
-        return str(self.server.post(path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"])
-
-    def state(self, run: str) -> dict[str, Any]:
-        """The state of a flow run: type, name, message."""
-        state: dict[str, Any] = self.server.get(f"flow_runs/{run}")["state"]
-        return state
-
-    def ended(self, run: str) -> dict[str, Any] | None:
-        """The state of a flow run that has ended, or None."""
-        state = self.state(run)
-        return state if state["type"] in _ENDED else None
 
 
 @contextmanager
@@ -53,11 +49,11 @@ def running_ui(folder: Path) -> Iterator[Ui]:
     """
     with local_server(folder) as server:
         prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+        if server.get(f"work_pools/{POOL}") is None:
+            server.post("work_pools/", {"name": POOL, "type": "process"})
         start = [*prefect, "worker", "start", "--type", "process", "--pool", POOL]
         worker = Child("the worker", start, server.environment, folder / "worker.log")
         try:
-            # the worker makes the pool that the deployments name
-            wait_for(lambda: server.get(f"work_pools/{POOL}"), worker, _WORKER_STARTS_WITHIN_S)
             deploy = subprocess.run(
                 [*prefect, "deploy", "--all"], env=server.environment, capture_output=True, text=True,
                 stdin=subprocess.DEVNULL, start_new_session=True,
@@ -78,7 +74,7 @@ def main() -> int:
         with interruptible():
             print("starting Prefect's server, its worker and the deployments", flush=True)
             with running_ui(FOLDER) as ui:
-                run = ui.train()
+                run = start_training(ui.server)
                 print(f"UI            {ui.server.url}/v2", flush=True)
                 print(f"training run  {ui.server.url}/v2/runs/flow-run/{run}", flush=True)
                 print("Ctrl-C stops it all", flush=True)
@@ -94,7 +90,7 @@ def _watch(ui: Ui, run: str) -> None:
     told = False
     while True:
         ui.worker.check()
-        if not told and (state := ui.ended(run)):
+        if not told and (state := ended(ui.server, run)):
             told = True
             print(
                 f"training run  {state['name']}" + (f": {state['message']}" if state["message"] else ""),

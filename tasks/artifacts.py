@@ -13,6 +13,7 @@ from data.contracts import NAIVE_BASELINES
 from tasks import report
 from tasks import report_tables as tables
 from tasks.ledger import ledger_table
+from tasks.plots import with_unit
 from tasks.report_tables import BASELINE_NAMES, ReportData, number, percent
 
 MOST_PICTURES = 8
@@ -62,18 +63,22 @@ def of_gate(result: Mapping[str, Any]) -> Artifact:
     for check in gate["checks"]:
         name = check["name"].replace("_", " ")
         lines.append(f"| {name} | {check['outcome']} | {as_text(check['reason'])} |")
-    lines += ["", "| | |", "|---|---|"]
-    lines += [f"| {what} | {_link(place)} |" for what, place in result["places"].items()]
-    return Artifact("gate", f"Gate {gate['outcome']}; report, model and predictions", "\n".join(lines) + "\n")
+    lines += ["", "| file | where it lies |", "|---|---|"]
+    lines += [
+        f"| {what} | {_link(place)} |" for what, place in sorted(result["places"].items(), reverse=True)
+    ]
+    lines += ["", "A browser opens a file of its own machine when its address is copied into a new tab."]
+    return Artifact("gate", f"Gate {gate['outcome']}; where the report lies", "\n".join(lines) + "\n")
 
 
 def headline_markdown(data: ReportData) -> str:
     """MSE and skill of each crop beside the naive baselines, as markdown."""
-    heads = ["crop", "unit", "rows", "MSE", "RMSE", "skill", *BASELINE_NAMES.values()]
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * 2}{'---:|' * (len(heads) - 2)}"]
+    # the old UI leaves a table some 580 pixels; what doesn't fit is in the report
+    heads = ["crop", "rows", "MSE", "skill", *BASELINE_NAMES.values()]
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
     for row in report.headline(data):
-        cells = [as_text(row["crop"]), as_text(row["unit"] or ""), f"{row['rows']:,}"]
-        cells += [number(row["mse"]), number(row["rmse"]), percent(row["skill"])]
+        cells = [as_text(with_unit(row["crop"], row["unit"])), f"{row['rows']:,}"]
+        cells += [number(row["mse"]), percent(row["skill"])]
         for name in NAIVE_BASELINES:
             value = number(row["baselines"].get(name))
             cells.append(f"**{value}**" if name == row["best"] else value)
