@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 
 from flows.server import Server
 from flows.ui import ended, start_training
+from tests.flows.waiting import wait_for
 from tests.tasks.browsing import open_browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,15 +93,6 @@ def browser() -> Iterator[Any]:
             {"width": 1400, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
         )
         yield found
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
-    """What the condition came to once it was true; the test fails when it takes too long."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.25)
-    return found
 
 
 def test_deployments_are_scheduled(ui: Started) -> None:
