@@ -264,6 +264,29 @@ def prune(store: str, *, keep: int, output: Output = _PLAIN) -> None:
 
 
 @app.command
+def export(
+    store: str, run: str = "current", *, onnx: str, as_of: str | None = None, output: Output = _PLAIN
+) -> None:
+    """Write a published model as an ONNX file, which takes raw features by name (needs the extra `onnx`).
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one; `current` for the published run.
+    onnx
+        File to write.
+    as_of
+        Cut-off (MM-DD) of the model; by default the full season.
+    """
+    from flows import history, show
+
+    result = history.export(store, run, onnx, as_of)
+    _print(output, result, lambda: show.exported(result))
+
+
+@app.command
 def synth(
     out: str,
     *,

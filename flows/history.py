@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from data import runs as history
@@ -117,6 +118,33 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     }
 
 
+def export(location: str, run: str, onnx: str, as_of: str | None = None) -> dict[str, Any]:
+    """Write the published model of a run at a cut-off (default: the full season) as an ONNX file.
+
+    Raises SettingsError where there is no such run, no model for that day, or the extra `onnx` is missing.
+    """
+    from tasks.export_onnx import onnx_model  # brings torch
+    from tasks.models import load_model
+
+    store = existing_store(location)
+    manifest = find_run(store, run)
+    day = as_of or manifest["settings"]["season"]["end"]
+    model = load_model(store, manifest["run_id"], day)
+    content = onnx_model(model)
+    file = Path(locate(onnx, Path()))
+    open_store(str(file.parent)).put(file.name, content)
+    return {
+        "run_id": manifest["run_id"],
+        "as_of": day,
+        "file": str(file),
+        "size": len(content),
+        "features": list(model.features),
+        "crops": list(model.crops),
+        "crop_units": list(model.crop_units),
+        "regions": len(model.region_names),
+    }
+
+
 def prune(location: str, keep: int) -> dict[str, Any]:
     """Remove all but the newest `keep` runs and what killed runs left; the current run always stays.
 
@@ -131,8 +159,6 @@ def prune(location: str, keep: int) -> dict[str, Any]:
 
 def existing_store(location: str) -> Store:
     """The store at a location, its stable paths repaired if they can be. Raises SettingsError for none."""
-    from pathlib import Path
-
     store = open_store(locate(location, Path()))
     if not {RUNS, FORECASTS, BACKTESTS}.intersection(store.folders()):
         raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")

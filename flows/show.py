@@ -124,6 +124,19 @@ def rolled_back(result: dict[str, Any]) -> None:
     )
 
 
+def exported(result: dict[str, Any]) -> None:
+    """Where the file lies and what it takes."""
+    console = _console()
+    model = f"the model of run {result['run_id']} for {result['as_of']}"
+    console.print(Text(f"{result['file']}: {model}, {result['size']:,} bytes"))
+    console.print(Text(f"takes        region, year, {', '.join(result['features'])}"))
+    console.print(
+        Text(
+            f"predicts     {', '.join(result['crops'])} in {result['regions']:,} known regions and any other"
+        )
+    )
+
+
 def pruned(result: dict[str, Any]) -> None:
     """What went, what stayed."""
     console = _console()

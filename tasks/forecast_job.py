@@ -124,7 +124,7 @@ def _difference(name: str, asked: FeatureSpec | None, known: FeatureSpec | None)
     if known is None:
         return f"{name} is new"
     changed = [
-        f"its {field.name} is {_shown(getattr(asked, field.name))}, was {_shown(getattr(known, field.name))}"
+        f"{field.name} {_shown(getattr(asked, field.name))}, was {_shown(getattr(known, field.name))}"
         for field in fields(FeatureSpec)
         if getattr(asked, field.name) != getattr(known, field.name)
     ]

@@ -6,10 +6,22 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError, StorageError
-from data.runs import damaged, find_run, finished_runs, follow, point, prune, read_current, run_id, to_json
+from data.runs import (
+    damaged,
+    find_run,
+    finished_runs,
+    follow,
+    point,
+    point_forecast,
+    prune,
+    read_current,
+    repair,
+    run_id,
+    to_json,
+)
 from data.settings import Settings
 from data.storage import LocalStore
-from tasks.publish import digests, write_files
+from tasks.publish import digests, put_whole, write_files
 
 GATE = {"outcome": "passed"}
 
@@ -33,6 +45,62 @@ def test_pointer_and_stable_predictions_agree(tmp_path: Path) -> None:
     follow(store)
     assert store.get("predictions.parquet") == b"B"
     assert (read_current(store) or {})["note"] == "because"
+
+
+def forecast(store: LocalStore, name: str, predictions: bytes, area: str = "forecasts") -> None:
+    facts = {"run_id": name, "finished_at": name, "model_run_id": "aa"}
+    put_whole(store, f"{area}/{name}", {"predictions.parquet": predictions}, facts)
+
+
+def test_the_newest_forecast_has_a_pair_of_its_own(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    publish(store, "aa", b"A")
+    point(store, "aa", GATE)
+    forecast(store, "f1", b"F1")
+    forecast(store, "f2", b"F2")
+    point_forecast(store, "f1", "aa")
+    assert store.get("forecasts.parquet") == b"F1"
+    point_forecast(store, "f2", "aa")
+    assert (store.get("forecasts.parquet"), store.get("predictions.parquet")) == (b"F2", b"A")
+    for name in ("forecasts.parquet", "predictions.parquet"):
+        store.put(name, b"something else")
+    repair(store)
+    assert (store.get("forecasts.parquet"), store.get("predictions.parquet")) == (b"F2", b"A")
+    # the one is mended even where the other can't be
+    store.put("forecasts.parquet", b"something else")
+    store.remove("runs/aa/predictions.parquet")
+    with pytest.raises(StorageError, match=r"names runs/aa.*`cropyield rollback`"):
+        repair(store)
+    assert store.get("forecasts.parquet") == b"F2"
+    store.remove("forecasts/f2")
+    with pytest.raises(StorageError, match="names runs/aa"):
+        repair(store)
+    publish(store, "aa", b"A")
+    with pytest.raises(StorageError, match=r"names forecasts/f2.*`cropyield forecast`"):
+        repair(store)
+
+
+def test_prune_thins_out_forecasts_and_backtests_too(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    publish(store, "aa", b"A")
+    point(store, "aa", GATE)
+    for name in ("f1", "f2", "f3", "f4"):
+        forecast(store, name, name.encode())
+    for name in ("b1", "b2", "b3"):
+        forecast(store, name, b"", "backtests")
+    point_forecast(store, "f1", "aa")
+    for area in ("forecasts", "backtests"):
+        store.put(f"{area}/fresh/predictions.parquet", b"half")
+        store.put(f"{area}/old/predictions.parquet", b"half")
+        for path in (tmp_path / area / "old", tmp_path / area / "old/predictions.parquet"):
+            os.utime(path, (1, 1))
+    removed = prune(store, 2)
+    assert sorted(removed) == [
+        "backtests/b1", "backtests/old", "forecasts/f2", "forecasts/f3", "forecasts/old",
+    ]  # fmt: skip
+    assert store.folders("forecasts") == ["f1", "f4", "fresh"]
+    assert store.folders("backtests") == ["b2", "b3", "fresh"]
+    assert store.get("forecasts.parquet") == b"f1"
 
 
 def test_runs_without_a_manifest_do_not_exist(tmp_path: Path) -> None:

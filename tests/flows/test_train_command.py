@@ -42,7 +42,8 @@ def test_predictions_have_the_columns_and_types_of_the_contract(sample_store: Pa
         column.type for column in PREDICTIONS
     ]
     assert frame.sort_values(["region", "year", "crop", "as_of"]).index.is_monotonic_increasing
-    assert set(frame["split"]) == {"train", "test"}
+    assert set(frame["split"]) == {"train", "test", "forecast"}
+    assert frame["actual"].isna().equals(frame["split"] == "forecast")
     assert frame["predicted"].notna().all()
     assert set(frame["run_id"]) == {json.loads((sample_store / "current.json").read_text())["run_id"]}
 
