@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run test lint bench inputs clean
+.PHONY: help run ui test lint bench inputs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 run: .venv/.run  ## train on the sample and say where the results lie
 	@$(BIN)/cropyield train data/sample/settings.toml
+
+ui: .venv/.run  ## Prefect's UI with the deployments, a worker and one training run; Ctrl-C stops it all
+	@$(BIN)/python -m flows.ui
 
 test: .venv/.test  ## style, types and tests
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
@@ -26,8 +29,11 @@ bench: .venv/.bench  ## ingest and training against their peers (minutes; best o
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"
 
+pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
+	@$(BIN)/python -m docs.pictures
+
 clean:  ## remove what the commands above made
-	rm -rf .venv .prefect store build *.egg-info
+	rm -rf .venv .prefect .ui store build *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cropyield needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'

@@ -179,11 +179,13 @@ class Settings(_Section):
     """Everything a run depends on."""
 
     weather: str
-    """Folder or file of weather Parquet: a path, s3:// or gs://."""
+    """Folder or file of weather Parquet: a path, s3:// or gs://. A relative path is seen from the folder of
+    the settings file, in the Prefect UI from the folder of the deployment."""
     yields: str
-    """Folder or file of yield Parquet: a path, s3:// or gs://."""
+    """Folder or file of yield Parquet: a path, s3:// or gs://; relative paths as for the weather."""
     store: str
-    """Folder that receives runs, models and predictions: a path, s3:// or gs://."""
+    """Folder that receives runs, models and predictions: a path, s3:// or gs://; relative paths as for the
+    weather."""
     crops: tuple[str, ...] = ()
     """Crops to model; empty: all found."""
     baseline: Literal["none", "mean", "trend"] = "trend"
@@ -264,6 +266,11 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
     for key, value in (changes or {}).items():
         _put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
     return parse_settings(raw, str(path))
+
+
+def located(settings: Settings, folder: Path) -> Settings:
+    """The same settings with absolute locations, relative ones seen from `folder`."""
+    return settings.model_copy(update={key: locate(getattr(settings, key), folder) for key in LOCATIONS})
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:

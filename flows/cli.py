@@ -146,6 +146,40 @@ def backtest(
 
 
 @app.command
+def serve(
+    settings: str,
+    *,
+    train_cron: str = "0 6 * * 1",
+    forecast_cron: str = "0 7 * * *",
+    timezone: str = "UTC",
+    name: str = "served",
+    changes: Changes = _UNCHANGED,
+    output: Output = _PLAIN,
+) -> None:
+    """Train weekly and forecast daily on this machine, until Ctrl-C.
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML).
+    train_cron
+        When to train: minute, hour, day, month, weekday.
+    forecast_cron
+        When to forecast.
+    timezone
+        Of both, for example Europe/Rome.
+    name
+        Of both deployments; tells several settings files on one server apart.
+    """
+    from data.settings import load_settings
+    from flows import serving
+
+    chosen = load_settings(settings, changes.as_dict())
+    clock = serving.Clock(train_cron, forecast_cron, timezone)
+    serving.serve(chosen, name, clock, output.json, output.debug)
+
+
+@app.command
 def runs(store: str, *, output: Output = _PLAIN) -> None:
     """List the finished runs of a store, oldest first.
 

@@ -25,7 +25,7 @@ from tasks.steps import POLICY, logger, made, step
 _HINDCAST = "hindcast.parquet"
 
 
-@task(name="choose seasons", **POLICY)
+@task(name="choose seasons", task_run_name="choose seasons", **POLICY)
 def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
     """The last seasons that can be predicted from those before."""
     tables = Assembled.load(made(job, assembled)).datasets
@@ -50,7 +50,7 @@ def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one
     return name
 
 
-@task(name="publish backtest", **POLICY)
+@task(name="publish backtest", task_run_name="publish backtest", **POLICY)
 def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
     """Sum the hindcasts up, draw skill by cut-off, and publish: the manifest last."""
     found = [from_arrow(pq.read_table(made(job, name) / _HINDCAST)) for name in hindcasts]

@@ -26,7 +26,7 @@ from tasks.steps import POLICY, logger, made, name_run, step
 _FACTS = "facts.json"
 
 
-@task(name="identify forecast", **POLICY)
+@task(name="identify forecast", task_run_name="identify forecast", **POLICY)
 def identify_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
     """Find the current model and digest the inputs; the forecast's id follows from them."""
     job = open_forecast(settings, as_of)
@@ -34,7 +34,7 @@ def identify_forecast(settings: Settings, as_of: date | None = None) -> Forecast
     return job
 
 
-@task(name="forecast", **POLICY)
+@task(name="forecast", task_run_name="forecast", **POLICY)
 def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     """Find what isn't harvested yet and predict it with the published models."""
     with step(job, "forecast") as folder:
@@ -65,7 +65,7 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     return "forecast"
 
 
-@task(name="publish forecast", **POLICY)
+@task(name="publish forecast", task_run_name="publish forecast", **POLICY)
 def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
     """Write the forecast, its manifest last, then the pointer; None: it was finished before."""
     result = _publish(job, forecast)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from data.inputs import list_files
 from data.runs import now, read_current, read_manifest, run_id, run_settings
-from data.settings import Settings
+from data.settings import Settings, located
 from data.storage import Store, open_store
 from data.work import Work, forced_name
 from tasks.ingest import InputFile, digest_inputs
@@ -71,8 +72,10 @@ def could_be_current(settings: Settings) -> bool:
 def open_job(settings: Settings, force: bool = False, kind: str = "train") -> Job:
     """Digest the inputs and form the run id. Raises InputError and StorageError.
 
-    Digests that this process has formed before are taken over.
+    Digests that this process has formed before are taken over. From here on locations are absolute,
+    whatever folder a task runs in: a deployment's are relative to its working directory.
     """
+    settings = located(settings, Path())
     weather, yields = digest_inputs(settings.weather, known=True), digest_inputs(settings.yields, known=True)
     inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
     run = run_id(settings, inputs, kind)

@@ -81,6 +81,12 @@ def unchanged(job: Job) -> dict[str, Any] | None:
     return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
 
 
+def refused(job: Job, error: GateError) -> dict[str, Any]:
+    """The summary of a run that is kept but not made current."""
+    gate = judge_run(job.store, job.run_id, job.settings.season.end, job.settings.gate)
+    return summary(job.store, job, gate, str(error))
+
+
 def mend_forecasts(store: Store) -> None:
     """Make the stable forecasts agree with their pointer where they can; a run doesn't depend on them."""
     with contextlib.suppress(StorageError):

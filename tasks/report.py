@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained page, its plots as files, and the headline for Prefect.
+"""The report of a run: one self-contained page, and its plots as files.
 
 A pure function of a run's data: no times, hosts, paths or gate decisions, so that the same run
 makes the same bytes. Everything that comes from outside is escaped.
@@ -6,7 +6,6 @@ makes the same bytes. Everything that comes from outside is escaped.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +34,7 @@ def render_plots(data: ReportData) -> dict[str, bytes]:
     skill = _skill_by_cutoff(data)
     if skill:
         drawn[SKILL] = plots.skill_by_cutoff(data.cutoffs, skill)
-    for crop, slug in _slugs(data).items():
+    for crop, slug in slugs(data).items():
         unit = data.crop_units.get(crop)
         rows = data.scored(crop)
         if len(rows):
@@ -67,10 +66,10 @@ def render_report(data: ReportData, pictures: Mapping[str, bytes] | None = None)
         data=data,
         seasons=tables.seasons_of(data),
         shape=_shape(data),
-        headline=_headline(data),
+        headline=headline(data),
         pooled=data.headline["pooled"],
         cutoffs=_cutoffs(data),
-        crops=[_crop(data, crop, slug, inline) for crop, slug in _slugs(data).items()],
+        crops=[_crop(data, crop, slug, inline) for crop, slug in slugs(data).items()],
         pictures=inline,
         excess=data.metrics["as_of"][data.as_of].get("excess") or {},
         ledger=tables.ledger_rows(data.ledger),
@@ -82,51 +81,17 @@ def render_report(data: ReportData, pictures: Mapping[str, bytes] | None = None)
     )
 
 
-def loss_curve_png(data: ReportData) -> bytes:
-    """The loss curve as PNG."""
-    return plots.as_png(plots.loss_curve(data.losses, data.optimum))
-
-
-def headline_markdown(data: ReportData) -> str:
-    """MSE and skill of each crop beside the naive baselines, and the loss curve, as markdown."""
-    heads = ["crop", "unit", "rows", "MSE", "RMSE", "skill", *BASELINE_NAMES.values()]
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * 2}{'---:|' * (len(heads) - 2)}"]
-    for row in _headline(data):
-        cells = [_in_markdown(row["crop"]), _in_markdown(row["unit"] or ""), f"{row['rows']:,}"]
-        cells += [number(row["mse"]), number(row["rmse"]), percent(row["skill"])]
-        for name in NAIVE_BASELINES:
-            value = number(row["baselines"].get(name))
-            cells.append(f"**{value}**" if name == row["best"] else value)
-        lines.append(f"| {' | '.join(cells)} |")
-    pooled = data.headline["pooled"]
-    lines += [
-        "",
-        f"Scored on {data.split} seasons {tables.seasons_of(data)}; mean over crops: "
-        f"MSE {number(pooled.get('mse'))}, skill {percent(pooled.get('skill'))}. "
-        "Baselines are MSE; the best is bold.",
-    ]
-    if data.losses:
-        picture = base64.b64encode(loss_curve_png(data)).decode()
-        lines += ["", f"![loss curve](data:image/png;base64,{picture})"]
-    return "\n".join(lines) + "\n"
-
-
-def _in_markdown(text: str) -> str:
-    """Text that markdown shows as it is, inside a table."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", " ".join(text.split()))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _slugs(data: ReportData) -> dict[str, str]:
+def slugs(data: ReportData) -> dict[str, str]:
     """A file-name part for each scored crop; crops whose letters a file name can't hold get numbers."""
-    slugs: dict[str, str] = {}
+    found: dict[str, str] = {}
     for at, crop in enumerate(data.headline["crops"], start=1):
         slug = re.sub(r"[^a-z0-9]+", "-", crop.lower()).strip("-")[:40]
-        slugs[crop] = slug if slug and slug not in slugs.values() else f"{slug or 'crop'}-{at}"
-    return slugs
+        found[crop] = slug if slug and slug not in found.values() else f"{slug or 'crop'}-{at}"
+    return found
 
 
-def _headline(data: ReportData) -> list[dict[str, Any]]:
+def headline(data: ReportData) -> list[dict[str, Any]]:
+    """The headline's figures of each crop, with the name of its best naive baseline."""
     return [
         {
             **figures,

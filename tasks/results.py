@@ -111,6 +111,7 @@ def story(results: Mapping[str, Result]) -> list[str]:
             known = {name: mse for name, mse in naive.items() if mse is not None}
             best = min(known, key=lambda name: known[name], default=None)
             beside = f", {best} {known[best]:.6g}" if best else ""
-            lines.append(f"{day} {split} {crop}: MSE {scores['mse']:.6g}{beside}, skill {scores['skill']}")
+            skill = "unknown" if scores["skill"] is None else f"{scores['skill']:.1%}"
+            lines.append(f"{day} {split} {crop}: MSE {scores['mse']:.6g}{beside}, skill {skill}")
         lines += result.metrics["intervals"]["notes"]
     return lines

@@ -12,7 +12,6 @@ from data import machine
 from tasks.assemble import Assembled
 from tasks.fits import EVALUATED, PUBLISHED
 from tasks.job import Job
-from tasks.ledger import ledger_table
 from tasks.model import Model
 from tasks.report import render_plots, render_report
 from tasks.report_tables import ReportData
@@ -48,7 +47,7 @@ def report_data(
 
 
 def save_report(data: ReportData, folder: Path) -> None:
-    """Write report.html, plots/*.svg and the headline for Prefect."""
+    """Write report.html and plots/*.svg."""
     pictures = render_plots(data)
     (folder / "plots").mkdir()
     for name, svg in pictures.items():
@@ -56,20 +55,14 @@ def save_report(data: ReportData, folder: Path) -> None:
     (folder / "report.html").write_text(render_report(data, pictures), encoding="utf-8")
 
 
-def ledger_markdown(data: ReportData) -> str:
-    """What became of every input row, as markdown."""
-    lines = ["| | reason | weather | yields |", "|---|---|---:|---:|"]
-    for kind, what, *counts in ledger_table({name: dict(entry) for name, entry in data.ledger.items()}):
-        shown = ["–" if count is None else f"{count:,}" for count in counts]
-        lines.append(f"| {kind} | {what} | {shown[0]} | {shown[1]} |")
-    return "\n".join(lines)
-
-
 def ledger_story(ledger: dict[str, dict[str, Any]]) -> list[str]:
-    """A line for each input: rows in, and what became of them."""
+    """Two lines for each input: rows in, and what became of them; why rows were rejected."""
     lines = []
     for name, entry in ledger.items():
         kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))
         parts = [f"{sum(entry[kind].values()):,} {word}" for kind, word in kinds]
         lines.append(f"{name}: {entry['rows_in']:,} rows in = {' + '.join(parts)}")
+        if entry["rejected"]:
+            reasons = (f"{reason} {count:,}" for reason, count in entry["rejected"].items())
+            lines.append(f"{name} rejected: {', '.join(reasons)}")
     return lines

@@ -25,12 +25,12 @@ from prefect.runtime import flow_run
 from prefect.tasks import Task, exponential_backoff
 
 from data.contracts import SplitName
-from data.errors import StorageError
+from data.errors import GateError, StorageError
 from data.features import cutoffs
 from data.runs import read_manifest
 from data.settings import Settings
+from tasks import artifacts, ingest, results, run_report
 from tasks import assemble as assembling
-from tasks import ingest, results, run_report
 from tasks import normalise as normalising
 from tasks import publish as publishing
 from tasks import train as training
@@ -39,7 +39,7 @@ from tasks.fits import EVALUATED, PUBLISHED, fits_of
 from tasks.job import Job, open_job
 from tasks.model import Model
 from tasks.progress import report as report_progress
-from tasks.report import headline_markdown
+from tasks.report_tables import number
 from tasks.tensors import load_normalised, save_normalised
 
 RETRIES = 3
@@ -60,7 +60,7 @@ POLICY: dict[str, Any] = {
 }
 
 
-@task(name="identify", **POLICY)
+@task(name="identify", task_run_name="identify", **POLICY)
 def identify(settings: Settings, force: bool = False, kind: str = "train") -> Job:
     """Digest the inputs; the run's id follows from what they and the settings are."""
     job = open_job(settings, force, kind)
@@ -70,7 +70,7 @@ def identify(settings: Settings, force: bool = False, kind: str = "train") -> Jo
     return job
 
 
-@task(name="ingest weather", **POLICY)
+@task(name="ingest weather", task_run_name="ingest weather", **POLICY)
 def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
     with step(job, "weather") as folder:
@@ -81,7 +81,7 @@ def ingest_weather(job: Job) -> str:
     return "weather"
 
 
-@task(name="ingest yields", **POLICY)
+@task(name="ingest yields", task_run_name="ingest yields", **POLICY)
 def ingest_yields(job: Job) -> str:
     """Bring the yields into one row per region and season; name every row that can't be used."""
     with step(job, "yields") as folder:
@@ -91,7 +91,7 @@ def ingest_yields(job: Job) -> str:
     return "yields"
 
 
-@task(name="assemble", **POLICY)
+@task(name="assemble", task_run_name="assemble", **POLICY)
 def assemble(job: Job, weather: str, yields: str) -> str:
     """Join weather and yields, split by season, and draw up the ledger of all rows."""
     with step(job, "assembled") as folder:
@@ -107,7 +107,7 @@ def assemble(job: Job, weather: str, yields: str) -> str:
     return "assembled"
 
 
-@task(name="normalise", **POLICY)
+@task(name="normalise", task_run_name="normalise {as_of}", **POLICY)
 def normalise(job: Job, as_of: str, assembled: str) -> str:
     """Fit baseline, climatology and scaling on training rows; tensors for both fits."""
     name = f"tensors {as_of}"
@@ -119,7 +119,7 @@ def normalise(job: Job, as_of: str, assembled: str) -> str:
     return name
 
 
-@task(name="train", **POLICY)
+@task(name="train", task_run_name="train {as_of}", **POLICY)
 def train(job: Job, as_of: str, tensors: str) -> str:
     """SGD for the evaluation fit (training seasons) and the published fit (all seasons)."""
     name = f"model {as_of}"
@@ -142,22 +142,23 @@ def train(job: Job, as_of: str, tensors: str) -> str:
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
-                logger().info("%s %s fit: %s above the exact optimum", as_of, fit, model.record["excess"])
+                excess = number(model.record["excess"])
+                logger().info("%s %s fit: %s above the exact optimum", as_of, fit, excess)
     return name
 
 
 def _told(what: str, epochs: int) -> Callable[[int, float], None]:
-    every = max(epochs // 10, 1)
+    every = max(epochs // 4, 1)
 
     def told(epoch: int, loss: float) -> None:
         report_progress(what, epoch, epochs)
-        if epoch % every == 0:
+        if epoch == 1 or epoch % every == 0:
             logger().info("%s: epoch %d of %d, loss %.6g", what, epoch, epochs, loss)
 
     return told
 
 
-@task(name="evaluate", **POLICY)
+@task(name="evaluate", task_run_name="evaluate", **POLICY)
 def evaluate(job: Job, assembled: str, models: list[str]) -> str:
     """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season.
 
@@ -184,30 +185,39 @@ def models_of(job: Job, name: str) -> dict[str, Model]:
     return {fit: Model.from_files(folder / fit) for fit in (EVALUATED, PUBLISHED)}
 
 
-@task(name="report", **POLICY)
+@task(name="report", task_run_name="report", **POLICY)
 def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
-    """Draw the plots and write the report; put headline and ledger where the Prefect UI shows them."""
+    """Draw the plots and write the report; put the gist of it where the Prefect UI shows it."""
     fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
     data = run_report.report_data(job, made(job, assembled), made(job, evaluated), fits)
     with step(job, "report") as folder:
         if folder is not None:
             run_report.save_report(data, folder)
-    headline, ledger = headline_markdown(data), run_report.ledger_markdown(data)
-    create_markdown_artifact(headline, key="headline", description="Scores beside naive baselines")
-    create_markdown_artifact(ledger, key="ledger", description="What became of every input row")
+    show(*artifacts.of_report(data, made(job, "report") / "plots"))
     report_progress("report", 1, 1)
     return "report"
 
 
-@task(name="publish", **POLICY)
+@task(name="publish", task_run_name="publish", **POLICY)
 def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
-    result = publishing.publish(job, accept)
+    try:
+        result = publishing.publish(job, accept)
+    except GateError as refused:
+        show(artifacts.of_gate(publishing.refused(job, refused)))
+        raise
+    show(artifacts.of_gate(result))
     logger().info("%s", result["message"])
     logger().info("gate %s", result["gate"]["reason"])
     for what, place in result["places"].items():
         logger().info("%s: %s", what, place)
     return result
+
+
+def show(*pages: artifacts.Artifact) -> None:
+    """Put pages where the Prefect UI shows them, beside those of earlier runs."""
+    for page in pages:
+        create_markdown_artifact(page.markdown, key=page.key, description=page.description)
 
 
 def name_run(name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tasks.report import headline_markdown, render_plots, render_report
+from tasks.report import render_plots, render_report
 from tasks.report_tables import ReportData, number
 from tests.tasks.browsing import open_browser
 from tests.tasks.reporting import report_data, settings_for, world_table
@@ -127,7 +127,6 @@ def test_a_run_in_which_nothing_was_scored_is_reported() -> None:
         evaluation=data.evaluation.slice(0, 0),
     )
     assert "No harvest was scored" in render_report(bare)
-    assert headline_markdown(bare)
 
 
 def test_cutoffs_follow_the_season_across_new_year(data: ReportData) -> None:
@@ -141,20 +140,6 @@ def test_one_feature_has_no_plane() -> None:
     table = world_table(["a", "b", "c"])
     table = replace(table, features=table.features[:1], x_NF=table.x_NF[:, :1])
     assert not [name for name in render_plots(report_data(table)) if name.startswith("plane")]
-
-
-def test_the_headline_in_markdown(data: ReportData, hostile: ReportData) -> None:
-    text = headline_markdown(data)
-    crops = data.metrics["as_of"]["09-30"]["splits"]["test"]["crops"]
-    for crop, figures in crops.items():
-        row = next(line for line in text.splitlines() if line.startswith(f"| {crop} "))
-        assert f" {number(figures['mse'])} " in row
-        best = min(figures["baselines"].values())
-        assert f" **{number(best)}** " in row
-    assert "](data:image/png;base64,iVBOR" in text
-    assert "<script>" not in headline_markdown(hostile)
-    lines = [line for line in headline_markdown(hostile).splitlines() if line.startswith("|")]
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,28 @@
+"""How a settings file becomes the parameters of a deployment: the build step that `prefect.yaml` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data.settings import LOCATIONS, Settings, load_settings
+from data.storage import is_local
+
+
+def read_settings(file: str) -> dict[str, Any]:
+    """Read a settings file for `prefect deploy`: what `read.settings` and `read.project` stand for there.
+
+    Locations below the working directory become relative to it, so that a worker with its own copy of
+    the project, at another path, finds them too. Raises SettingsError.
+    """
+    project = Path.cwd()
+    return {"settings": parameters(load_settings(file), project), "project": str(project)}
+
+
+def parameters(settings: Settings, project: Path | None = None) -> dict[str, Any]:
+    """The settings as a flow's parameter: what the file says, the rest left to the form's defaults."""
+    given = settings.model_dump(mode="json", exclude_unset=True)
+    for key in LOCATIONS:
+        if project and is_local(given[key]) and Path(given[key]).is_relative_to(project):
+            given[key] = Path(given[key]).relative_to(project).as_posix()
+    return given

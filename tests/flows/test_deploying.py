@@ -1,0 +1,38 @@
+"""A settings file as the parameters of a deployment, and back in a worker's folder."""
+
+from pathlib import Path
+
+import pytest
+
+from data.errors import SettingsError
+from data.settings import Settings, load_settings, located
+from flows.deploying import parameters, read_settings
+
+
+def test_parameters_are_the_settings_again_in_another_folder(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shipped.parent)
+    read = read_settings("data/sample/settings.toml")
+    assert read["project"] == str(shipped.parent)
+    assert read["settings"]["weather"] == "data/sample/weather"
+    assert read["settings"]["store"] == "store/sample"
+    there = located(Settings.model_validate(read["settings"]), tmp_path)
+    assert there.weather == str(tmp_path / "data/sample/weather")
+    here = load_settings(shipped / "sample/settings.toml")
+    assert located(Settings.model_validate(read["settings"]), shipped.parent) == here
+
+
+def test_other_locations_stay_as_they_are(shipped: Path, tmp_path: Path) -> None:
+    changes = {"weather": "s3://bucket/weather", "store": str(tmp_path), "trend_half_life": float("inf")}
+    settings = load_settings(shipped / "sample/settings.toml", changes)
+    given = parameters(settings, shipped.parent)
+    assert (given["weather"], given["store"]) == ("s3://bucket/weather", str(tmp_path))
+    assert given["yields"] == "data/sample/yields"
+    assert located(Settings.model_validate(given), shipped.parent) == settings
+
+
+def test_a_deployment_of_bad_settings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('weather = "w"\nyelds = "y"\n')
+    with pytest.raises(SettingsError, match="did you mean 'yields'"):
+        read_settings(str(tmp_path / "settings.toml"))
