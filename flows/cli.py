@@ -203,6 +203,37 @@ def prune(store: str, *, keep: int, output: Output = _PLAIN) -> None:
 
 
 @app.command
+def init(
+    weather: str,
+    yields: str,
+    *,
+    settings: str = "settings.toml",
+    force: Annotated[bool, Parameter(negative="")] = False,
+    output: Output = _PLAIN,
+) -> None:
+    """Look at your files and write a commented settings file for them.
+
+    Columns, resolution, crops, units, season, features and valid ranges are told from the data, and
+    tried; what could not be told is said here and at the end of the file.
+
+    Parameters
+    ----------
+    weather
+        Folder or file of weather Parquet: a path, s3:// or gs://.
+    yields
+        Folder or file of yield Parquet.
+    settings
+        File to write.
+    force
+        Write it even where it is there already.
+    """
+    from flows import proposing
+
+    result = proposing.init(weather, yields, settings, force)
+    _print(output, result, lambda: proposing.tell(result))
+
+
+@app.command
 def synth(
     out: str,
     *,
