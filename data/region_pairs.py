@@ -68,8 +68,13 @@ def pair_regions(
 
 def almost_common(pair: RegionPair) -> list[tuple[str, str]]:
     """Names (weather, yields) that agree but for case, blanks, punctuation or leading zeros."""
-    plain = {_plain(name): name for name in sorted(pair.weather_names - pair.common)}
-    return [(plain[_plain(n)], n) for n in sorted(pair.yield_names - pair.common) if _plain(n) in plain]
+    return almost_alike(pair.weather_names - pair.common, pair.yield_names - pair.common)
+
+
+def almost_alike(of_weather: frozenset[str], of_yields: frozenset[str]) -> list[tuple[str, str]]:
+    """Pairs of names that differ in case, blanks, punctuation or leading zeros only."""
+    plain = {_plain(name): name for name in sorted(of_weather)}
+    return [(plain[_plain(name)], name) for name in sorted(of_yields) if _plain(name) in plain]
 
 
 def _plain(name: str) -> str:

@@ -23,12 +23,14 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     A run that is finished and current is answered before Prefect or torch are imported.
     """
     from tasks.job import open_job
+    from tasks.precheck import check_inputs
     from tasks.publish import unchanged
 
     server = embedded_server(debug)
     job = open_job(settings)
     if not force and accept is None and (known := unchanged(job)):
         return known
+    check_inputs(settings)
     with server(), progress_bar(not as_json):
         from flows.runners import task_runner
         from flows.training import train_yields
@@ -46,7 +48,11 @@ def backtest(
     """
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
-    cutoffs(settings.model_copy(update={"as_of": (*settings.as_of, *as_of)}))
+    asked = settings.model_copy(update={"as_of": (*settings.as_of, *as_of)})
+    cutoffs(asked)
+    from tasks.precheck import check_inputs
+
+    check_inputs(asked)
     server = embedded_server(debug)
     with server(), progress_bar(not as_json):
         from flows.backtesting import backtest_yields

@@ -11,6 +11,7 @@ from data.errors import CropyieldError, InputError
 from data.inputs import shown
 from data.settings import Settings
 from tasks import rejected
+from tasks.suspicions import suspicions
 
 Ledger = dict[str, dict[str, Any]]
 _ORDER = {
@@ -72,7 +73,7 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
     raise InputError(
         f"{shown(uri)}: {count} of {others} {name} rows in scope are rejected, "
         f"more than max_rejected = {settings.max_rejected:g} allows:\n"
-        + "\n".join(lines)
+        + "\n".join([*lines, *suspicions(settings, name, rejects)])
         + "\nMend the input or the settings (valid ranges, columns), or raise max_rejected."
     )
 
