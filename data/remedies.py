@@ -14,9 +14,12 @@ def rewrite(place: str, statement: str) -> str:
 def convert(place: str) -> str:
     """A command that turns a file of another kind into Parquet, text columns and all."""
     name = place.lower().removesuffix(".gz")
-    read = next((f"read_{kind}('{place}')" for end, kind in _READERS.items() if name.endswith(end)), None)
-    read = read or f"read_csv('{place}'{", sep=None, engine='python'" if not name.endswith('.csv') else ''})"
-    return f"  python -c \"import pandas as pd; pd.{read}.to_parquet('converted.parquet')\""
+    kind = next((kind for end, kind in _READERS.items() if name.endswith(end)), "csv")
+    guess = ", sep=None, engine='python'" if kind == "csv" and not name.endswith(".csv") else ""
+    return (
+        f"  python -c \"import pandas as pd; pd.read_{kind}('{place}'{guess})"
+        ".to_parquet('converted.parquet')\""
+    )
 
 
 _READERS = {".xlsx": "excel", ".xls": "excel", ".json": "json", ".feather": "feather"}

@@ -1,4 +1,4 @@
-"""What can be found wrong with inputs and store before anything is started: footers only, a second or less."""
+"""What can be found wrong with inputs and store before anything is started: footers, no rows."""
 
 from __future__ import annotations
 

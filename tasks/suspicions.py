@@ -73,7 +73,7 @@ def _keys(rejects: pa.Table) -> list[str]:
         shown = list(dict.fromkeys(repr(value) for value in values if value is not None))[:3]
         if shown:
             lines.append(
-                f"  {column}: {rows} values such as {', '.join(shown)} can't be read; years are whole numbers "
-                "(2001, not 2001/02), months 1 to 12, dates 2001-05-31"
+                f"  {column}: {rows} values such as {', '.join(shown)} can't be read; years are whole "
+                "numbers (2001, not 2001/02), months 1 to 12, dates 2001-05-31"
             )
     return lines
