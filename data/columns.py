@@ -22,7 +22,8 @@ _ROLES: dict[Role, str] = {
         "regiao regio region_nom oblast rayon область район регион 地区 省 县 地域"
     ),
     "date": (
-        "date day time datetime timestamp obs_date observation_date valid_time datum tag fecha "
+        "date period year_month yearmonth day time datetime timestamp obs_date observation_date "
+        "valid_time datum tag fecha "
         "data jour dt ds дата 日期"
     ),
     "year": (

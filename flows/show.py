@@ -112,9 +112,7 @@ def _remarks(console: Console, result: dict[str, Any]) -> None:
     if result["left_out"]:
         names = ", ".join(result["left_out"])
         console.print(
-            Text(
-                f"not modelled: {names}: too few training rows for the features; see the ledger (cropyield show)"
-            )
+            Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
         )
     if len(set(result["units"].values())) > 1:
         console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))

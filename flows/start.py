@@ -20,17 +20,18 @@ from data.settings import Settings
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
     """Run `train_yields` with the embedded server where no other is named; the flow's summary.
 
+    Inputs that break their contract on the face of it are refused before anything is started.
     A run that is finished and current is answered before Prefect or torch are imported.
     """
     from tasks.job import open_job
     from tasks.precheck import check_inputs
     from tasks.publish import unchanged
 
+    check_inputs(settings)
     server = embedded_server(debug)
     job = open_job(settings)
     if not force and accept is None and (known := unchanged(job)):
         return known
-    check_inputs(settings)
     with server(), progress_bar(not as_json):
         from flows.runners import task_runner
         from flows.training import train_yields
