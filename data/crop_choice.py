@@ -17,7 +17,7 @@ from data.remedies import rewrite
 from data.survey import Survey
 
 _MOST_CROPS = 12
-_FEW_ROWS, _FEW_SEASONS = 9, 5
+_FEW_ROWS, _FEW_SEASONS = 15, 5
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _crops_and_values(
     values = [
         name for name in free
         if name not in (unit, crop) and not is_aside(name) and is_number(yields, name)
-        and role_score(name, "region") < 0.55 and role_score(name, "year") < 0.9
+        and role_score(name, "region") < 0.45 and role_score(name, "year") < 0.9
     ]  # fmt: skip
     named = [name for name in values if says_yield(name) or role_score(name, "yield") >= 0.9]
     if crop:

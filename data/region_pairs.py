@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from data.columns import is_aside, role_score
+from data.columns import is_aside, role_score, words
 from data.errors import InputError
 from data.remedies import rewrite
 from data.survey import Survey
 
 _MOST = 6
+_CODES = ("id", "code", "ansi", "name")
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def _candidates(survey: Survey, taken: list[str]) -> list[str]:
         if name in taken or survey.kinds[name] not in ("text", "number") or name.startswith("__"):
             return False
         named = role_score(name, "region") > 0
-        if survey.kinds[name] == "text":
-            return named or not is_aside(name)
-        value_N = survey.numbers(name)
-        return named and not bool((value_N % 1 > 0).any())
+        aside = is_aside(name) and words(name)[-1] not in _CODES
+        if survey.kinds[name] == "text":  # an area of text is a region, one of numbers is not
+            return not aside or role_score(name, "region") > 0.9
+        return named and not aside and not bool((survey.numbers(name) % 1 > 0).any())
 
     found = [name for name in survey.kinds if may(name)]
     if not found:

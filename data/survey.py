@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 _VALUES = 24_000_000
 _REGION_ROWS = 100_000_000
 _BATCH_ROWS = 1 << 16
+_LEAST = 10_000  # rows of a sample, however many columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +125,7 @@ def survey(uri: str) -> Survey:
             known = [footer.kind(name) for footer in footers]
             kinds[name] = next((of for of in known if of is not None and of != "null"), "null")
     rows = sum(footer.metadata.num_rows for footer in footers)
-    wanted = max(_VALUES // max(len(kinds), 1), 10_000)
+    wanted = max(_VALUES // max(len(kinds), 1), _LEAST)
     batches = tuple(_sample(uri, footers, list(kinds), wanted))
     return Survey(uri, footers, kinds, unread, rows, batches, sum(map(len, batches)) == rows)
 

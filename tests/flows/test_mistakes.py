@@ -149,7 +149,8 @@ def nothing(_here: Path) -> None:
         (nothing, ["init", "weather.parquet", "yields.parquet"], 2, ["is there already", "--force"]),
         (nothing, ["init", "yields.parquet", "weather.parquet", "--settings", "s.toml"], 3,
          ["the weather comes first"]),
-        (nothing, ["init", "nowhere", "yields.parquet", "--settings", "s.toml"], 3, ["no such file or folder"]),
+        (nothing, ["init", "nowhere", "yields.parquet", "--settings", "s.toml"], 3,
+         ["no such file or folder"]),
     ],
 )  # fmt: skip
 def test_a_mistake_leads_to_its_fix(
