@@ -87,9 +87,10 @@ def _candidates(survey: Survey, taken: list[str]) -> list[str]:
         if name in taken or survey.kinds[name] not in ("text", "number") or name.startswith("__"):
             return False
         named = role_score(name, "region") > 0
-        aside = is_aside(name) and words(name)[-1] not in _CODES
-        if survey.kinds[name] == "text":  # an area of text is a region, one of numbers is not
-            return not aside or role_score(name, "region") > 0.9
+        # `area` may be acres; whether its values are regions, the other input's names tell
+        aside = is_aside(name) and words(name)[-1] not in _CODES and role_score(name, "region") < 0.9
+        if survey.kinds[name] == "text":
+            return not aside
         return named and not aside and not bool((survey.numbers(name) % 1 > 0).any())
 
     found = [name for name in survey.kinds if may(name)]
