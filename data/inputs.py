@@ -11,10 +11,12 @@ import pyarrow as pa
 from pyarrow import fs
 
 from data.errors import CropyieldError, InputError, StorageError
+from data.remedies import convert
 from data.remote import open_remote
 from data.storage import is_local
 
 SUFFIX = ".parquet"
+_OTHER_KINDS = r"\.(csv|tsv|txt|xlsx?|json|feather)(\.gz)?$"
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # what pyarrow's clients of object stores say when the service, not the file, is at fault
 _REMOTE_FAULT = re.compile(r"AWS Error|google::cloud|curl|NETWORK|timed? ?out", re.IGNORECASE)
@@ -68,11 +70,13 @@ def list_files(uri: str) -> tuple[Listed, ...]:
         if info.type == fs.FileType.NotFound:
             raise InputError(f"{shown(uri)}: no such file or folder")
         if info.type == fs.FileType.File:
+            if re.search(_OTHER_KINDS, info.base_name.lower()):
+                raise InputError(f"{shown(uri)}: is no Parquet file; {_convert(shown(uri))}")
             return (_listed(info, info.base_name),)
         found = files.get_file_info(fs.FileSelector(path, recursive=True))
     root = path.rstrip("/") + "/"
     here = []
-    others = 0
+    others: list[str] = []
     for info in found:
         if info.type != fs.FileType.File:
             continue
@@ -82,11 +86,17 @@ def list_files(uri: str) -> tuple[Listed, ...]:
         if name.lower().endswith(SUFFIX):
             here.append(_listed(info, name))
         else:
-            others += 1
+            others.append(name)
     if not here:
+        listed = f" ({len(others)} of other kinds, such as {others[0]})" if others else ", which is empty"
+        known = [name for name in others if re.search(_OTHER_KINDS, name.lower())]
         raise InputError(
-            f"{shown(uri)}: no {SUFFIX} file in this folder ({others} of other kinds); "
-            "write the data as Parquet, or point the settings to the folder that holds it"
+            f"{shown(uri)}: no {SUFFIX} file in this folder{listed}; "
+            + (
+                _convert(f"{shown(uri).rstrip('/')}/{known[0]}")
+                if known
+                else "write the data as Parquet, or point the settings to the folder that holds it"
+            )
         )
     return tuple(sorted(here, key=lambda file: file.name))
 
@@ -143,6 +153,10 @@ class guarded:  # noqa: N801 - reads as a statement
             f"{self.where} can't be read as Parquet: it is corrupt, truncated, encrypted or of another "
             f"kind; write it again ({said})"
         ) from error
+
+
+def _convert(place: str) -> str:
+    return f"convert it (pandas comes with this project):\n{convert(place)}"
 
 
 def _listed(info: fs.FileInfo, name: str) -> Listed:

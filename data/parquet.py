@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,9 +78,15 @@ def require(
     for ours, (theirs, readable) in wanted.items():
         where = f"{shown(uri)}: {footer.file.name}: column {theirs!r}"
         if not footer.has(theirs):
+            there = [*footer.columns, *footer.folders]
+            near = difflib.get_close_matches(
+                theirs.lower(), [name.lower() for name in there], n=1, cutoff=0.5
+            )
+            better = next((name for name in there if near and name.lower() == near[0]), "its name")
             raise InputError(
-                f"{where} is missing; the file has {_listing([*footer.columns, *footer.folders])}. "
-                f'If it goes by another name, say so in the settings: [{section}] {ours} = "its name"'
+                f"{where} is missing; the file has {_listing(there)}. "
+                + (f"Did you mean {better!r}? " if near else "")
+                + f'If it goes by another name, say so in the settings: [{section}] {ours} = "{better}"'
             )
         kind = footer.kind(theirs)
         if kind is None or (kind not in readable and kind != "null"):

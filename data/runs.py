@@ -231,3 +231,9 @@ def _thin_out(store: Store, area: str, keep: int, spared: str | None) -> list[st
 def now() -> str:
     """The time in UTC, to the microsecond, as ISO 8601."""
     return datetime.now(UTC).isoformat()
+
+
+def crop_units(store: Store, run: str, as_of: str) -> dict[str, str | None]:
+    """The unit of each crop that a run has modelled; empty where its model file is gone."""
+    model = read_json(store, f"{folder(run)}/model/{as_of}/model.json") or {}
+    return dict(zip(model.get("crops", ()), model.get("crop_units", ()), strict=False))

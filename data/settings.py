@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import tomllib
 from datetime import date
@@ -23,6 +22,9 @@ from pydantic import (
 )
 
 from data.errors import SettingsError
+from data.settings_changes import parse_change as parse_change
+from data.settings_changes import put
+from data.settings_faults import explain
 from data.storage import LOCATIONS as LOCATIONS
 from data.storage import locate as locate
 
@@ -252,19 +254,33 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
     locations among them are seen from the current folder. Raises SettingsError.
     """
     file = Path(path)
+    if file.is_dir():
+        inside = file / "settings.toml"
+        hint = f"; name the file in it: {inside}" if inside.is_file() else ""
+        raise SettingsError(f"{path}: is a folder, not a settings file{hint}")
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        # Windows writes a byte order mark
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise SettingsError(f"{path}: no such settings file; README.md shows the smallest one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: can't be read as a settings file: {error}") from error
+        raise SettingsError(
+            f"{path}: no such settings file; `cropyield init WEATHER YIELDS` writes one for your data, and "
+            "README.md shows the smallest"
+        ) from error
+    except UnicodeDecodeError as error:
+        kind = "a Parquet file" if file.read_bytes()[:4] == b"PAR1" else "not text in UTF-8"
+        raise SettingsError(f"{path}: can't be read as a settings file: it is {kind}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read as a settings file: {error.strerror or error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+        raise SettingsError(
+            f"{path}: not valid TOML: {error}"
+            + ("; write paths with / or in single quotes" if "\\" in str(error) else "; text needs quotes")
+        ) from error
     for key in LOCATIONS:
         if isinstance(raw.get(key), str):
             raw[key] = locate(raw[key], file.parent)
     for key, value in (changes or {}).items():
-        _put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
+        put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
     return parse_settings(raw, str(path))
 
 
@@ -278,19 +294,8 @@ def parse_settings(raw: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        faults = [_explain(dict(fault)) for fault in error.errors(include_url=False)]
+        faults = explain(error, Settings)
         raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from error
-
-
-def parse_change(text: str) -> tuple[str, Any]:
-    """`a.b=value` as key and value; the value is TOML, or a plain string where TOML can't read it."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise SettingsError(f"--set {text}: write it as key=value, as in --set training.epochs=50")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
 
 
 def dump_settings(settings: Settings, without: dict[str, Any] | None = None) -> str:
@@ -304,57 +309,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_none(inner) for inner in value]
     return value
-
-
-def _put(raw: dict[str, Any], dotted: str, value: Any) -> None:
-    *sections, last = dotted.split(".")
-    table: Any = raw
-    for depth, section in enumerate(sections):
-        table = (
-            table.setdefault(section, {})
-            if isinstance(table, dict)
-            else table[_index(table, section, dotted)]
-        )
-        if not isinstance(table, (dict, list)):
-            raise SettingsError(f"--set {dotted}: {'.'.join(sections[: depth + 1])} is no section")
-    if isinstance(table, list):
-        table[_index(table, last, dotted)] = value
-    else:
-        table[last] = value
-
-
-def _index(table: list[Any], text: str, dotted: str) -> int:
-    if not text.isdigit() or int(text) >= len(table):
-        raise SettingsError(f"--set {dotted}: {text!r} should be a position from 0 to {len(table) - 1}")
-    return int(text)
-
-
-def _explain(fault: dict[str, Any]) -> str:
-    where = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
-    key = ".".join(str(part) for part in where)
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(where[-1]), _known_keys(where[:-1]), n=1, cutoff=0.0)
-        return f"unknown key {key!r}; did you mean {near[0]!r}?" if near else f"unknown key {key!r}"
-    if fault["type"] == "missing":
-        return f"{key!r} is missing and has no default"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    shown = "" if isinstance(fault["input"], dict) or not key else f" (found {fault['input']!r})"
-    return f"{key}: {message}{shown}" if key else message
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "season": Season,
-    "features": Feature,
-    "split": Split,
-    "training": Training,
-    "gate": Gate,
-    "measures": Measure,
-}
-
-
-def _known_keys(where: list[Any]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in where:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _SECTIONS.get(part, model)
-    return list(model.model_fields)

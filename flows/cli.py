@@ -11,16 +11,24 @@ from datetime import date, datetime
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 from data.errors import CropyieldError, SettingsError
 
 app = App(
     name="cropyield",
-    help="Learn crop yields from regional weather and publish forecasts.",
+    help="""Learn crop yields from regional weather and publish forecasts.
+
+Begin with your own two Parquet inputs: `cropyield init WEATHER YIELDS` writes settings.toml, and
+`cropyield train settings.toml` does the rest. `cropyield COMMAND --help` tells more.""",
     version=lambda: metadata.version("cropyield"),
-    help_epilogue="Exit codes: 0 done, 1 unexpected, 2 bad settings, 3 bad input, 4 gate refused, 5 storage.",
+    help_epilogue="Exit codes: 0 done, or nothing new to do; 1 unexpected; 2 bad settings or usage; 3 an "
+    "input is missing or breaks its contract; 4 the gate refused the run; 5 storage failed.",
 )
+
+
+_Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+_Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 
 
 @Parameter(name="*")
@@ -28,9 +36,9 @@ app = App(
 class Output:
     """How results are shown."""
 
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: _Flag = False
     """Print one JSON object on standard output and nothing else there."""
-    debug: Annotated[bool, Parameter(negative="")] = False
+    debug: _Flag = False
     """Show tracebacks, and Prefect's own log."""
 
 
@@ -45,8 +53,8 @@ class Changes:
     """Weather, instead of the settings file's."""
     yields: str | None = None
     """Yields, instead of the settings file's."""
-    set: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """A setting as key=value, for example training.epochs=50; repeatable."""
+    set: _Many = ()
+    """A setting as key=value, for example training.epochs=50 or 'crops=["corn"]'; repeatable."""
 
     def as_dict(self) -> dict[str, Any]:
         """Dotted keys and values."""
@@ -60,16 +68,25 @@ _PLAIN = Output()
 _UNCHANGED = Changes()
 
 
-@app.command
+@app.command(sort_key=20)
 def train(
     settings: str,
     *,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    force: _Flag = False,
     accept: str | None = None,
     changes: Changes = _UNCHANGED,
     output: Output = _PLAIN,
 ) -> None:
     """Train, evaluate and publish.
+
+    A run that is finished already is found and not computed again; one that was stopped half way goes on
+    from its last finished step. A run whose gate fails is kept, but doesn't become the current one.
+
+    Examples:
+
+    - `cropyield train settings.toml`
+    - `cropyield train settings.toml --set split.test_seasons=3 --store trial`
+    - `cropyield train settings.toml --store s3://bucket/barley --json`
 
     Parameters
     ----------
@@ -88,7 +105,7 @@ def train(
     _print(output, result, lambda: show.trained(result))
 
 
-@app.command
+@app.command(sort_key=25)
 def forecast(
     settings: str,
     *,
@@ -114,17 +131,21 @@ def forecast(
     _print(output, result, lambda: show.forecast(result))
 
 
-@app.command
+@app.command(sort_key=30)
 def backtest(
     settings: str,
     *,
     seasons: int = 10,
-    as_of: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    leave_one_out: Annotated[bool, Parameter(negative="")] = False,
+    as_of: _Many = (),
+    leave_one_out: _Flag = False,
     changes: Changes = _UNCHANGED,
     output: Output = _PLAIN,
 ) -> None:
     """Predict each of the last seasons without it: skill by cut-off day, under backtests/ in the store.
+
+    Example:
+
+    - `cropyield backtest settings.toml --seasons 10 --as-of 07-31`
 
     Parameters
     ----------
@@ -145,7 +166,7 @@ def backtest(
     _print(output, result, lambda: show.backtest(result))
 
 
-@app.command
+@app.command(sort_key=35)
 def serve(
     settings: str,
     *,
@@ -179,7 +200,7 @@ def serve(
     serving.serve(chosen, name, clock, output.json, output.debug)
 
 
-@app.command
+@app.command(sort_key=40)
 def runs(store: str, *, output: Output = _PLAIN) -> None:
     """List the finished runs of a store, oldest first.
 
@@ -194,9 +215,14 @@ def runs(store: str, *, output: Output = _PLAIN) -> None:
     _print(output, result, lambda: show.runs(result))
 
 
-@app.command(name="show")
+@app.command(name="show", sort_key=50)
 def show_run(store: str, run: str = "current", *, output: Output = _PLAIN) -> None:
-    """Show what a run used, found and published.
+    """Show what a run used, found and published: scores, ledger of all rows, gate, inputs.
+
+    Examples:
+
+    - `cropyield show store`
+    - `cropyield show store 3f2a`
 
     Parameters
     ----------
@@ -211,7 +237,7 @@ def show_run(store: str, run: str = "current", *, output: Output = _PLAIN) -> No
     _print(output, result, lambda: show.run(result))
 
 
-@app.command
+@app.command(sort_key=60)
 def verify(store: str, run: str = "current", *, output: Output = _PLAIN) -> None:
     """Read every file of a run again and compare its digest with the manifest's; exit code 5 on damage.
 
@@ -229,9 +255,13 @@ def verify(store: str, run: str = "current", *, output: Output = _PLAIN) -> None
     history.raise_if_damaged(result)
 
 
-@app.command
+@app.command(sort_key=70)
 def rollback(store: str, run: str, *, output: Output = _PLAIN) -> None:
     """Make an earlier run current again, after verifying all its files.
+
+    Example:
+
+    - `cropyield rollback store 3f2a` (`cropyield runs store` lists them)
 
     Parameters
     ----------
@@ -246,9 +276,13 @@ def rollback(store: str, run: str, *, output: Output = _PLAIN) -> None:
     _print(output, result, lambda: show.rolled_back(result))
 
 
-@app.command
+@app.command(sort_key=80)
 def prune(store: str, *, keep: int, output: Output = _PLAIN) -> None:
     """Remove old runs, and what killed runs left behind; the current run stays whatever its age.
+
+    Example:
+
+    - `cropyield prune store --keep 10`
 
     Parameters
     ----------
@@ -263,7 +297,7 @@ def prune(store: str, *, keep: int, output: Output = _PLAIN) -> None:
     _print(output, result, lambda: show.pruned(result))
 
 
-@app.command
+@app.command(sort_key=85)
 def export(
     store: str, run: str = "current", *, onnx: str, as_of: str | None = None, output: Output = _PLAIN
 ) -> None:
@@ -286,7 +320,7 @@ def export(
     _print(output, result, lambda: show.exported(result))
 
 
-@app.command
+@app.command(sort_key=87)
 def alerts(
     *,
     webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
@@ -313,7 +347,43 @@ def alerts(
     _print(output, result, lambda: show.alerts(result))
 
 
-@app.command
+@app.command(sort_key=10)
+def init(
+    weather: str,
+    yields: str,
+    *,
+    settings: str = "settings.toml",
+    force: _Flag = False,
+    output: Output = _PLAIN,
+) -> None:
+    """Look at your files and write a commented settings file for them.
+
+    Columns, resolution, crops, units, season, features and valid ranges are told from the data, and
+    tried; what could not be told is said here and at the end of the file. An existing file stays as it is.
+
+    Examples:
+
+    - `cropyield init weather/ yields.parquet`, then `cropyield train settings.toml`
+    - `cropyield init s3://bucket/weather s3://bucket/yields --settings maize.toml`
+
+    Parameters
+    ----------
+    weather
+        Folder or file of weather Parquet: a path, s3:// or gs://.
+    yields
+        Folder or file of yield Parquet.
+    settings
+        File to write.
+    force
+        Write it even where it is there already.
+    """
+    from flows import proposing
+
+    result = proposing.init(weather, yields, settings, force)
+    _print(output, result, lambda: proposing.tell(result))
+
+
+@app.command(sort_key=90)
 def synth(
     out: str,
     *,
@@ -324,6 +394,10 @@ def synth(
     output: Output = _PLAIN,
 ) -> None:
     """Write a simulated world: weather, yields, the settings to train on them, and the truth behind them.
+
+    Example:
+
+    - `cropyield synth world --regions 100 --resolution daily`
 
     Parameters
     ----------
@@ -373,7 +447,7 @@ def run(arguments: list[str]) -> int:
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _complain(SettingsError(f"{error}; see cropyield --help"), debug)
+        return _complain(SettingsError(_usage(error)), debug)
     except CropyieldError as error:
         return _complain(error, debug)
     except KeyboardInterrupt:
@@ -384,6 +458,30 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         return _complain(error, debug)
     return 0
+
+
+_MEANING = {
+    "SETTINGS": "the settings file; `cropyield init WEATHER YIELDS` writes one",
+    "STORE": "the folder or URI that the settings call store",
+    "RUN": "a run's id, or its beginning; `cropyield runs STORE` lists them",
+    "WEATHER": "folder or file of weather Parquet",
+    "YIELDS": "folder or file of yield Parquet, after the weather",
+}
+
+
+def _usage(error: CycloptsError) -> str:
+    """What is wrong with a command line, and where its words are explained."""
+    command = " ".join(["cropyield", *(error.command_chain or ())])
+    said = str(error).split(" Available commands:")[0].rstrip(".")
+    if isinstance(error, MissingArgumentError) and error.argument:
+        name = error.argument.names[0]
+        said = f"{name} needs a value"
+        if error.argument.index is not None:
+            name = name.lstrip("-").upper()
+            said = f"{name} is missing" + (f" ({_MEANING[name]})" if name in _MEANING else "")
+    elif isinstance(error, UnusedCliTokensError):
+        said = f"too many arguments: {' '.join(error.unused_tokens or ())}"
+    return f"{said}; see {command} --help"
 
 
 def _complain(error: Exception, debug: bool) -> int:

@@ -15,6 +15,7 @@ from data.runs import (
     FORECASTS,
     MANIFEST,
     RUNS,
+    crop_units,
     damaged,
     find_run,
     finished_runs,
@@ -57,6 +58,8 @@ def show(location: str, run: str) -> dict[str, Any]:
         "manifest": manifest,
         "metrics": read_json(store, f"{place}/metrics.json"),
         "ledger": read_json(store, f"{place}/ledger.json"),
+        "units": crop_units(store, manifest["run_id"], manifest["settings"]["season"]["end"]),
+        "left_out": [crop for crop in manifest["settings"]["crops"] if crop not in manifest["crops"]],
         "place": store.place(place),
         "current": (read_current(store) or {}).get("run_id") == manifest["run_id"],
     }

@@ -26,7 +26,8 @@ def trained(result: dict[str, Any]) -> None:
     console = _console()
     console.print(Text(result["message"]))
     if result["metrics"]:
-        console.print(_scores(result["metrics"], headline_only=True))
+        console.print(_scores(result["metrics"], result["units"], headline_only=True))
+        _remarks(console, result)
         for day, found in result["metrics"]["as_of"].items():
             told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
@@ -98,7 +99,8 @@ def run(result: dict[str, Any]) -> None:
     console, manifest = _console(), result["manifest"]
     current = ", the current one" if result["current"] else ""
     console.print(Text(f"run {manifest['run_id']}, finished {manifest['finished_at'][:19]}{current}"))
-    console.print(_scores(result["metrics"]))
+    console.print(_scores(result["metrics"], result["units"]))
+    _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
         console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"))
@@ -163,18 +165,40 @@ def alerts(result: dict[str, Any]) -> None:
         console.print(Text(f"warning: {warning}"))
 
 
-def _scores(metrics: dict[str, Any], headline_only: bool = False) -> Table:
+def _remarks(console: Console, result: dict[str, Any]) -> None:
+    if result["left_out"]:
+        names = ", ".join(result["left_out"])
+        console.print(
+            Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
+        )
+    if len(set(result["units"].values())) > 1:
+        console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))
+
+
+def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only: bool = False) -> Table:
     table = _table(
-        "as of", "split", "crop", "rows", "MSE", "RMSE", "R²", "best naive baseline", "its MSE", "skill"
+        "as of",
+        "split",
+        "crop",
+        "unit",
+        "rows",
+        "MSE",
+        "RMSE",
+        "R²",
+        "best naive baseline",
+        "its MSE",
+        "skill",
     )
     for as_of, found in metrics["as_of"].items():
         splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
         for split, scores in list(splits.items())[: 1 if headline_only else None]:
-            for crop, score in [*scores["crops"].items(), *([("pooled", scores["pooled"])])]:
+            pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
+            for crop, score in [*scores["crops"].items(), *pooled]:
                 naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
                 best = min(naive, key=lambda name: naive[name]) if naive else None
                 table.add_row(
-                    as_of, split, Text(crop), f"{score['rows']:,}", _number(score["mse"]),
+                    as_of, split, Text(crop), Text(units.get(crop, next(iter(units.values()), None)) or "–"),
+                    f"{score['rows']:,}", _number(score["mse"]),
                     _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
                     _number(naive.get(best or "")), _number(score["skill"]),
                 )  # fmt: skip

@@ -26,11 +26,12 @@ HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
     """Run `train_yields` with the embedded server where no other is named; the flow's summary.
 
-    A run that is finished and current is answered before Prefect or torch are imported. Where the
-    current run can't be this one, nobody waits to learn that: inputs are digested while server and
-    imports start.
+    Inputs that break their contract on the face of it are refused before anything is started. A run
+    that is finished and current is answered before Prefect or torch are imported; where the current
+    run can't be this one, inputs are digested while server and imports start.
     """
     from tasks.job import could_be_current, open_job
+    from tasks.precheck import check_inputs
 
     prepare_environment(debug)
     if not force and accept is None and could_be_current(settings):
@@ -38,6 +39,7 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
 
         if known := unchanged(open_job(settings)):
             return known
+    check_inputs(settings)
     with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
         EMBEDDED.start()
         from flows.training import train_yields
@@ -56,7 +58,11 @@ def backtest(
     """
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
-    cutoffs(settings.model_copy(update={"as_of": (*settings.as_of, *as_of)}))
+    asked = settings.model_copy(update={"as_of": (*settings.as_of, *as_of)})
+    cutoffs(asked)
+    from tasks.precheck import check_inputs
+
+    check_inputs(asked)
     prepare_environment(debug)
     with progress_bar(not as_json):
         EMBEDDED.start()
@@ -74,10 +80,12 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     """
     from tasks.forecast_job import open_forecast
     from tasks.forecast_publish import unchanged
+    from tasks.precheck import check_inputs
 
     prepare_environment(debug)
     if known := unchanged(open_forecast(settings, as_of)):
         return known
+    check_inputs(settings)
     with progress_bar(not as_json):
         EMBEDDED.start()
         from flows.forecasting import forecast_yields

@@ -214,12 +214,21 @@ def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coeff
 def _nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: Flags) -> InputError:
     sums = weather.sums
     regions = sorted({yields.regions[at] for at in np.unique(yields.region_X).tolist()})
+    from data.region_pairs import almost_alike  # with pandas, which only this message needs
+
+    near = almost_alike(frozenset(sums.names) - {*regions}, frozenset(regions) - {*sums.names})
+    pairs = ", ".join(f"{w!r} and {y!r}" for w, y in near[:3])
+    alike = (
+        f", and {len(near)} differ in case, blanks, punctuation or leading zeros only ({pairs})"
+        if near
+        else ""
+    )
     return InputError(
         f"nothing left to train on: none of {len(yields)} sound yields in {shown(settings.yields)} "
         f"(regions such as {_some(regions)}; seasons {_span(yields.year_X)}) has sound weather in "
         f"{shown(settings.weather)} (regions such as {_some(sums.names)}; seasons {_span(sums.year_C)}; "
         f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
-        f"{_window(settings)}"
+        f"{alike}{_window(settings)}"
     )
 
 

@@ -68,6 +68,7 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
         return
     from data.inputs import shown
     from tasks import rejected
+    from tasks.suspicions import suspicions
 
     by_reason = sorted(rejected.counts(rejects).items(), key=lambda item: -item[1])
     lines = [f"  {reason}: {n}, for example {_example(rejects, reason)}" for reason, n in by_reason[:3]]
@@ -75,7 +76,7 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
     raise InputError(
         f"{shown(uri)}: {count} of {others} {name} rows in scope are rejected, "
         f"more than max_rejected = {settings.max_rejected:g} allows:\n"
-        + "\n".join(lines)
+        + "\n".join([*lines, *suspicions(settings, name, rejects)])
         + "\nMend the input or the settings (valid ranges, columns), or raise max_rejected."
     )
 

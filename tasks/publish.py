@@ -23,6 +23,7 @@ from data.runs import (
     NEWEST_FORECAST,
     PREDICTIONS,
     WORK,
+    crop_units,
     folder,
     follow,
     now,
@@ -220,6 +221,8 @@ def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
         "message": message,
         "gate": described(gate),
         "metrics": read_json(store, f"{place}/metrics.json"),
+        "units": (units := crop_units(store, job.run_id, job.settings.season.end)),
+        "left_out": [crop for crop in job.settings.crops if crop not in units],
         "places": {
             "predictions": store.place(PREDICTIONS),
             "model": store.place(f"{place}/model"),
