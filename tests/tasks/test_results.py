@@ -1,4 +1,4 @@
-"""Intervals kept with a published model: of its own rows, absent with their reason, used as they were kept."""
+"""Intervals kept with a published model: of its own rows, absent with their reason, used as kept."""
 
 from __future__ import annotations
 
