@@ -136,12 +136,13 @@ def export(location: str, run: str, onnx: str, as_of: str | None = None) -> dict
     day = as_of or manifest["settings"]["season"]["end"]
     model = load_model(store, manifest["run_id"], day)
     content = onnx_model(model)
-    file = Path(locate(onnx, Path()))
-    open_store(str(file.parent)).put(file.name, content)
+    folder, _, name = locate(onnx, Path()).rpartition("/")
+    target = open_store(folder or "/")
+    target.put(name, content)
     return {
         "run_id": manifest["run_id"],
         "as_of": day,
-        "file": str(file),
+        "file": target.place(name),
         "size": len(content),
         "features": list(model.features),
         "crops": list(model.crops),

@@ -131,13 +131,11 @@ def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out:
     unseen = len(pc.unique(strangers[REGION.name]))
     notes = []
     if unseen:
-        notes.append(f"{unseen:,} regions the model has never seen are predicted from the pooled baseline")
+        notes.append(f"regions new to the model, predicted from the pooled baseline: {unseen:,}")
     if short:
-        notes.append(
-            f"{short:,} region-seasons without a yield have too little weather (see rejected.parquet)"
-        )
+        notes.append(f"region-seasons with too little weather, listed in rejected.parquet: {short:,}")
     if left_out:
-        notes.append(f"the model has no {', '.join(left_out)}; it is not forecast")
+        notes.append(f"crops that the model lacks: {', '.join(left_out)}")
     return [*notes, *absent]
 
 
