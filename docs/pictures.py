@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from flows.server import interruptible
-from flows.ui import FOLDER, Ui, ended, running_ui, start_training
+from flows.ui import FOLDER, TRAINING, Ui, ended, running_ui, start
 from tests.tasks.browsing import open_browser
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ COLOURS = 128
 def main() -> None:
     """Run the sample under the Prefect UI and take both pictures."""
     with interruptible(), running_ui(FOLDER) as ui:
-        run = start_training(ui.server, force=True)
+        run = start(ui.server, TRAINING, force=True)
         state = _wait(lambda: ended(ui.server, run))
         if state["type"] != "COMPLETED":
             sys.exit(f"the sample's run ended as {state['name']}: {state['message']}")

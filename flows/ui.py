@@ -20,11 +20,11 @@ TRAINING = "train-yields/train-weekly"
 _ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-def start_training(server: Server, **parameters: Any) -> str:
-    """Have the training deployment run now; the flow run's id."""
-    deployment = server.get(f"deployments/name/{TRAINING}")
-    path = f"deployments/{deployment['id']}/create_flow_run"
-    return str(server.post(path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"])
+def start(server: Server, deployment: str, **parameters: Any) -> str:
+    """Have a deployment run now, named as flow/deployment; the flow run's id."""
+    found = server.get(f"deployments/name/{deployment}")
+    content = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+    return str(server.post(f"deployments/{found['id']}/create_flow_run", content)["id"])
 
 
 def ended(server: Server, run: str) -> dict[str, Any] | None:
@@ -51,8 +51,8 @@ def running_ui(folder: Path) -> Iterator[Ui]:
         prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
         if server.get(f"work_pools/{POOL}") is None:
             server.post("work_pools/", {"name": POOL, "type": "process"})
-        start = [*prefect, "worker", "start", "--type", "process", "--pool", POOL]
-        worker = Child("the worker", start, server.environment, folder / "worker.log")
+        work = [*prefect, "worker", "start", "--type", "process", "--pool", POOL]
+        worker = Child("the worker", work, server.environment, folder / "worker.log")
         try:
             deploy = subprocess.run(
                 [*prefect, "deploy", "--all"], env=server.environment, capture_output=True, text=True,
@@ -74,7 +74,7 @@ def main() -> int:
         with interruptible():
             print("starting Prefect's server, its worker and the deployments", flush=True)
             with running_ui(FOLDER) as ui:
-                run = start_training(ui.server)
+                run = start(ui.server, TRAINING)
                 print(f"UI            {ui.server.url}/v2", flush=True)
                 print(f"training run  {ui.server.url}/v2/runs/flow-run/{run}", flush=True)
                 print("Ctrl-C stops it all", flush=True)

@@ -20,7 +20,7 @@ import pytest
 
 from flows.cli import run
 from flows.server import Server
-from flows.ui import ended
+from flows.ui import ended, start
 from tests.flows.postgres import missing, postgres
 from tests.flows.waiting import wait_for
 
@@ -93,9 +93,7 @@ def test_training_and_forecast_are_scheduled(served: Served) -> None:
 
 
 def test_it_trains_and_ends_without_a_trace(served: Served) -> None:
-    deployment = served.server.get("deployments/name/train-yields/served")["id"]
-    path = f"deployments/{deployment}/create_flow_run"
-    run_id = served.server.post(path, {"state": {"type": "SCHEDULED"}})["id"]
+    run_id = start(served.server, "train-yields/served")
     state = wait_for(lambda: ended(served.server, run_id), 240)
     assert state["type"] == "COMPLETED", state
     assert (served.folder / "store/current.json").is_file()

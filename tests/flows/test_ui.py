@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from flows.server import Server
-from flows.ui import ended, start_training
+from flows.ui import TRAINING, ended, start
 from tests.flows.waiting import wait_for
 from tests.tasks.browsing import open_browser
 
@@ -183,10 +183,10 @@ def test_its_log_tells_the_story_in_about_25_lines(trained: Started) -> None:
 
 def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: Started) -> None:
     server = trained.server
-    first = start_training(server)
+    first = start(server, TRAINING)
     # the second comes while the first holds the deployment's only place
     wait_for(lambda: server.get(f"flow_runs/{first}")["state"]["type"] in ("PENDING", "RUNNING"), 60)
-    second = start_training(server)
+    second = start(server, TRAINING)
     refused = wait_for(lambda: ended(server, second), 120)
     assert refused["type"] == "CANCELLED"
     assert "concurrency limit" in refused["message"].lower()
@@ -197,6 +197,21 @@ def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: S
     assert gate["key"] == "gate"
     assert "nothing new" in gate["data"]
     assert "this is the current model" in gate["data"]
+
+
+def test_forecast_and_backtest_run_as_deployed(trained: Started) -> None:
+    server = trained.server
+    deployed = {"forecast-yields/forecast-daily": {}, "backtest-yields/backtest-yearly": {"seasons": 2}}
+    runs = {name: start(server, name, **parameters) for name, parameters in deployed.items()}
+    for name, run in runs.items():
+        state = wait_for(partial(ended, server, run), 240)
+        assert state["type"] == "COMPLETED", (name, state)
+    forecast, backtest = (trained.artifacts(run) for run in runs.values())
+    assert "forecast" in forecast
+    assert "backtest" in backtest
+    query = {"task_runs": {"flow_run_id": {"any_": [runs["backtest-yields/backtest-yearly"]]}}}
+    names = {task["name"] for task in server.post("task_runs/filter", query)}
+    assert {"hindcast 2022 as of 09-30", "hindcast 2023 as of 09-30"} <= names
 
 
 def text_of(browser: Any, url: str, *parts: str) -> str:
@@ -253,7 +268,7 @@ def test_the_run_form_explains_the_settings(browser: Any, trained: Started) -> N
 
 def test_ctrl_c_leaves_no_process_behind(trained: Started) -> None:
     """With a run in progress, which ends as cancelled."""
-    run = start_training(trained.server)
+    run = start(trained.server, TRAINING)
     wait_for(lambda: trained.server.get(f"flow_runs/{run}")["state"]["type"] == "RUNNING", 120)
     children = psutil.Process(trained.process.pid).children(recursive=True)
     assert len(children) >= 3
