@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from data.contracts import SCHEMA_VERSION
 from data.runs import read_json, to_json
 from data.storage import Store
+from data.vocabulary import SCHEMA_VERSION
 
 ENDS = "ends"
 

@@ -51,7 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def started() -> None:
         raise AssertionError("a server was started")
 
-    monkeypatch.setattr(start, "embedded_server", lambda _debug: started)
+    monkeypatch.setattr(start.EMBEDDED, "start", started)
     return tmp_path
 
 
