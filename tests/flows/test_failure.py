@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ for name, pool in (("weekly", "workers"), ("spare", "workers"), ("unattended", "
     )
 """
 # prefect beats every 30 s at the most often; the product waits for three beats
-SILENCE_S, START_S, WAIT_S = 36, 60, 10
+SILENCE_S, START_S, WAIT_S = 45, 75, 10
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield found
 
 
-def deployment(server: Server, name: str) -> str:
-    return str(server.ask("GET", f"deployments/name/train-yields/{name}")["id"])
+@pytest.fixture(scope="module")
+def alerted(server: Server) -> Iterator[list[Any]]:
+    """What the webhook has received; the server waits for less long than the product has it."""
+    with receiver() as (address, arrived), temporary_settings({PREFECT_API_URL: server.url}):
+        alerts.install(f"{address}/{TOKEN}", SILENCE_S, START_S, WAIT_S)
+        yield arrived
+
+
+@pytest.fixture(scope="module")
+def worker(server: Server) -> Iterator[subprocess.Popen[bytes]]:
+    with started_worker(server) as found:
+        yield found
+
+
+@contextmanager
+def started_worker(server: Server) -> Iterator[subprocess.Popen[bytes]]:
+    process = server.start("worker", "prefect", "worker", "start", "--pool", "workers", "--type", "process")
+    try:
+        yield process
+    finally:
+        kill(process.pid)
+        process.wait()
 
 
 def trigger(server: Server, name: str, **training: Any) -> str:
@@ -84,111 +105,127 @@ def state(server: Server, flow_run: str) -> str:
     return str(server.ask("GET", f"flow_runs/{flow_run}")["state"]["name"])
 
 
-def training(server: Server, flow_run: str) -> list[int]:
-    """The run's processes as soon as its task `train` runs, nothing before."""
-    tasks = server.ask("POST", "task_runs/filter", task_runs={"flow_run_id": {"any_": [flow_run]}})
-    running = any(t["name"].startswith("train-") and t["state_type"] == "RUNNING" for t in tasks)
-    return processes_of(flow_run) if running else []
+def propose(server: Server, flow_run: str, name: str) -> str:
+    """What the server makes of a state that somebody proposes."""
+    wanted = {"type": name.upper(), "name": name}
+    return str(server.ask("POST", f"flow_runs/{flow_run}/set_state", state=wanted)["status"])
 
 
-def ends(server: Server) -> dict[str, Any]:
-    found = [json.loads(path.read_text()) for path in (server.folder / "store/ends").glob("*.json")]
-    return {end["flow_run_id"]: end for end in found}
+@contextmanager
+def long_training(server: Server, name: str) -> Iterator[tuple[str, list[int]]]:
+    """A run whose task `train` runs, and its processes; all that are left of it are killed, hooks, too."""
 
+    def processes() -> list[int]:
+        tasks = server.ask("POST", "task_runs/filter", task_runs={"flow_run_id": {"any_": [flow_run]}})
+        training = any(t["name"].startswith("train-") and t["state_type"] == "RUNNING" for t in tasks)
+        return processes_of(flow_run) if training else []
 
-def test_killed_runs_are_recorded_told_of_and_free_the_queue(
-    server: Server, capsys: pytest.CaptureFixture[str]
-) -> None:
-    worker = server.start("worker", "prefect", "worker", "start", "--pool", "workers", "--type", "process")
-    started = [worker]
-    killed: list[int] = []
+    flow_run = trigger(server, name, epochs=10**7)
     try:
-        with receiver() as (address, arrived), temporary_settings({PREFECT_API_URL: server.url}):
-            webhook = f"{address}/{TOKEN}"
-            # the command installs the product's own waits; for the test they are made shorter
-            assert run(["alerts", "--webhook", webhook, "--json"]) == 0
-            said = capsys.readouterr()
-            assert TOKEN not in said.out + said.err
-            made = json.loads(said.out)
-            assert [made["silence_s"], made["start_s"], made["wait_s"]] == [90, 150, 900]
-            (warning,) = made["warnings"]
-            assert "train-yields/unattended" in warning
-            assert alerts.install(webhook, SILENCE_S, START_S, WAIT_S)["automations"] == made["automations"]
-            assert len(server.ask("POST", "automations/filter")) == 4
-            late = trigger(server, "unattended")
-            unstarted = trigger(server, "unattended")
-            pending = {"type": "PENDING", "name": "Pending"}
-            server.ask("POST", f"flow_runs/{unstarted}/set_state", state=pending)
-
-            def told(flow_run: str) -> Any:
-                return next((alert for alert in arrived if alert["flow_run_id"] == flow_run), None)
-
-            # the flow's process alone: its worker sees it
-            first = trigger(server, "weekly", epochs=10**7)
-            killed += wait_for(lambda: training(server, first), 180, "the first run trains")
-            kill(killed[-1])
-            wait_for(lambda: state(server, first) == "Crashed", 60, "the worker marks the run as crashed")
-            alert = wait_for(lambda: told(first), 60, "the alert arrives")
-            assert (alert["flow"], alert["deployment"], alert["state"]) == (
-                "train-yields",
-                "weekly",
-                "Crashed",
-            )
-            assert "status code: -9" in alert["message"]
-            assert alert["url"].endswith(f"/runs/flow-run/{first}")
-            assert (alert["path"], alert["type"]) == (f"/{TOKEN}", "application/json")
-            end = wait_for(lambda: ends(server).get(first), 60, "the hook records the end")
-            assert end["started_at"]
-            assert end["flow_run"] == alert["flow_run"]
-            assert (end["flow"], end["state"], end["message"]) == (
-                "train-yields",
-                "Crashed",
-                alert["message"],
-            )
-
-            # flow and worker together, another run waiting for its turn
-            second = trigger(server, "weekly", epochs=10**7)
-            killed += wait_for(lambda: training(server, second), 180, "the second run trains")
-            third = trigger(server, "weekly", epochs=1)
-            wait_for(lambda: state(server, third) == "AwaitingConcurrencySlot", 60, "the third run queues")
-            kill(worker.pid)
-            for process_id in processes_of(second):
-                kill(process_id)
-            started.append(server.start("other-worker", "prefect", "worker", "start", "--pool", "workers"))
-
-            # meanwhile: a run that somebody cancels, and those that no worker takes or starts
-            cancelled = trigger(server, "spare", epochs=10**7)
-            killed += wait_for(lambda: training(server, cancelled), 180, "the run to be cancelled trains")
-            cancelling = {"type": "CANCELLING", "name": "Cancelling"}
-            server.ask("POST", f"flow_runs/{cancelled}/set_state", state=cancelling)
-            end = wait_for(lambda: ends(server).get(cancelled), 60, "the hook records the end")
-            assert end["state"] == "Cancelled"
-            wait_for(lambda: state(server, cancelled) == "Cancelled", 60, "the run is cancelled")
-            assert told(cancelled) is None
-            assert (
-                "No worker has taken it"
-                in wait_for(lambda: told(late), 120, "the late run's alert")["message"]
-            )
-            wait_for(
-                lambda: state(server, unstarted) == "Crashed", START_S + 60, "the unstarted run is buried"
-            )
-            assert (
-                "Not started" in wait_for(lambda: told(unstarted), 60, "the unstarted run's alert")["message"]
-            )
-
-            wait_for(lambda: state(server, second) == "Crashed", SILENCE_S + 60, "the silent run is buried")
-            assert "No sign of life" in wait_for(lambda: told(second), 60, "the second alert")["message"]
-            wait_for(lambda: state(server, third) == "Completed", 180, "the third run goes through")
-            assert told(third) is None
-
-            assert run(["alerts", "--remove", "--json"]) == 0
-            assert len(json.loads(capsys.readouterr().out)["removed"]) == 5
-            assert server.ask("POST", "automations/filter") == []
-            assert run(["runs", str(server.folder / "store")]) == 0
-            assert "status code: -9" in capsys.readouterr().out
+        yield flow_run, wait_for(processes, 180, f"{name} trains")
     finally:
-        for process in started:
-            kill(process.pid)
-            process.wait()
-        for process_id in killed:
-            kill(process_id)
+        for process in processes_of(flow_run):
+            kill(process)
+
+
+def becomes(server: Server, flow_run: str, name: str, seconds: float = 60) -> None:
+    wait_for(lambda: state(server, flow_run) == name, seconds, f"the run becomes {name}")
+
+
+def alert_of(alerted: list[Any], flow_run: str) -> Any:
+    """The alert that arrives about a run."""
+
+    def found() -> Any:
+        return next((alert for alert in alerted if alert["flow_run_id"] == flow_run), None)
+
+    return wait_for(found, 120, "an alert about the run")
+
+
+def end_of(server: Server, flow_run: str) -> Any:
+    """The record that the run's hook writes into the store."""
+
+    def found() -> Any:
+        paths = (server.folder / "store/ends").glob(f"*{flow_run}.json")
+        return next((json.loads(path.read_text()) for path in paths), None)
+
+    return wait_for(found, 60, "a record of the end")
+
+
+@pytest.fixture(scope="module")
+def abandoned(server: Server, alerted: list[Any]) -> tuple[str, str]:
+    """A run that no worker takes, and one that a worker took and never started; early, for they take time."""
+    assert alerted == []
+    untaken, unstarted = trigger(server, "unattended"), trigger(server, "unattended")
+    assert propose(server, unstarted, "Pending") == "ACCEPT"
+    return untaken, unstarted
+
+
+@pytest.mark.usefixtures("worker", "abandoned")
+def test_a_killed_flow_is_crashed_recorded_and_told(
+    server: Server, alerted: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with long_training(server, "weekly") as (flow_run, processes):
+        kill(processes[-1])
+        becomes(server, flow_run, "Crashed")
+        alert, end = alert_of(alerted, flow_run), end_of(server, flow_run)
+    assert [alert[key] for key in ("flow", "deployment", "state")] == ["train-yields", "weekly", "Crashed"]
+    assert "status code: -9" in alert["message"]
+    assert alert["message"] in alert["text"]
+    assert alert["url"].endswith(f"/runs/flow-run/{flow_run}")
+    assert (alert["path"], alert["type"]) == (f"/{TOKEN}", "application/json")
+    assert [end[key] for key in ("flow", "flow_run", "state", "message")] == [
+        alert[key] for key in ("flow", "flow_run", "state", "message")
+    ]
+    assert end["started_at"] < end["ended_at"]
+    assert run(["runs", str(server.folder / "store")]) == 0
+    assert "status code: -9" in capsys.readouterr().out
+
+
+def test_a_flow_killed_with_its_worker_is_buried_and_the_next_goes_through(
+    server: Server, alerted: list[Any], worker: subprocess.Popen[bytes]
+) -> None:
+    with long_training(server, "weekly") as (silent, processes):
+        queued = trigger(server, "weekly", epochs=1)
+        becomes(server, queued, "AwaitingConcurrencySlot")
+        kill(worker.pid)
+        for process in processes:
+            kill(process)
+    with started_worker(server):
+        # while the silent one is listened for: somebody cancels a run of the new worker
+        with long_training(server, "spare") as (cancelled, _):
+            propose(server, cancelled, "Cancelling")
+            becomes(server, cancelled, "Cancelled")
+            assert end_of(server, cancelled)["state"] == "Cancelled"
+
+        becomes(server, silent, "Crashed", SILENCE_S + 60)
+        assert "No sign of life" in alert_of(alerted, silent)["message"]
+        becomes(server, queued, "Completed", 180)
+    assert {alert["flow_run_id"] for alert in alerted}.isdisjoint({queued, cancelled})
+
+
+def test_people_are_told_of_runs_that_no_worker_takes_or_starts(
+    server: Server, alerted: list[Any], abandoned: tuple[str, str]
+) -> None:
+    untaken, unstarted = abandoned
+    assert "No worker has taken it" in alert_of(alerted, untaken)["message"]
+    becomes(server, unstarted, "Crashed", START_S + 60)
+    assert "Not started" in alert_of(alerted, unstarted)["message"]
+    assert propose(server, untaken, "Pending") == "ACCEPT", "the unstarted run still holds its place"
+
+
+def test_the_command_replaces_and_removes_what_it_made(
+    server: Server, alerted: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["alerts", "--webhook", f"https://host/{TOKEN}", "--json"]) == 0
+    said = capsys.readouterr()
+    assert TOKEN not in said.out + said.err
+    made = json.loads(said.out)
+    assert [made["silence_s"], made["start_s"], made["wait_s"]] == [90, 150, 900]
+    (warning,) = made["warnings"]
+    assert "train-yields/unattended" in warning
+    names = [automation["name"] for automation in server.ask("POST", "automations/filter")]
+    assert sorted(names) == sorted(made["automations"])
+    assert run(["alerts", "--remove", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["removed"]) == len(names) + 1
+    assert server.ask("POST", "automations/filter") == []
+    assert alerted, "the automations that are replaced have done their work"
