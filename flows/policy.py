@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import get_client
@@ -13,13 +14,14 @@ from data.ends import record_end
 from data.errors import CropyieldError
 from data.runs import now
 from data.settings import LOCATIONS
-from data.storage import open_store, redacted
+from data.storage import locate, open_store, redacted
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import FlowRun, State
 
 TIMEOUT_S = 6 * 3600
+_WORKING_FOLDER = "prefect.deployments.steps.set_working_directory"
 _PREFIX = "Flow run encountered an exception: "  # Prefect's, before the error's own words
 
 
@@ -53,7 +55,8 @@ def record_unsuccessful_end(flow: Flow[..., Any], flow_run: FlowRun, state: Stat
         if store is None:
             log.warning("the end is not recorded: the run's parameters name no store")
         else:
-            record_end(open_store(store), describe_end(flow, _as_it_became(flow_run), state))
+            place = open_store(locate(store, _working_folder(flow_run)))
+            record_end(place, describe_end(flow, _as_it_became(flow_run), state))
     except Exception as error:
         # a StorageError has been cleaned of credentials, any other error's words may hold some
         log.warning(
@@ -77,6 +80,19 @@ def _as_it_became(flow_run: FlowRun) -> FlowRun:
     with suppress(Exception), get_client(sync_client=True) as client:
         return client.read_flow_run(flow_run.id)
     return flow_run
+
+
+def _working_folder(flow_run: FlowRun) -> Path:
+    """The folder that a run's relative locations are seen from: its deployment's, else this process's.
+
+    A worker that buries a killed run has not gone there itself.
+    """
+    if flow_run.deployment_id is not None:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            for pull in client.read_deployment(flow_run.deployment_id).pull_steps or ():
+                if found := pull.get(_WORKING_FOLDER, {}).get("directory"):
+                    return Path(found)
+    return Path()
 
 
 def _locations(flow_run: FlowRun) -> dict[str, str]:

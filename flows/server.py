@@ -16,11 +16,10 @@ from types import FrameType
 from typing import Any
 
 from data.errors import CropyieldError
+from flows.start import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 STARTS_WITHIN_S = 180.0
 STOPS_WITHIN_S = 30.0
-BEAT_S = 30
-"""A run says this often that it lives, so that the server can tell when worker and run died together."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def client_environment(folder: Path) -> dict[str, str]:
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "ui"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_S),
+        HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
         "MPLCONFIGDIR": str(folder / "matplotlib"),
         **os.environ,
         "PREFECT_HOME": str(folder),

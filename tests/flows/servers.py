@@ -55,8 +55,8 @@ class Server:
         """A process of this server's environment in a session of its own; its words go to a log."""
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=self.environment, stdout=log, stderr=log,
-                start_new_session=True,
+                [sys.executable, "-m", *command], cwd=self.folder, env=self.environment, stdout=log,
+                stderr=log, start_new_session=True,
             )  # fmt: skip
 
 

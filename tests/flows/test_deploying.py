@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from data.errors import SettingsError
 from data.settings import Settings, load_settings, located
 from flows.deploying import parameters, read_settings
+from flows.start import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 
 def test_parameters_are_the_settings_again_in_another_folder(
@@ -21,6 +23,13 @@ def test_parameters_are_the_settings_again_in_another_folder(
     assert there.weather == str(tmp_path / "data/sample/weather")
     here = load_settings(shipped / "sample/settings.toml")
     assert located(Settings.model_validate(read["settings"]), shipped.parent) == here
+
+
+def test_every_deployment_has_its_runs_show_that_they_live(shipped: Path) -> None:
+    deployments = yaml.safe_load((shipped.parent / "prefect.yaml").read_text())["deployments"]
+    assert [each["name"] for each in deployments] == ["train-weekly", "forecast-daily", "backtest-yearly"]
+    for each in deployments:
+        assert each["work_pool"]["job_variables"]["env"] == {HEARTBEAT_VARIABLE: str(HEARTBEAT_S)}
 
 
 def test_other_locations_stay_as_they_are(shipped: Path, tmp_path: Path) -> None:

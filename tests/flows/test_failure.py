@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.workers.process import ProcessWorker
-settings = load_settings(sys.argv[1], {"store": sys.argv[2]}).model_dump(mode="json")
+settings = load_settings(sys.argv[1]).model_dump(mode="json") | {"store": sys.argv[2]}
 template = ProcessWorker.get_default_base_job_template()
 for pool in ("workers", "nobody"):
     with get_client(sync_client=True) as client:
@@ -55,7 +56,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
     }
     with prefect_server(tmp_path_factory.mktemp("failure"), **options) as found:
-        arguments = (str(ROOT / "data/sample/settings.toml"), str(found.folder / "store"), str(ROOT))
+        # seen from the deployment's folder, where neither server nor workers are
+        store = os.path.relpath(found.folder / "store", ROOT)
+        arguments = (str(ROOT / "data/sample/settings.toml"), store, str(ROOT))
         subprocess.run(
             [sys.executable, "-c", DEPLOY, *arguments],
             env=found.environment,
@@ -117,7 +120,7 @@ def long_training(server: Server, name: str) -> Iterator[tuple[str, list[int]]]:
 
     def processes() -> list[int]:
         tasks = server.ask("POST", "task_runs/filter", task_runs={"flow_run_id": {"any_": [flow_run]}})
-        training = any(t["name"].startswith("train-") and t["state_type"] == "RUNNING" for t in tasks)
+        training = any(t["name"].startswith("train ") and t["state_type"] == "RUNNING" for t in tasks)
         return processes_of(flow_run) if training else []
 
     flow_run = trigger(server, name, epochs=10**7)

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from data.settings import load_settings
-from flows import start
 from flows.cli import run
+from flows.embedded import EMBEDDED
 from tasks.assemble import assemble
 from tasks.ingest import ingest_weather, ingest_yields
 from tests.odd_files import LAYOUTS, Written, monthly, write, yields_of
@@ -51,7 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def started() -> None:
         raise AssertionError("a server was started")
 
-    monkeypatch.setattr(start.EMBEDDED, "start", started)
+    monkeypatch.setattr(EMBEDDED, "start", started)
     return tmp_path
 
 

@@ -23,8 +23,9 @@ def test_a_model_keeps_the_intervals_of_its_own_rows() -> None:
     again = Model.from_bytes(model.to_bytes())
     kept, fresh = calibration_of(again), calibrate(table, chosen, "09-30")
     for level in (80, 95):
-        np.testing.assert_array_equal(kept.widths(level, again.crops), fresh.widths(level, again.crops))
-    assert np.isfinite(kept.widths(80, again.crops)).all()
+        ours, theirs = (each.model.of(level, again.crops, table) for each in (kept, fresh))
+        np.testing.assert_array_equal(ours, theirs)
+    assert np.isfinite(kept.model.of(80, again.crops, table)).all()
     assert interval_notes(again) == list(fresh.sentences())
 
 
