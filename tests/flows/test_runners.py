@@ -4,13 +4,17 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pyarrow.fs as pafs
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import FlowRunSort
 
 from data.inputs import open_input
 from data.settings import dump_settings
@@ -118,7 +122,8 @@ class Cluster:
     def close(self) -> None:
         """End everything."""
         self.cluster.close()
-        self.proxy.close()
+        self.proxy.server.shutdown()
+        self.proxy.server.server_close()
 
 
 @pytest.fixture
@@ -159,3 +164,22 @@ def test_a_cluster_that_loses_workers_gives_the_bytes_that_threads_give(
     (tmp_path / "fetched").mkdir()
     pafs.copy_files(path, str(tmp_path / "fetched/backtests"), source_filesystem=files)
     assert published(tmp_path / "fetched") == published(world / "store")
+    _until(lambda: _task_states() == {"COMPLETED"})
+
+
+def _task_states() -> set[str]:
+    """States of the tasks of the newest flow run, as Prefect's server heard of them."""
+    with get_client(sync_client=True) as client:
+        (flow_run,) = client.read_flow_runs(limit=1, sort=FlowRunSort.START_TIME_DESC)
+        only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        return {
+            str(run.state_type and run.state_type.value)
+            for run in client.read_task_runs(flow_run_filter=only)
+        }
+
+
+def _until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.5)
