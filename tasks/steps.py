@@ -258,5 +258,8 @@ def made(job: Job, name: str) -> Path:
     """The folder of a step that an earlier task has finished. Raises StorageError when it is gone."""
     folder = job.work.finished(name)
     if folder is None:
-        raise StorageError(f"{job.work.name}/{name} is gone from the store; repeat the command")
+        raise StorageError(
+            f"{job.work.name}/{name} is gone from the store; repeat the command "
+            "(workers on other machines need a store that they see, such as s3://…)"
+        )
     return folder

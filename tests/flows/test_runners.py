@@ -4,14 +4,25 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import distributed
 import numpy as np
 import psutil
 import pyarrow.fs as pafs
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import FlowRunSort
 
+import flows.cluster
+from data import machine
+from data.errors import SettingsError
 from data.inputs import open_input
 from data.settings import dump_settings
 from flows.backtesting import backtest_yields
@@ -21,7 +32,6 @@ from tests.flows.killing_proxy import KillingProxy
 from tests.tasks.weather_worlds import make_settings, monthly, write, yields_of
 
 s3_server, bucket = s3.s3_server, s3.bucket  # fixtures
-distributed = pytest.importorskip("distributed")
 YEARS = range(2001, 2021)
 SEASONS = 2
 
@@ -94,13 +104,85 @@ def test_an_error_in_a_worker_is_what_it_is_and_leaves_no_process(
     assert children() <= before
 
 
+def test_no_scheduler_at_the_address_is_a_setting_to_mend(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.cluster, "_CONNECT_TIMEOUT_S", 1)
+    chosen = ["--set", "runner=dask", "--set", "runner_address=tcp://127.0.0.1:1"]
+    assert run(["train", str(world / "settings.toml"), "--store", str(tmp_path), *chosen]) == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[distributed.Client]:
+    """A client of a scheduler with one worker, both in this process."""
+    with (
+        distributed.LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("what", ["source", "cpu", "versions"])
+def test_workers_that_would_compute_other_bytes_are_refused(
+    client: distributed.Client, world: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(world)
+    flows.cluster.check_workers(client, settings)
+    other = SimpleNamespace(identity=lambda device: machine.identity(device) | {what: "another"})
+    monkeypatch.setattr(flows.cluster, "machine", other)
+    with pytest.raises(
+        SettingsError, match=f"other bytes than the run's id stands for: {what} is .* there, another"
+    ):
+        flows.cluster.check_workers(client, settings)
+
+
+def test_workers_that_do_not_reach_the_server_are_refused(
+    client: distributed.Client, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.cluster, "server_address", lambda: "http://127.0.0.1:1/api")
+    with pytest.raises(SettingsError, match=r"can't reach Prefect's server at http://127.0.0.1:1/api"):
+        flows.cluster.check_workers(client, make_settings(world))
+
+
+_POOL = """
+import multiprocessing, os, time
+from concurrent.futures import ProcessPoolExecutor
+from flows.runners import _end_with_parent
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_worker_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "pool.py").write_text(_POOL)
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "pool.py")], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    ) as parent:  # fmt: skip
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    worker.wait(timeout=60)
+
+
 class Cluster:
     """Two Dask workers that reach S3 through a proxy, and share nothing but that with this process."""
 
     def __init__(self, folder: Path, s3: str) -> None:
         self.proxy = KillingProxy(s3, self.workers)
         (folder / "tmp").mkdir()
-        self.cluster = distributed.LocalCluster(
+        self.cluster = distributed.LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=2,
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
@@ -118,7 +200,8 @@ class Cluster:
     def close(self) -> None:
         """End everything."""
         self.cluster.close()
-        self.proxy.close()
+        self.proxy.server.shutdown()
+        self.proxy.server.server_close()
 
 
 @pytest.fixture
@@ -159,3 +242,22 @@ def test_a_cluster_that_loses_workers_gives_the_bytes_that_threads_give(
     (tmp_path / "fetched").mkdir()
     pafs.copy_files(path, str(tmp_path / "fetched/backtests"), source_filesystem=files)
     assert published(tmp_path / "fetched") == published(world / "store")
+    _until(lambda: _task_states() == {"COMPLETED"})
+
+
+def _task_states() -> set[str]:
+    """States of the tasks of the newest flow run, as Prefect's server heard of them."""
+    with get_client(sync_client=True) as client:
+        (flow_run,) = client.read_flow_runs(limit=1, sort=FlowRunSort.START_TIME_DESC)
+        only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        return {
+            str(run.state_type and run.state_type.value)
+            for run in client.read_task_runs(flow_run_filter=only)
+        }
+
+
+def _until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.5)
