@@ -158,8 +158,9 @@ def _fit_lines(
     t0, y0 = t_N.mean(), y_N.mean()
     origin_R = t0 + np.bincount(region_N, w_N * (t_N - t0), R) / safe_R
     level_R = y0 + np.bincount(region_N, w_N * (y_N - y0), R) / safe_R
-    pooled_origin = t0 + float(w_N @ (t_N - t0)) / w_N.sum()
-    pooled_level = y0 + float(w_N @ (y_N - y0)) / w_N.sum()
+    # no BLAS product: how that rounds depends on its number of threads
+    pooled_origin = t0 + float((w_N * (t_N - t0)).sum()) / w_N.sum()
+    pooled_level = y0 + float((w_N * (y_N - y0)).sum()) / w_N.sum()
     slope_R, pooled_slope = np.zeros(R), 0.0
     if shrinkage is not None:
         dt_N = t_N - origin_R[region_N]

@@ -49,7 +49,7 @@ def main() -> None:
         folder = Path(temporary)
         home = folder / "prefect"
         whole: list[list[str]] = []
-        phases: dict[str, list[tuple[str, float, float]]] = {}
+        phases: dict[str, list[tuple[str, float]]] = {}
         measure.cost([PYTHON, "-m", START], measure.environment(home))  # makes Prefect's data base
         for case in _cases(folder, 60 if given.quick else 3000):
             found = measure.in_turns(given.runs, _contenders(case, folder, home))
@@ -156,13 +156,10 @@ def _errors(found: Cost) -> dict[str, float]:
     return {crop: scores["mse"] for crop, scores in full["splits"]["test"]["crops"].items()}
 
 
-def _phases(phases: dict[str, list[tuple[str, float, float]]]) -> str:
-    names = list(dict.fromkeys(name for found in phases.values() for name, _, _ in found))
-    by_case = [{name: (wall, cpu) for name, wall, cpu in found} for found in phases.values()]
-    rows = [
-        [name, *(f"{at[name][0]:.2f} ({at[name][1]:.2f})" if name in at else "–" for at in by_case)]
-        for name in names
-    ]
+def _phases(phases: dict[str, list[tuple[str, float]]]) -> str:
+    names = list(dict.fromkeys(name for found in phases.values() for name, _ in found))
+    by_case = [dict(found) for found in phases.values()]
+    rows = [[name, *(f"{at[name]:.2f}" if name in at else "–" for at in by_case)] for name in names]
     return measure.table(["phase", *phases], rows)
 
 
