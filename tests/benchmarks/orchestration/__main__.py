@@ -61,11 +61,8 @@ def main() -> None:
     print("## Orchestration\n\n`python -m tests.benchmarks.orchestration`\n")
     print(
         "The training flow on the sample against the bodies of its tasks called one after the other: the "
-        f"fastest of {runs}
-runs in turns, {measure.about('prefect', 'torch')}.
-CPU seconds are this "
-        "project's process's; the server's for its start and end.
-"
+        f"fastest of {runs}\nruns in turns, {measure.about('prefect', 'torch')}.\nCPU seconds are this "
+        "project's process's; the server's for its start and end.\n"
     )
     print(
         measure.table(
