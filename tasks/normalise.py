@@ -15,6 +15,7 @@ from data.errors import InputError
 from data.seasons import Floats, Integers, SeasonTable
 from data.settings import Settings
 from tasks.baseline import UNKNOWN, Baseline, Climatology
+from tasks.device import one_thread
 from tasks.moments import Moments, gather
 from tasks.scaling import Scaling, fit_scaling
 
@@ -125,6 +126,7 @@ class Normalised:
         return rows_NC[:, :P], rows_NC[:, P:]
 
 
+@one_thread()
 def normalise(table: SeasonTable, settings: Settings) -> Normalised:
     """Fit a normaliser on training rows and apply it to them.
 
