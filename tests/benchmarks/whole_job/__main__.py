@@ -56,13 +56,12 @@ def main() -> None:
             whole += _rows(case, found)
             observed = measure.cost(_train(OBSERVED, case, _fresh(folder)), measure.environment(home))
             phases[case.name] = json.loads(observed.output.splitlines()[-1])
-    print("## Whole job\n")
-    print("`python -m tests.benchmarks.whole_job`\n")
+    print("## Whole job\n\n`python -m tests.benchmarks.whole_job`\n")
     print(
-        f"Files in, predictions out, as a process: the fastest of {given.runs} runs in turns, "
-        f"{measure.about(*PACKAGES)}. The script\n(`tests/benchmarks/whole_job/script.py`) validates nothing "
+        f"Files in, predictions out, as a process: the fastest of {given.runs} runs in turns,\n"
+        f"{measure.about(*PACKAGES)}.\nThe script (`tests/benchmarks/whole_job/script.py`) validates nothing "
         "and has no ledger, intervals, report or manifest.\n`start` is a process that only imports and, for "
-        "cropyield, starts and ends the embedded server; `rest` is the whole without it.\n"
+        "cropyield, starts and ends the embedded server; `rest` is what the whole\ntakes beyond that.\n"
     )
     headings = (
         "inputs", "job", "whole s", "start s", "rest s", "× script's rest", "CPU s", "CPU rest s",
@@ -70,7 +69,8 @@ def main() -> None:
     )  # fmt: skip
     print(measure.table(headings, whole))
     print(
-        "\nWhere cropyield's time goes, one run with the clock in it, seconds (CPU seconds of its process):\n"
+        "\nWhere cropyield's time goes, one run with a clock in it, seconds. Digests, imports and the "
+        "server's start run side by\nside, and so do both ingests.\n"
     )
     print(_phases(phases))
 
