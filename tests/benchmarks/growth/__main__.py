@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def draw(rows: list[int], costs: list[Cost], start: Cost, picture: Path) -> None:
-    """Time and memory against rows, both on logarithmic axes; the start alone as a level line."""
+    """Time and memory against rows, these on a logarithmic axis; the start alone as a level line."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
