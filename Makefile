@@ -22,9 +22,12 @@ test: .venv/.test  ## style, types and tests
 lint: .venv/.test  ## put the code into style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-bench: .venv/.bench  ## ingest and training against their peers (minutes; best on a quiet machine)
+bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of an hour; best on a quiet machine)
 	@$(BIN)/python -m tests.benchmarks.ingest
 	@$(BIN)/python -m tests.benchmarks.training
+	@$(BIN)/python -m tests.benchmarks.whole_job
+	@$(BIN)/python -m tests.benchmarks.orchestration
+	@$(BIN)/python -m tests.benchmarks.growth
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"

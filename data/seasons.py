@@ -41,6 +41,8 @@ class SeasonTable:
 
     def take(self, rows: Any) -> Self:
         """The table of some rows (mask, slice or positions); regions keep their positions."""
+        if getattr(rows, "dtype", None) == np.bool_:
+            rows = np.flatnonzero(rows)  # once, not for every array
         return type(self)(
             self.region_names, self.region_N[rows], self.year_N[rows], self.split_N[rows],
             self.features, self.x_NF[rows], self.crops, self.y_NT[rows],

@@ -28,7 +28,8 @@ import os, signal, sys, threading
 import uvicorn
 
 def end_with_parent():
-    sys.stdin.buffer.read()
+    while os.read(0, 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=end_with_parent, daemon=True).start()

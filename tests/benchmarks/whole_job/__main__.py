@@ -49,20 +49,19 @@ def main() -> None:
         folder = Path(temporary)
         home = folder / "prefect"
         whole: list[list[str]] = []
-        phases: dict[str, list[tuple[str, float, float]]] = {}
+        phases: dict[str, list[tuple[str, float]]] = {}
         measure.cost([PYTHON, "-m", START], measure.environment(home))  # makes Prefect's data base
         for case in _cases(folder, 60 if given.quick else 3000):
             found = measure.in_turns(given.runs, _contenders(case, folder, home))
             whole += _rows(case, found)
             observed = measure.cost(_train(OBSERVED, case, _fresh(folder)), measure.environment(home))
             phases[case.name] = json.loads(observed.output.splitlines()[-1])
-    print("## Whole job\n")
-    print("`python -m tests.benchmarks.whole_job`\n")
+    print("## Whole job\n\n`python -m tests.benchmarks.whole_job`\n")
     print(
-        f"Files in, predictions out, as a process: the fastest of {given.runs} runs in turns, "
-        f"{measure.about(*PACKAGES)}. The script\n(`tests/benchmarks/whole_job/script.py`) validates nothing "
+        f"Files in, predictions out, as a process: the fastest of {given.runs} runs in turns,\n"
+        f"{measure.about(*PACKAGES)}.\nThe script (`tests/benchmarks/whole_job/script.py`) validates nothing "
         "and has no ledger, intervals, report or manifest.\n`start` is a process that only imports and, for "
-        "cropyield, starts and ends the embedded server; `rest` is the whole without it.\n"
+        "cropyield, starts and ends the embedded server; `rest` is what the whole\ntakes beyond that.\n"
     )
     headings = (
         "inputs", "job", "whole s", "start s", "rest s", "× script's rest", "CPU s", "CPU rest s",
@@ -70,7 +69,8 @@ def main() -> None:
     )  # fmt: skip
     print(measure.table(headings, whole))
     print(
-        "\nWhere cropyield's time goes, one run with the clock in it, seconds (CPU seconds of its process):\n"
+        "\nWhere cropyield's time goes, one run with a clock in it, seconds. Digests, imports and the "
+        "server's start run side by\nside, and so do both ingests.\n"
     )
     print(_phases(phases))
 
@@ -156,13 +156,10 @@ def _errors(found: Cost) -> dict[str, float]:
     return {crop: scores["mse"] for crop, scores in full["splits"]["test"]["crops"].items()}
 
 
-def _phases(phases: dict[str, list[tuple[str, float, float]]]) -> str:
-    names = list(dict.fromkeys(name for found in phases.values() for name, _, _ in found))
-    by_case = [{name: (wall, cpu) for name, wall, cpu in found} for found in phases.values()]
-    rows = [
-        [name, *(f"{at[name][0]:.2f} ({at[name][1]:.2f})" if name in at else "–" for at in by_case)]
-        for name in names
-    ]
+def _phases(phases: dict[str, list[tuple[str, float]]]) -> str:
+    names = list(dict.fromkeys(name for found in phases.values() for name, _ in found))
+    by_case = [dict(found) for found in phases.values()]
+    rows = [[name, *(f"{at[name]:.2f}" if name in at else "–" for at in by_case)] for name in names]
     return measure.table(["phase", *phases], rows)
 
 

@@ -1,6 +1,6 @@
 """`cropyield` with a clock in it: when imports, digests and the server were done, what each task took.
 
-Takes the command line of `cropyield`; a last line of output holds [phase, seconds, CPU seconds], in JSON.
+Takes the command line of `cropyield`; a last line of output holds [phase, seconds] in JSON.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 import functools
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 BEGIN = time.perf_counter()
-Phase = tuple[str, float, float]
+Phase = tuple[str, float]
 
 
 class Clock:
-    """Phases as they end; what runs in threads beside others counts its own thread's CPU time."""
+    """Phases as they end; some run beside others."""
 
     def __init__(self) -> None:
         self.phases: list[Phase] = []
@@ -28,13 +27,11 @@ class Clock:
 
         @functools.wraps(function)
         def call(*given: Any, **named: Any) -> Any:
-            alone = threading.current_thread() is threading.main_thread()
-            clock = time.process_time if alone else time.thread_time
-            begin, busy = time.perf_counter(), clock()
+            begin = time.perf_counter()
             try:
                 return function(*given, **named)
             finally:
-                self.phases.append((name, time.perf_counter() - begin, clock() - busy))
+                self.phases.append((name, time.perf_counter() - begin))
 
         return call
 
@@ -52,21 +49,18 @@ def main() -> None:
 
     def begin(server: embedded.Embedded) -> None:
         begun(server)
-        before, busy = time.perf_counter(), time.process_time()
+        before = time.perf_counter()
         import torch._dynamo  # noqa: F401
 
         import flows.runners
         import flows.training
 
-        clock.phases.append(("imports", time.perf_counter() - before, time.process_time() - busy))
+        clock.phases.append(("imports", time.perf_counter() - before))
         _watch(clock, flows.training)
 
     embedded.Embedded.start = begin  # type: ignore[method-assign, assignment]
     code = run(sys.argv[1:])
-    before = time.perf_counter()
-    embedded.EMBEDDED.stop()
-    clock.phases.append(("end of the server", time.perf_counter() - before, 0.0))
-    clock.phases.append(("all", time.perf_counter() - BEGIN, time.process_time()))
+    clock.phases.append(("all but the end", time.perf_counter() - BEGIN))
     print("\n" + json.dumps(_told(clock.phases)))
     sys.exit(code)
 
@@ -85,18 +79,15 @@ def _watch(clock: Clock, training: Any) -> None:
 
 def _told(phases: list[Phase]) -> list[Phase]:
     """One row for each name, with what the flow takes beyond its tasks in place of the flow itself."""
-    sums: dict[str, tuple[float, float]] = {}
-    for name, wall, cpu in phases:
-        before = sums.get(name, (0.0, 0.0))
-        sums[name] = (before[0] + wall, before[1] + cpu)
-    # ingest of yields runs beside that of weather, in threads: the longer of the two is waited for
-    waited = [name for name in sums if name.startswith("task ") and name != "task ingest yields"]
-    flow, cpu = sums.pop("flow"), sum(sums[name][1] for name in sums if name.startswith("task "))
-    beyond = (flow[0] - sum(sums[name][0] for name in waited), flow[1] - cpu)
-    order = [name for name in sums if name not in ("end of the server", "all")]
-    told = [(name, *sums[name]) for name in order]
-    told.append(("Prefect around the tasks", *beyond))
-    return [*told, *((name, *sums[name]) for name in ("end of the server", "all"))]
+    sums: dict[str, float] = {}
+    for name, wall in phases:
+        sums[name] = sums.get(name, 0.0) + wall
+    # the two inputs are read side by side: the longer of the two is waited for
+    ingest = [sums[name] for name in ("task ingest weather", "task ingest yields") if name in sums]
+    tasks = sum(wall for name, wall in sums.items() if name.startswith("task "))
+    beyond = sums.pop("flow") - (tasks - sum(ingest) + max(ingest, default=0.0))
+    whole = sums.pop("all but the end")
+    return [*sums.items(), ("Prefect around the tasks", beyond), ("all but the end", whole)]
 
 
 if __name__ == "__main__":
