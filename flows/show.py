@@ -30,7 +30,13 @@ def trained(result: dict[str, Any]) -> None:
         for day, found in result["metrics"]["as_of"].items():
             told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
-    console.print(Text(f"gate {result['gate']['reason']}"))
+    console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
+    if result["gate"]["outcome"] == "failed":
+        console.print(
+            Text(
+                "It is current all the same, for want of a better one; a later run that fails is kept aside."
+            )
+        )
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
 
@@ -74,10 +80,11 @@ def run(result: dict[str, Any]) -> None:
     _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
-        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"))
+        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"), soft_wrap=True)
     for name, given in manifest["inputs"].items():
         size = sum(file["size"] for file in given["files"])
-        console.print(Text(f"{name}: {len(given['files'])} files, {size:,} bytes, {given['location']}"))
+        files = "1 file" if len(given["files"]) == 1 else f"{len(given['files'])} files"
+        console.print(Text(f"{name}: {files}, {size:,} bytes, {given['location']}"), soft_wrap=True)
     console.print(Text(f"files: {result['place']}"))
 
 

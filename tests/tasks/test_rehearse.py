@@ -22,9 +22,9 @@ from tests.odd_files import LAYOUTS, REGIONS, monthly, write, yields_of
 
 def tried(folder: Path, weather: str, yields: str) -> Rehearsed:
     """Propose, rehearse, write and read again; what is read is what was tried."""
-    found = rehearse(propose(weather, yields), folder, "settings.toml")
     file = folder / "settings.toml"
-    file.write_text(write_text(found.proposal, folder), encoding="utf-8")
+    found = rehearse(propose(weather, yields), file)
+    file.write_text(write_text(found.proposal, file), encoding="utf-8")
     read = load_settings(file)
     assert [line.measure for line in found.proposal.features.live] == [f.measure for f in read.features]
     assert Path(read.weather) == Path(weather).resolve()
