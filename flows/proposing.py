@@ -56,7 +56,8 @@ def tell(result: dict[str, Any]) -> None:
     for line in result["seen"]:
         print(line)
     for what in ("crops", "features"):
-        print(f"{what}: {', '.join(result[what])}")
+        names = [f"{name!r}" if "," in name else name for name in result[what]]
+        print(f"{what}: {', '.join(names)}")
     if tried := result["tried"]:
         counts = [
             f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} {name} rows rejected"
