@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -102,6 +103,14 @@ def test_names_that_almost_agree_are_shown(tmp_path: Path) -> None:
 def test_few_seasons_keep_none_for_a_test(tmp_path: Path) -> None:
     found = proposal_for("few_seasons", tmp_path)
     assert (found.split.by, found.baseline) == ("none", "none")
+
+
+def test_dates_in_the_future_are_remarked_upon(tmp_path: Path) -> None:
+    weather = monthly()
+    late = weather.tail(1).assign(year=2999)
+    found = propose(*write(tmp_path, pd.concat([weather, late]), yields_of(weather)))
+    assert any("2999" in said and "future" in said for said in found.untold)
+    assert found.first_season is None
 
 
 def test_exact_copies_of_weather_are_allowed_for(tmp_path: Path) -> None:
