@@ -46,11 +46,16 @@ def backtest(result: dict[str, Any]) -> None:
     console = _console()
     first, last = min(result["seasons"]), max(result["seasons"])
     console.print(Text(f"{result['made']}, seasons {first}–{last}"))
-    table = _table("as of", "crop", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    table = _table("as of", "crop", "unit", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    units = result["units"]
+    shared = next(iter(units.values())) if len(set(units.values())) == 1 else None
     for row in result["skill"]:
+        if row["crop"] is None and len(set(units.values())) > 1:
+            continue  # a mean over different units says nothing
         best = row["best_baseline"]
         table.add_row(
-            row["as_of"], Text(row["crop"] or "pooled"), f"{row['rows']:,}", _number(row["mse"]),
+            row["as_of"], Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or "–"),
+            f"{row['rows']:,}", _number(row["mse"]),
             _NAIVE.get(best or "", "–"), _number(row.get(f"mse_{best}")), _number(row["skill"]),
             f"{_number(row['skill_lower_95'])} to {_number(row['skill_upper_95'])}",
         )  # fmt: skip
@@ -66,7 +71,7 @@ def runs(result: dict[str, Any]) -> None:
         first, last = run["seasons"]
         table.add_row(
             run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
-            Text(", ".join(run["crops"])), run["gate"], "current" if run["current"] else "",
+            Text(_few(run["crops"])), run["gate"], "current" if run["current"] else "",
         )  # fmt: skip
     _console().print(table)
 
@@ -170,6 +175,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 5 else ""
+    return ", ".join(names[: 4 if more else None]) + more
 
 
 def _number(value: float | None) -> str:
