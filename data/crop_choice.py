@@ -96,12 +96,14 @@ def choose_crops(
     # a rare crop beside common ones would hold the features down for all
     most = int(trained.reindex([crop.name for crop in fine]).max())
     trained_seasons = training.groupby("crop")["year"].nunique()
+    tested = matched["crop"].drop(training.index).value_counts()
     few = min(_FEW_SEASONS, int(trained_seasons.max()))
     enough = [
         crop
         for crop in fine
         if trained.get(crop.name, 0) >= max(_FEW_ROWS, 0.1 * most)
         and trained_seasons.get(crop.name, 0) >= few
+        and (tested.empty or crop.name in tested)
     ]
     chosen = (enough or fine[:1])[:_MOST_CROPS]
     others = tuple(crop for crop in found if crop not in chosen)

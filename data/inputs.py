@@ -16,7 +16,7 @@ from data.remote import open_remote
 from data.storage import is_local
 
 SUFFIX = ".parquet"
-_OTHER_KINDS = r"\.(csv|tsv|txt|xlsx?|json|feather)(\.gz)?$"
+_OTHER_KINDS = r"\.(csv|tsv|xlsx?|json|feather)(\.gz)?$"
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # what pyarrow's clients of object stores say when the service, not the file, is at fault
 _REMOTE_FAULT = re.compile(r"AWS Error|google::cloud|curl|NETWORK|timed? ?out", re.IGNORECASE)
@@ -38,6 +38,12 @@ def shown(uri: str) -> str:
         return uri
     parts = urlsplit(uri)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def place_of(uri: str, name: str) -> str:
+    """A file of an input as messages name it; one that is the input itself is named once."""
+    place = shown(uri)
+    return place if f"/{place.rstrip('/')}".endswith(f"/{name}") else f"{place}: {name}"
 
 
 def open_input(uri: str) -> tuple[fs.FileSystem, str]:
@@ -114,10 +120,10 @@ def check_unchanged(uri: str, name: str, size: int, mtime_ns: int) -> None:
         files, path = locate_file(uri, name)
         (info,) = files.get_file_info([path])
     if info.type != fs.FileType.File:
-        raise InputError(f"{shown(uri)}: {name} disappeared while it was being read; run again")
+        raise InputError(f"{place_of(uri, name)} disappeared while it was being read; run again")
     if info.size != size or (info.mtime_ns or 0) != mtime_ns:
         raise InputError(
-            f"{shown(uri)}: {name} changed while it was being read ({size} bytes, now {info.size}); "
+            f"{place_of(uri, name)} changed while it was being read ({size} bytes, now {info.size}); "
             "let its writer finish, then run again"
         )
 
@@ -132,7 +138,7 @@ class guarded:  # noqa: N801 - reads as a statement
     """`with guarded(uri, name):` turns what file systems and Parquet raise into this project's errors."""
 
     def __init__(self, uri: str, name: str = "") -> None:
-        self.where = f"{shown(uri)}: {name}" if name else shown(uri)
+        self.where = place_of(uri, name) if name else shown(uri)
 
     def __enter__(self) -> None:
         return None
@@ -156,7 +162,7 @@ class guarded:  # noqa: N801 - reads as a statement
 
 
 def _convert(place: str) -> str:
-    return f"convert it (pandas comes with this project):\n{convert(place)}"
+    return f"convert it, and name converted.parquet in its place:\n{convert(place)}"
 
 
 def _listed(info: fs.FileInfo, name: str) -> Listed:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import InputError
-from data.inputs import Listed, guarded, hive_columns, list_files, locate_file, shown
+from data.inputs import Listed, guarded, hive_columns, list_files, locate_file, place_of
 from data.parsing import Kind, kind_of
 
 # a column chunk above this is read through a window instead of whole
@@ -59,10 +59,11 @@ def _read_footer(uri: str, file: Listed) -> Footer:
     names = schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"{shown(uri)}: {file.name}: column {twice[0]!r} is there twice; keep one of them")
+        raise InputError(f"{place_of(uri, file.name)}: column {twice[0]!r} is there twice; keep one of them")
     if metadata.num_rows == 0:
         raise InputError(
-            f"{shown(uri)}: {file.name} has no rows (columns: {_listing(names)}); remove it or write it again"
+            f"{place_of(uri, file.name)} has no rows (columns: {_listing(names)}); remove it or "
+            "write it again"
         )
     return Footer(file, dict(zip(names, schema.types, strict=True)), hive_columns(file.name), metadata)
 
@@ -76,7 +77,7 @@ def require(
     """
     kinds: dict[str, Kind] = {}
     for ours, (theirs, readable) in wanted.items():
-        where = f"{shown(uri)}: {footer.file.name}: column {theirs!r}"
+        where = f"{place_of(uri, footer.file.name)}: column {theirs!r}"
         if not footer.has(theirs):
             there = [*footer.columns, *footer.folders]
             near = difflib.get_close_matches(
@@ -116,7 +117,7 @@ def require_alike(
             known, other = first.setdefault(ours, (kind, footer))
             if known != kind:
                 raise InputError(
-                    f"{shown(uri)}: {footer.file.name}: column {theirs!r} is of type "
+                    f"{place_of(uri, footer.file.name)}: column {theirs!r} is of type "
                     f"{footer.columns[theirs]}, but {other.columns[theirs]} in {other.file.name}; "
                     "write both alike"
                 )

@@ -16,8 +16,9 @@ from data.proposal import Proposal
 _NEAR = 2  # folders up to here are written as ../.., farther ones in full
 
 
-def write_text(proposal: Proposal, folder: Path) -> str:
-    """The text of the file, to lie in `folder`."""
+def write_text(proposal: Proposal, file: Path) -> str:
+    """The text of the settings file, which will lie at `file`."""
+    folder = file.absolute().parent
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -28,6 +29,7 @@ def write_text(proposal: Proposal, folder: Path) -> str:
     environment.globals |= {"facts": _facts, "crop_facts": _crop_facts, "unread": _unread}
     text = environment.from_string(_TEMPLATE).render(
         p=proposal,
+        name=file.name,
         weather=seen_from(proposal.weather, folder),
         yields=seen_from(proposal.yields, folder),
         season_default=(proposal.season.start, proposal.season.end) == ("01-01", "12-31"),
@@ -91,7 +93,8 @@ def _unread(columns: Mapping[str, str]) -> str:
 
 _TEMPLATE = """\
 # Written by `cropyield init` from the data itself; every line may be changed.
-# Run it with: cropyield train SETTINGS.toml (this file). Keys left out take their defaults.
+# Run it with: cropyield train {{ name }}
+# Keys left out take their defaults; locations are seen from this file's folder.
 #
 {% for line in p.seen %}
 {{ line | comment }}

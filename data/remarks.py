@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data.profiles import Profile
@@ -62,6 +64,9 @@ def remarks(
     without = [profile.ours for profile in profiles if not profile.unit]
     if without:
         said.append(f'The units of {", ".join(without)}: write them into [measures], as unit = "mm".')
+    latest = float(np.nanmax(w.year_N()))
+    if latest > datetime.now(UTC).year + 1:
+        said.append(f"The weather reaches the year {latest:.0f}, in the future: are these dates right?")
     unread = [f"{name} ({why})" for s in (weather, yields) for name, why in s.unread.items()]
     if unread:
         said.append(f"Columns that can't be used: {', '.join(dict.fromkeys(unread))}.")

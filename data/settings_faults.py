@@ -14,14 +14,28 @@ _SAID = "Value error, "
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """A sentence for each fault, in the order of the file's sections."""
-    said: dict[str, None] = {}
+    by_key: dict[str, list[dict[str, Any]]] = {}
     for fault in error.errors(include_url=False):
-        said[_sentence(dict(fault), model)] = None
-    return list(said)
+        where = [part for part in fault["loc"] if not _of_union(part)]
+        by_key.setdefault(".".join(map(str, where)), []).append(dict(fault) | {"loc": where})
+    inner = [key for key in by_key if key.startswith("features.")]
+    return [
+        _sentence(_telling(faults), model, len(faults) > 1)
+        for key, faults in by_key.items()
+        # one bad entry makes the list of features look empty too
+        if not (key == "features" and inner and faults[0]["type"] == "too_short")
+    ]
 
 
-def _sentence(fault: dict[str, Any], model: type[BaseModel]) -> str:
-    where = [part for part in fault["loc"] if not _of_union(part)]
+def _telling(faults: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the faults with each member of a union, the one that fits what was found."""
+    text = isinstance(faults[0]["input"], str)
+    fitting = [fault for fault in faults if (fault["type"] == "literal_error") == text]
+    return (fitting or faults)[0]
+
+
+def _sentence(fault: dict[str, Any], model: type[BaseModel], of_union: bool) -> str:
+    where = fault["loc"]
     key = ".".join(str(part) for part in where)
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
@@ -40,12 +54,23 @@ def _sentence(fault: dict[str, Any], model: type[BaseModel]) -> str:
         choices = _choices(model, where) or str(context.get("expected", "")).replace("'", "").split(", ")
         near = difflib.get_close_matches(str(fault["input"]), choices, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+        if of_union:
+            return f"{key}: must be {' or '.join(map(repr, choices))} or a number{found}"
         return f"{key}: must be one of {', '.join(choices)}{hint}{found}"
     if kind in _WORDS:
         words = _WORDS[kind]
         if kind in _SECTION_TYPES:
             words = _section_hint(key, model, where)
-        return f"{key}: {words.format(**context)}{found}"
+        elif kind in ("tuple_type", "list_type"):
+            words = _list_hint(key)
+        elif kind == "string_pattern_mismatch":
+            words = f"must be one of these: {_description(model, where)}"
+        else:
+            limits = {
+                name: f"{limit:g}" for name, limit in context.items() if isinstance(limit, (int, float))
+            }
+            words = words.format(**limits)
+        return f"{key}: {words}{found}"
     message = str(fault["msg"]).removeprefix(_SAID).removeprefix("Input should be ")
     return f"{key}: {message}{'' if isinstance(fault['input'], dict) else found}" if key else message
 
@@ -67,13 +92,13 @@ _WORDS = {
     "bool_parsing": "must be true or false, without quotes",
     "bool_type": "must be true or false",
     "string_type": "must be text, in quotes",
-    "string_pattern_mismatch": "doesn't have the form that is asked for, {pattern}",
+    "string_pattern_mismatch": "",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be below {lt}",
     "less_than_equal": "must be {le} or less",
-    "tuple_type": 'must be a list in brackets, as in ["a", "b"] or [0, 100]',
-    "list_type": 'must be a list in brackets, as in ["a", "b"] or [0, 100]',
+    "tuple_type": "",
+    "list_type": "",
     "too_short": "needs {min_length} or more entries",
     "too_long": "takes no more than {max_length} entries",
     "model_type": "",
@@ -89,6 +114,22 @@ def _section_hint(key: str, model: type[BaseModel], where: list[Any]) -> str:
     return f"is a section and can't be a single value: write {section} on a line of its own{keys}"
 
 
+def _list_hint(key: str) -> str:
+    if key == "features":
+        return "is a list of sections: write [[features]], in two brackets, above each of them"
+    example = {"range": "[0, 100]", "as_of": '["06-30", "07-31"]', "window": '["07-01", "08-15"]'}
+    return f"must be a list in brackets, as in {example.get(key.split('.')[-1], '[' + _ANY + ']')}"
+
+
+_ANY = '"a", "b"'
+
+
+def _description(model: type[BaseModel], where: list[Any]) -> str:
+    section = _section(model, where[:-1])
+    field = section.model_fields.get(str(where[-1])) if section else None
+    return (field.description or "").rstrip(".") if field else ""
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"
@@ -96,7 +137,7 @@ def _shown(value: Any) -> str:
 
 def _of_union(part: Any) -> bool:
     """Parts of a location that name the member of a union that was tried, not a key."""
-    return isinstance(part, str) and ("[" in part or part in ("float", "int", "str", "constrained-str"))
+    return isinstance(part, str) and ("[" in part or part in ("float", "int", "str", "constrained-float"))
 
 
 def _known_keys(model: type[BaseModel], where: list[Any]) -> list[str]:

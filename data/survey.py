@@ -20,7 +20,7 @@ from data.parsing import Kind, Names, Parsed, days, integers, numbers
 
 Floats = npt.NDArray[np.float64]
 # a sample has so many values at most, and the column of regions so many rows
-_VALUES = 24_000_000
+_VALUES = 6_000_000
 _REGION_ROWS = 100_000_000
 _BATCH_ROWS = 1 << 16
 _LEAST = 10_000  # rows of a sample, however many columns

@@ -26,17 +26,16 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         raise SettingsError(
             f"{file}: is there already; --force writes it anew, --settings OTHER.toml writes another one"
         )
-    folder = file.absolute().parent
     proposal = propose(*(locate(place, Path()) for place in (weather, yields)))
     tried: Rehearsed | None = None
     if proposal.weather_rows <= MOST_ROWS:
-        tried = rehearse(proposal, folder, str(file))
+        tried = rehearse(proposal, file)
         proposal = tried.proposal
     else:
-        as_settings(proposal, folder, str(file))
+        as_settings(proposal, file)
     with explained("write", str(file)):
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(write_text(proposal, folder), encoding="utf-8")
+        file.absolute().parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(write_text(proposal, file), encoding="utf-8")
     load_settings(file)
     return {
         "settings": str(file),
@@ -57,7 +56,8 @@ def tell(result: dict[str, Any]) -> None:
     for line in result["seen"]:
         print(line)
     for what in ("crops", "features"):
-        print(f"{what}: {', '.join(result[what])}")
+        names = [f"{name!r}" if "," in name else name for name in result[what]]
+        print(f"{what}: {', '.join(names)}")
     if tried := result["tried"]:
         counts = [
             f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} {name} rows rejected"

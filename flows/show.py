@@ -31,7 +31,13 @@ def trained(result: dict[str, Any]) -> None:
         for day, found in result["metrics"]["as_of"].items():
             told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
-    console.print(Text(f"gate {result['gate']['reason']}"))
+    console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
+    if result["gate"]["outcome"] == "failed":
+        console.print(
+            Text(
+                "It is current all the same, for want of a better one; a later run that fails is kept aside."
+            )
+        )
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
 
@@ -66,11 +72,16 @@ def backtest(result: dict[str, Any]) -> None:
     console = _console()
     first, last = min(result["seasons"]), max(result["seasons"])
     console.print(Text(f"{result['made']}, seasons {first}–{last}"))
-    table = _table("as of", "crop", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    table = _table("as of", "crop", "unit", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    units = result["units"]
+    shared = next(iter(units.values())) if len(set(units.values())) == 1 else None
     for row in result["skill"]:
+        if row["crop"] is None and len(set(units.values())) > 1:
+            continue  # a mean over different units says nothing
         best = row["best_baseline"]
         table.add_row(
-            row["as_of"], Text(row["crop"] or "pooled"), f"{row['rows']:,}", _number(row["mse"]),
+            row["as_of"], Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or "–"),
+            f"{row['rows']:,}", _number(row["mse"]),
             _NAIVE.get(best or "", "–"), _number(row.get(f"mse_{best}")), _number(row["skill"]),
             f"{_number(row['skill_lower_95'])} to {_number(row['skill_upper_95'])}",
         )  # fmt: skip
@@ -86,7 +97,7 @@ def runs(result: dict[str, Any]) -> None:
         first, last = run["seasons"]
         table.add_row(
             run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
-            Text(", ".join(run["crops"])), run["gate"], "current" if run["current"] else "",
+            Text(_few(run["crops"])), run["gate"], "current" if run["current"] else "",
         )  # fmt: skip
     console = _console()
     console.print(table)
@@ -103,10 +114,11 @@ def run(result: dict[str, Any]) -> None:
     _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
-        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"))
+        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"), soft_wrap=True)
     for name, given in manifest["inputs"].items():
         size = sum(file["size"] for file in given["files"])
-        console.print(Text(f"{name}: {len(given['files'])} files, {size:,} bytes, {given['location']}"))
+        files = "1 file" if len(given["files"]) == 1 else f"{len(given['files'])} files"
+        console.print(Text(f"{name}: {files}, {size:,} bytes, {given['location']}"), soft_wrap=True)
     console.print(Text(f"files: {result['place']}"))
 
 
@@ -232,6 +244,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 5 else ""
+    return ", ".join(names[: 4 if more else None]) + more
 
 
 def _number(value: float | None) -> str:

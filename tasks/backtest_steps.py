@@ -78,6 +78,9 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
         "made": metrics["made"],
         "seasons": metrics["seasons"],
         "skill": rows,
+        "units": {
+            crop: unit for each in found for crop, unit in zip(each.crops, each.crop_units, strict=True)
+        },
         "places": {
             "predictions": store.place(f"{place}/predictions.parquet"),
             "backtest": store.place(place),

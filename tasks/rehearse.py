@@ -31,20 +31,20 @@ class Rehearsed:
     rows: int
 
 
-def as_settings(proposal: Proposal, folder: Path, name: str) -> Settings:
+def as_settings(proposal: Proposal, file: Path) -> Settings:
     """The settings that the written file will be read as. Raises SettingsError, the sign of a bug here."""
-    raw = tomllib.loads(write_text(proposal, folder))
+    raw = tomllib.loads(write_text(proposal, file))
     for key in LOCATIONS:
-        raw[key] = locate(raw[key], folder)
-    return parse_settings(raw, name)
+        raw[key] = locate(raw[key], file.absolute().parent)
+    return parse_settings(raw, str(file))
 
 
-def rehearse(proposal: Proposal, folder: Path, name: str) -> Rehearsed:
+def rehearse(proposal: Proposal, file: Path) -> Rehearsed:
     """Assemble as training would; where too many rows are rejected, allow as many and say so.
 
     Raises InputError and SettingsError where training would fail.
     """
-    settings = as_settings(proposal, folder, name)
+    settings = as_settings(proposal, file)
     try:
         return _account(proposal, _assembled(settings))
     except InputError:
@@ -60,7 +60,7 @@ def rehearse(proposal: Proposal, folder: Path, name: str) -> Rehearsed:
         )
         changed = replace(proposal, max_rejected=allowed, why_rejected=why)
         changed = replace(changed, untold=(*proposal.untold, f"Whether that may be: {why}."))
-        return _account(changed, _assembled(as_settings(changed, folder, name)))
+        return _account(changed, _assembled(as_settings(changed, file)))
 
 
 def _assembled(settings: Settings) -> Assembled:

@@ -29,7 +29,7 @@ _TEMPERATURES = 3  # the first of them only make sense for a range that allows f
 
 def suspicions(settings: Settings, name: str, rejects: pa.Table) -> list[str]:
     """Lines that explain the commonest faults of an input's rejected rows, most rows first."""
-    return [*_ranges(settings, name, rejects), *_keys(rejects)]
+    return [*_ranges(settings, name, rejects), *_keys(rejects), *_copies(name, rejects)]
 
 
 def _ranges(settings: Settings, name: str, rejects: pa.Table) -> list[str]:
@@ -77,3 +77,15 @@ def _keys(rejects: pa.Table) -> list[str]:
                 "numbers (2001, not 2001/02), months 1 to 12, dates 2001-05-31"
             )
     return lines
+
+
+def _copies(name: str, rejects: pa.Table) -> list[str]:
+    repeated = pc.is_in(rejects["reason"], pa.array([str(Reason.DUPLICATE), str(Reason.CONFLICT)]))
+    found = [text for text in rejects.filter(repeated)["date"].slice(0, _MOST).to_pylist() if text]
+    if name == WEATHER or not found:
+        return []
+    span = f"{min(found)} to {max(found)}"
+    return [
+        f"  repeated yields are of {span}: one row per region, year and crop is expected; first_season and "
+        "last_season leave years out, another column may belong into the crop's name"
+    ]

@@ -17,7 +17,7 @@ import pyarrow as pa
 from data.calendar import Resolution
 from data.contracts import WEATHER, OutOfScope, Reason
 from data.errors import InputError
-from data.inputs import shown
+from data.inputs import place_of, shown
 from data.settings import Settings
 from tasks import ledger, rejected, work_files
 from tasks.duplicates import Cells, Reread, resolve
@@ -209,7 +209,7 @@ def _refuse_texts(settings: Settings, partials: Sequence[Partial]) -> None:
     for (file, column), (seen, bad) in counts.items():
         if seen == bad:
             raise InputError(
-                f"{shown(settings.weather)}: {file}: column {column!r} is text, and none of its {seen} "
+                f"{place_of(settings.weather, file)}: column {column!r} is text, and none of its {seen} "
                 f"values is a number; map another column or convert it (settings: [{SECTION}])"
             )
 

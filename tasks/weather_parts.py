@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from data.calendar import Resolution
 from data.errors import InputError
-from data.inputs import shown
+from data.inputs import place_of
 from data.parquet import Footer, read_footers, require_alike
 from data.parsing import Kind
 from data.settings import YEAR, Settings
@@ -98,7 +98,7 @@ def find_layout(settings: Settings, footer: Footer) -> Layout:
         if all(footer.has(name) for name in times):
             return Layout(resolution, theirs("region"), times, measures)
     raise InputError(
-        f"{shown(settings.weather)}: {footer.file.name}: no column 'date', nor 'year' and 'month', "
+        f"{place_of(settings.weather, footer.file.name)}: no column 'date', nor 'year' and 'month', "
         f"nor 'year'; the file has {', '.join([*footer.columns, *footer.folders])}. "
         f'If it goes by another name, say so in the settings: [{SECTION}] date = "its name"'
     )

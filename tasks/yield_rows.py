@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from data.contracts import YIELDS, OutOfScope, Reason
 from data.errors import InputError
-from data.inputs import check_unchanged, shown
+from data.inputs import check_unchanged, place_of
 from data.parquet import Footer, read_batches, require_alike
 from data.parsing import YEARS, Kind, Names, Parsed, integers, numbers
 from data.seasons import Flags, Floats, Integers
@@ -103,7 +103,7 @@ class YieldReader:
             ]  # fmt: skip
             line = ", ".join(f'"{name}"' for name in here)
             raise InputError(
-                f"{shown(self.settings.yields)}: {first.file.name}: no columns {self.crop!r} and "
+                f"{place_of(self.settings.yields, first.file.name)}: no columns {self.crop!r} and "
                 f"{self.value!r}, so each crop must be a column, and the settings don't name any; "
                 + (f"add the crops among these: crops = [{line}]" if here else "no column holds numbers")
             )
@@ -124,7 +124,7 @@ class YieldReader:
             for column, seen in texts.items():
                 if seen and seen == unparsed[column]:
                     raise InputError(
-                        f"{shown(self.settings.yields)}: {file.name}: column {column!r} is text, and none "
+                        f"{place_of(self.settings.yields, file.name)}: column {column!r} is text, and none "
                         f"of its {seen} values is a number; map another column or convert it "
                         f"(settings: [{SECTION}])"
                     )

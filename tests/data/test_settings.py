@@ -34,6 +34,16 @@ SMALLEST: dict[str, Any] = {
         ({"first_season": 2000, "last_season": 1990}, "first_season 2000 is after last_season 1990"),
         ({"crops": ["a", "a"]}, "names one twice"),
         ({"measures": {"rain": {"range": [3, 1]}}}, "ends before it starts"),
+        ({"training": {"learning_rate": "fast"}}, "must be 'auto' or a number (found 'fast')"),
+        ({"training": {"device": "gpu"}}, "must be one of these: auto, cpu"),
+        ({"as_of": "07-31"}, 'must be a list in brackets, as in ["06-30", "07-31"]'),
+        ({"crop_units": "t/ha"}, "is a section"),
+        ({"season": "summer"}, "write [season] on a line of its own; its keys: start, end"),
+        ({"features": {"measure": "x", "aggregate": "sum"}}, "write [[features]], in two brackets"),
+        ({"features": [{"measure": "x", "aggregate": "sum", "window": ["07-01"]}]}, "needs 2 or more values"),
+        ({"features": [{"measure": "x", "aggregate": "avg"}]}, "must be one of mean, sum"),
+        ({"max_rejected": 20}, "max_rejected: must be 1 or less (found 20)"),
+        ({"zzz": 1}, "the keys and sections are weather, yields"),
     ],
 )
 def test_bad_settings_are_explained(change: dict[str, Any], message: str) -> None:

@@ -304,7 +304,9 @@ def test_missing_inputs(tmp_path: Path) -> None:
         digest_inputs(str(tmp_path / "weather"))
     (tmp_path / "weather").mkdir()
     (tmp_path / "weather" / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"no .parquet file in this folder \(1 of other kinds\)"):
+    with pytest.raises(
+        InputError, match=r"no .parquet file in this folder \(1 of other kinds, such as notes.txt\)"
+    ):
         ingest_weather(make_settings(tmp_path))
 
 

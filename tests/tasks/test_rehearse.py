@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,9 +23,9 @@ from tests.odd_files import LAYOUTS, REGIONS, monthly, write, yields_of
 
 def tried(folder: Path, weather: str, yields: str) -> Rehearsed:
     """Propose, rehearse, write and read again; what is read is what was tried."""
-    found = rehearse(propose(weather, yields), folder, "settings.toml")
     file = folder / "settings.toml"
-    file.write_text(write_text(found.proposal, folder), encoding="utf-8")
+    found = rehearse(propose(weather, yields), file)
+    file.write_text(write_text(found.proposal, file), encoding="utf-8")
     read = load_settings(file)
     assert [line.measure for line in found.proposal.features.live] == [f.measure for f in read.features]
     assert Path(read.weather) == Path(weather).resolve()
@@ -102,6 +103,14 @@ def test_names_that_almost_agree_are_shown(tmp_path: Path) -> None:
 def test_few_seasons_keep_none_for_a_test(tmp_path: Path) -> None:
     found = proposal_for("few_seasons", tmp_path)
     assert (found.split.by, found.baseline) == ("none", "none")
+
+
+def test_dates_in_the_future_are_remarked_upon(tmp_path: Path) -> None:
+    weather = monthly()
+    late = weather.tail(1).assign(year=2999)
+    found = propose(*write(tmp_path, pd.concat([weather, late]), yields_of(weather)))
+    assert any("2999" in said and "future" in said for said in found.untold)
+    assert found.first_season is None
 
 
 def test_exact_copies_of_weather_are_allowed_for(tmp_path: Path) -> None:
