@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from data import machine
-from data.contracts import SCHEMA_VERSION
-from data.errors import SettingsError, StorageError
+from data.errors import DamageError, SettingsError
 from data.settings import LOCATIONS, Settings, dump_settings
 from data.storage import Store
 
@@ -60,7 +59,7 @@ def to_json(value: Any) -> bytes:
 
 
 def read_json(store: Store, name: str) -> dict[str, Any] | None:
-    """A JSON object of the store, None where there is none. Raises StorageError when it is damaged."""
+    """A JSON object of the store, None where there is none. Raises DamageError when it is something else."""
     content = store.get(name)
     if content is None:
         return None
@@ -68,7 +67,7 @@ def read_json(store: Store, name: str) -> dict[str, Any] | None:
         value = json.loads(content)
         if isinstance(value, dict):
             return value
-    raise StorageError(
+    raise DamageError(
         f"{store.place(name)}: not a JSON object; it was changed by something else than cropyield"
     )
 
@@ -79,8 +78,22 @@ def read_manifest(store: Store, run: str) -> dict[str, Any] | None:
 
 
 def read_current(store: Store) -> dict[str, Any] | None:
-    """The pointer to the current run."""
-    return read_json(store, CURRENT)
+    """The pointer to the current run. Raises DamageError, naming the remedy, when it can't be one."""
+    with contextlib.suppress(DamageError):
+        pointer = read_json(store, CURRENT)
+        if pointer is None or isinstance(pointer.get("run_id"), str):
+            return pointer
+    raise DamageError(
+        f"{store.place(CURRENT)} was changed by something else than cropyield and names no run; "
+        "`cropyield runs` lists the runs and `cropyield rollback` makes one of them current again"
+    )
+
+
+def withdrawn_runs(store: Store) -> list[str]:
+    """The runs that somebody rolled back from: they aren't published again on their own."""
+    with contextlib.suppress(DamageError):  # such a pointer is about to be replaced
+        return list((read_current(store) or {}).get("withdrawn", []))
+    return []
 
 
 def finished_runs(store: Store) -> list[dict[str, Any]]:
@@ -109,9 +122,22 @@ def find_run(store: Store, text: str) -> dict[str, Any]:
     return manifests[0]
 
 
-def point(store: Store, run: str, gate: Mapping[str, Any], note: str | None = None) -> None:
-    """Make a finished run the current one, then bring the stable predictions into agreement."""
+def point(
+    store: Store,
+    run: str,
+    gate: Mapping[str, Any],
+    note: str | None = None,
+    withdrawn: Sequence[str] = (),
+) -> None:
+    """Make a finished run the current one, then bring the stable predictions into agreement.
+
+    The pointer remembers the runs that were `withdrawn` in favour of another, until one is current again.
+    """
+    from data.contracts import SCHEMA_VERSION  # brings pyarrow, which reading the history does without
+
     pointer = {"schema": SCHEMA_VERSION, "run_id": run, "published_at": now(), "gate": gate}
+    if held := sorted({*withdrawn_runs(store), *withdrawn} - {run}):
+        pointer["withdrawn"] = held
     store.put(CURRENT, to_json(pointer | ({"note": note} if note else {})))
     follow(store)
 
@@ -124,7 +150,7 @@ def follow(store: Store) -> None:
     while (current := read_current(store)) is not None:
         predictions = store.get(f"{folder(current['run_id'])}/{PREDICTIONS}")
         if predictions is None:
-            raise StorageError(
+            raise DamageError(
                 f"{store.place(CURRENT)} names run {current['run_id']}, whose predictions are gone; "
                 "`cropyield runs` lists the others and `cropyield rollback` makes one of them current"
             )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 import toml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -37,6 +38,12 @@ def _real_day(value: str) -> str:
     return value
 
 
+def _by_key(value: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(value.items()))
+
+
+# a run's id doesn't know the order in which a table was written, so its files mustn't either
+ByKey = AfterValidator(_by_key)
 MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
 # JSON knows no infinity, so it travels as the string "inf"
 Seasons = Annotated[
@@ -209,13 +216,13 @@ class Settings(_Section):
     """Address of an existing Dask scheduler; none: a local cluster."""
     season: Season = Season()
     """The growing season."""
-    weather_columns: dict[str, str] = {}
+    weather_columns: Annotated[dict[str, str], ByKey] = {}
     """ours = "theirs", for the weather files."""
-    yield_columns: dict[str, str] = {}
+    yield_columns: Annotated[dict[str, str], ByKey] = {}
     """ours = "theirs", for the yield files."""
-    crop_units: dict[str, str] = {}
+    crop_units: Annotated[dict[str, str], ByKey] = {}
     """Unit of each crop where the yields carry no unit column."""
-    measures: dict[str, Measure] = {}
+    measures: Annotated[dict[str, Measure], ByKey] = {}
     """Units and valid ranges of weather measures."""
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     """What the model sees of the weather."""

@@ -61,7 +61,10 @@ def runs(result: dict[str, Any]) -> None:
             run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
             Text(", ".join(run["crops"])), run["gate"], "current" if run["current"] else "",
         )  # fmt: skip
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    for fault in result["faults"]:
+        console.print(Text(fault))
 
 
 def run(result: dict[str, Any]) -> None:
@@ -89,6 +92,17 @@ def verified(result: dict[str, Any]) -> None:
         console.print(Text(f"  {fault}"))
     for name in result["others"]:
         console.print(Text(f"  {name}: not in the manifest"))
+
+
+def repeated(result: dict[str, Any]) -> None:
+    """Whether a run came out the same when it was repeated, and what had changed since."""
+    console, differing = _console(), result["differing"]
+    state = f"{len(differing)} of {result['files']} files differ" if differing else "the same bytes"
+    console.print(Text(f"run {result['run_id']}: repeated, {state}"))
+    for name in differing:
+        console.print(Text(f"  {name}"))
+    for change in result["changed"]:
+        console.print(Text(f"  changed since: {change}"))
 
 
 def rolled_back(result: dict[str, Any]) -> None:

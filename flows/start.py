@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import CropyieldError, SettingsError
-from data.features import cutoffs
 from data.settings import Settings
 
 
@@ -22,8 +21,8 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
 
     A run that is finished and current is answered before Prefect or torch are imported.
     """
+    from tasks.answer import unchanged
     from tasks.job import open_job
-    from tasks.publish import unchanged
 
     server = embedded_server(debug)
     job = open_job(settings)
@@ -44,6 +43,8 @@ def backtest(
 
     Raises SettingsError before anything is started when no season or a day outside the season is asked for.
     """
+    from data.features import cutoffs
+
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
     cutoffs(settings.model_copy(update={"as_of": (*settings.as_of, *as_of)}))

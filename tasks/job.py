@@ -9,7 +9,7 @@ from data.runs import now, run_id
 from data.settings import Settings
 from data.storage import Store, open_store
 from data.work import Work, forced_name
-from tasks.ingest import InputFile, digest_inputs
+from tasks.digest import InputFile, digest_inputs
 
 
 @dataclass(frozen=True)

@@ -19,24 +19,23 @@ from data.features import cutoffs
 from data.runs import (
     DAY_S,
     MANIFEST,
-    PREDICTIONS,
     WORK,
     folder,
     follow,
     now,
     point,
     read_current,
-    read_json,
     read_manifest,
     run_settings,
     to_json,
 )
 from data.storage import Store, public
+from tasks.answer import summary, withdrawn
 from tasks.assemble import Assembled
+from tasks.digest import verify_inputs
 from tasks.fits import EVALUATED, PUBLISHED
 from tasks.gate import Gate, decide
 from tasks.gating import described, judge_run
-from tasks.ingest import verify_inputs
 from tasks.job import Job
 
 
@@ -48,7 +47,10 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     """
     store = job.store
     finished = read_manifest(store, job.run_id)
-    if finished is None or job.work_name != job.run_id:
+    forced = job.work_name != job.run_id
+    if not forced and accept is None and (known := withdrawn(job)):
+        return known
+    if finished is None or forced:
         verify_inputs(job.settings.weather, job.weather)
         verify_inputs(job.settings.yields, job.yields)
         files = run_files(job)
@@ -63,18 +65,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         message = f"nothing new: run {job.run_id} was finished before"
     let_through(store, job.run_id, gate, accept)
     sweep(store)
-    return summary(store, job, gate, message)
-
-
-def unchanged(job: Job) -> dict[str, Any] | None:
-    """The answer to a run that is finished and current already, found without torch or Prefect; else None."""
-    store = job.store
-    current = read_current(store)
-    if current is None or current["run_id"] != job.run_id or read_manifest(store, job.run_id) is None:
-        return None
-    follow(store)
-    gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
-    return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
+    return summary(job, described(gate), message)
 
 
 def sweep(store: Store) -> None:
@@ -180,22 +171,6 @@ def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
         "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
         "machine": machine.facts(),
-    }
-
-
-def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
-    """What the command prints: scores, gate, where predictions, model and report lie."""
-    place = folder(job.run_id)
-    return {
-        "run_id": job.run_id,
-        "message": message,
-        "gate": described(gate),
-        "metrics": read_json(store, f"{place}/metrics.json"),
-        "places": {
-            "predictions": store.place(PREDICTIONS),
-            "model": store.place(f"{place}/model"),
-            "report": store.place(f"{place}/report.html"),
-        },
     }
 
 

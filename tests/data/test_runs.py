@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError, StorageError
-from data.runs import damaged, find_run, finished_runs, follow, point, prune, read_current, run_id, to_json
+from data.runs import (
+    damaged,
+    find_run,
+    finished_runs,
+    follow,
+    point,
+    prune,
+    read_current,
+    run_id,
+    run_settings,
+    to_json,
+)
 from data.settings import Settings
 from data.storage import LocalStore
 from tasks.publish import digests, write_files
@@ -58,7 +69,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     store.remove("runs/aa/predictions.parquet")
     assert "missing" in damaged(store, find_run(store, "aa"))[0]
     store.put("current.json", b"{")
-    with pytest.raises(StorageError, match="not a JSON object"):
+    with pytest.raises(StorageError, match="cropyield rollback"):
         read_current(store)
 
 
@@ -93,3 +104,17 @@ def test_run_id_follows_content_not_place() -> None:
     assert run_id(settings(training={"seed": 1}), inputs) != base
     assert run_id(settings(), {"weather": [{"name": "a.parquet", "sha256": "2"}], "yields": []}) != base
     assert run_id(settings(), inputs, "backtest") != base
+
+
+def test_the_order_of_tables_in_the_settings_leaves_no_trace() -> None:
+    base = {"weather": "w", "yields": "y", "store": "s", "features": [{"measure": "t", "aggregate": "mean"}]}
+    tables: dict[str, dict[str, object]] = {
+        "measures": {"t": {"unit": "K"}, "rain": {"unit": "mm"}},
+        "crop_units": {"b": "t/ha", "a": "t/ha"},
+        "weather_columns": {"t": "tas", "region": "id"},
+        "yield_columns": {"year": "harvest", "crop": "c"},
+    }
+    turned = {name: dict(reversed(table.items())) for name, table in tables.items()}
+    one, other = (Settings.model_validate(base | each) for each in (tables, turned))
+    assert run_id(one, {}) == run_id(other, {})
+    assert run_settings(one) == run_settings(other)
