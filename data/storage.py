@@ -195,7 +195,11 @@ _REMEDIES = {
     errno.EDQUOT: "the disk quota is used up; free some space and repeat the command",
     errno.EACCES: "permission denied; check who may write there",
     errno.EPERM: "permission denied; check who may write there",
-    errno.EROFS: "the file system is read-only",
+    errno.EROFS: "the file system is read-only; make it writable, or name another store",
+    errno.EFBIG: "the file grows beyond what is allowed (ulimit -f); raise the limit and repeat the command",
+    errno.EIO: "the disk failed; look at the system's log, then repeat the command",
+    errno.ENOENT: "the folder is gone; bring it back and repeat the command",
+    errno.ESTALE: "the folder is gone; bring it back and repeat the command",
 }
 # in the words of pyarrow's S3 client
 _REMOTE_REMEDIES = {
@@ -221,13 +225,18 @@ def explained(action: str, place: str, uri: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         said = redacted(str(error), uri)
-        known = _REMEDIES.get(error.errno or 0)
+        known = remedy_of(error)
         for pattern, remedy in _REMOTE_REMEDIES.items() if not known and uri else ():
             if re.search(pattern, said):
                 known = f"{remedy} ({said})"
                 break
         # an S3 client's own message would show what `said` hides
         raise StorageError(f"can't {action} {place}: {known or said}") from (None if uri else error)
+
+
+def remedy_of(error: OSError) -> str | None:
+    """What failed, and what to do about it, where the operating system's number for it says so."""
+    return _REMEDIES.get(error.errno or 0)
 
 
 def redacted(text: str, uri: str = "") -> str:

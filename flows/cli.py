@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from data.errors import CropyieldError, SettingsError
+from data.errors import CropyieldError, SettingsError, StorageError
 
 app = App(
     name="cropyield",
@@ -288,6 +288,13 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        from data.storage import remedy_of
+
+        if remedy := remedy_of(error):
+            where = f"{error.filename}: " if error.filename else ""
+            return _complain(StorageError(f"{where}{remedy}"), debug)
+        return _complain(error, debug)
     except Exception as error:
         return _complain(error, debug)
     return 0

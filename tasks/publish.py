@@ -29,7 +29,7 @@ from data.runs import (
     run_settings,
     to_json,
 )
-from data.storage import Store, public
+from data.storage import Store, explained, public
 from tasks.answer import summary, withdrawn
 from tasks.assemble import Assembled
 from tasks.digest import verify_inputs
@@ -53,7 +53,8 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     if finished is None or forced:
         verify_inputs(job.settings.weather, job.weather)
         verify_inputs(job.settings.yields, job.yields)
-        files = run_files(job)
+        with explained("read", store.place(job.work.name)):
+            files = run_files(job)
         write_files(store, job.run_id, files, finished)
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         if finished is None:
