@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run test lint bench inputs clean
+.PHONY: help run test lint bench torture inputs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ lint: .venv/.test  ## put the code into style
 bench: .venv/.bench  ## ingest and training against their peers (minutes; best on a quiet machine)
 	@$(BIN)/python -m tests.benchmarks.ingest
 	@$(BIN)/python -m tests.benchmarks.training
+
+torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (half an hour)
+	@$(BIN)/python -m tests.torture
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"

@@ -78,9 +78,11 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.uri = str(root)
+        self._folder: tuple[int, int] | None = None
 
     def get(self, name: str) -> bytes | None:
         with explained("read", self.place(name)):
+            self._check_place()
             try:
                 return (self.root / name).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
@@ -89,7 +91,9 @@ class LocalStore:
     def put(self, name: str, content: bytes) -> None:
         target = self.root / name
         with explained("write", self.place(name)):
+            self._check_place()
             make_folder(target.parent)
+            self._check_place()  # the one that was made, if it was
             temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
             try:
                 write_flushed(temporary, content)
@@ -158,6 +162,25 @@ class LocalStore:
 
     def place(self, name: str) -> str:
         return str(self.root / name) if name else str(self.root)
+
+    def _check_place(self) -> None:
+        """Raise StorageError when the folder isn't any more the one that was first seen here.
+
+        Without its disk the place may still be there, or be made anew: half a run would be written
+        to it, and the pointer that can't be found would seem never to have been.
+        """
+        try:
+            facts = self.root.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        else:
+            found = facts.st_dev, facts.st_ino
+        if self._folder is None:
+            self._folder = found
+        elif self._folder != found:
+            raise StorageError(
+                f"{self.root} vanished while it was in use; bring its disk back and repeat the command"
+            )
 
 
 def write_flushed(path: Path, content: bytes) -> None:

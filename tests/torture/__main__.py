@@ -14,8 +14,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-# every so manieth step of a stage is enough for the tests
-SOME = {"train": 41, "force": 61, "rollback": 5, "prune": 17}
+# of the steps of a stage, one in so many is enough for the tests
+SOME = {"train": 55, "force": 62, "rollback": 5, "prune": 17}
 
 
 def main() -> None:
@@ -48,7 +48,10 @@ def main() -> None:
         every = SOME[scene.name] if given.some else 1
         scenes.enumerate_kills(scene, root, reader, tally, every)
         told(scene.name)
-    scenes.random_kills(found[0], root, reader, tally, 3 if given.some else 60, given.seed)
+    for scene in found[:1] if given.some else found:
+        scenes.enumerate_faults(scene, root, reader, tally, 61 if given.some else 1)
+        told(f"{scene.name}, refused")
+    scenes.random_kills(found[0], root, reader, tally, 2 if given.some else 60, given.seed)
     told("train at random")
     command.kill_command(root, reader, tally, 1 if given.some else 16, given.seed)
     told("the command at random")

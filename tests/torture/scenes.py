@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -13,8 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.errors import CropyieldError
+from data.errors import CropyieldError, StorageError
 from data.settings import load_settings
+from data.storage import remedy_of
 from flows import history
 from tests.torture.job import STAGES, Reader, contents, stable, train
 from tests.torture.steps import KILLED, Steps
@@ -23,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "data" / "sample" / "settings.toml"
 # fewer epochs than the sample's, so that a scene costs seconds; checkpoints are written every tenth
 QUICK = {"training.epochs": 20, "gate.excess": 1.0}
+FAULTS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO)
 Action = Callable[[Path, Steps], None]
 
 
@@ -38,6 +41,8 @@ class Tally:
     """Times that the reader followed the pointer and found a whole run."""
     resumed: int = 0
     """Repetitions that were killed in their turn."""
+    faults: int = 0
+    """Processes that the file system refused something, from one of its steps on."""
     identical: int = 0
     """Repetitions that ended in the bytes of an undisturbed one."""
 
@@ -160,6 +165,29 @@ def enumerate_kills(scene: Scene, root: Path, reader: Reader, tally: Tally, ever
             tally.moments += 1
             tally.kills += 1
             tally.resumed += position > 0
+        _end(scene, place, reader, tally)
+
+
+def enumerate_faults(scene: Scene, root: Path, reader: Reader, tally: Tally, every: int = 1) -> None:
+    """Let the file system refuse each `every`-th step and all after it, in turn for each known reason.
+
+    Each time the command's exit code is that of storage, the message says why, and readers see what
+    they saw before or the whole of the new run.
+    """
+    longest = max(len(scene.counts.get(stage, [])) for stage in scene.stages)
+    for number in range(0, longest, every):
+        place = root / f"{scene.name} {number}"
+        stages = [stage for stage in scene.stages if number < len(scene.counts.get(stage, []))]
+        shutil.copytree(_beginning(scene, stages, root), place, symlinks=True)
+        for position, stage in enumerate(stages):
+            error = FAULTS[(number + position) % len(FAULTS)]
+            status = reader.watch(in_child(scene.act, place, Steps((stage, number), error)), place)
+            # whoever only frees space doesn't mind a full disk
+            if status == 0 and error == errno.ENOSPC:
+                continue
+            assert status == StorageError.exit_code, f"{scene.name}, {stage} {number}: {status} {said(place)}"
+            assert (remedy_of(OSError(error, "")) or "nothing") in said(place)
+            tally.faults += 1
         _end(scene, place, reader, tally)
 
 
