@@ -24,7 +24,7 @@ bench: .venv/.bench  ## ingest and training against their peers (minutes; best o
 	@$(BIN)/python -m tests.benchmarks.training
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (half an hour)
-	@$(BIN)/python -m tests.torture
+	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"

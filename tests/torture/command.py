@@ -53,7 +53,7 @@ def kill_command(root: Path, reader: Reader, tally: Tally, kills: int, seed: int
             try:
                 status = reader.watch(process.pid, place, until)
             finally:
-                _end_session(process)
+                end_session(process)
             assert status in (0, -signal.SIGKILL), Path(f"{place}.log").read_text(encoding="utf-8")
             if status == 0:
                 break
@@ -74,11 +74,12 @@ def _finish(place: Path, home: Path) -> None:
     try:
         status = process.wait(timeout=300)
     finally:
-        _end_session(process)
+        end_session(process)
     assert status == 0, Path(f"{place}.log").read_text(encoding="utf-8")
 
 
-def _end_session(process: subprocess.Popen[bytes]) -> None:
+def end_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a command and of its server."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -67,8 +67,11 @@ def train_on(place: Path, steps: Steps, force: bool = False, seed: int = 0) -> N
 
 def in_child(act: Action, place: Path, steps: Steps) -> int:
     """Start an action in a forked child, which ends with the exit code that the command would have."""
+    # opened before the child perhaps becomes another user, or has no room left
+    words = os.open(f"{place}.said", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     child = os.fork()
     if child:
+        os.close(words)
         return child
     code = 1
     try:
@@ -77,9 +80,9 @@ def in_child(act: Action, place: Path, steps: Steps) -> int:
         code = 0
     except CropyieldError as error:
         code = error.exit_code
-        _tell(place, str(error))
+        os.write(words, str(error).encode())
     except BaseException:
-        _tell(place, traceback.format_exc())
+        os.write(words, traceback.format_exc().encode())
     finally:
         os._exit(code)
     raise AssertionError("unreachable")
@@ -88,12 +91,6 @@ def in_child(act: Action, place: Path, steps: Steps) -> int:
 def said(place: Path) -> str:
     """What the last child that failed had to say."""
     return Path(f"{place}.said").read_text(encoding="utf-8")
-
-
-def _tell(place: Path, text: str) -> None:
-    handle = os.open(f"{place}.said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.write(handle, text.encode())
-    os.close(handle)
 
 
 def finish(act: Action, place: Path) -> None:
@@ -132,11 +129,11 @@ def scenes(root: Path) -> list[Scene]:
 
         def counted(where: Path, steps: Steps, act: Action = scene.act) -> None:
             act(where, steps)
-            names = json.dumps(steps.names)
-            _tell(where, names)
+            content = json.dumps(steps.names).encode()
+            os.write(os.open(f"{where}.counts", os.O_WRONLY | os.O_CREAT), content)
 
         finish(counted, place)
-        scene.counts.update(json.loads(said(place)))
+        scene.counts.update(json.loads(Path(f"{place}.counts").read_bytes()))
         scene.wanted.update(contents(place))
     return found
 
