@@ -44,6 +44,24 @@ def _by_key(value: dict[str, Any]) -> dict[str, Any]:
 
 # a run's id doesn't know the order in which a table was written, so its files mustn't either
 ByKey = AfterValidator(_by_key)
+
+
+def _without_credentials(location: str) -> str:
+    from data.storage import carries_credentials, public
+
+    if carries_credentials(location):
+        raise ValueError(
+            f"{public(location)} is written with credentials, which would be kept with the run's parameters; "
+            "leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    return location
+
+
+# what the Prefect server refuses before it keeps it
+_NO_CREDENTIALS = r"^(?![a-z][a-z0-9+.-]*://[^@/]*(:[^@]*)?@)"
+Location = Annotated[
+    str, AfterValidator(_without_credentials), Field(json_schema_extra={"pattern": _NO_CREDENTIALS})
+]
 MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
 # JSON knows no infinity, so it travels as the string "inf"
 Seasons = Annotated[
@@ -184,11 +202,11 @@ class Gate(_Section):
 class Settings(_Section):
     """Everything a run depends on."""
 
-    weather: str
+    weather: Location
     """Folder or file of weather Parquet: a path, s3:// or gs://."""
-    yields: str
+    yields: Location
     """Folder or file of yield Parquet: a path, s3:// or gs://."""
-    store: str
+    store: Location
     """Folder that receives runs, models and predictions: a path, s3:// or gs://."""
     crops: tuple[str, ...] = ()
     """Crops to model; empty: all found."""
@@ -288,7 +306,8 @@ def parse_settings(raw: dict[str, Any], source: str) -> Settings:
         return Settings.model_validate(raw)
     except ValidationError as error:
         faults = [_explain(dict(fault)) for fault in error.errors(include_url=False)]
-        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from error
+        # pydantic's own text would repeat what was found
+        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from None
 
 
 def parse_change(text: str) -> tuple[str, Any]:
@@ -347,7 +366,8 @@ def _explain(fault: dict[str, Any]) -> str:
     if fault["type"] == "missing":
         return f"{key!r} is missing and has no default"
     message = str(fault["msg"]).removeprefix("Value error, ")
-    shown = "" if isinstance(fault["input"], dict) or not key else f" (found {fault['input']!r})"
+    hidden = isinstance(fault["input"], dict) or not key or key in LOCATIONS
+    shown = "" if hidden else f" (found {fault['input']!r})"
     return f"{key}: {message}{shown}" if key else message
 
 

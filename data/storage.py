@@ -72,6 +72,14 @@ def public(uri: str) -> str:
     return re.sub(r"^([a-z][a-z0-9+.-]*://)(?:[^@/]*(?::[^@]*)?@)?([^?]*).*$", r"\1\2", uri)
 
 
+def carries_credentials(uri: str) -> bool:
+    """Whether a location names a user, or an option that looks like a secret."""
+    address, _, options = uri.partition("?")
+    named = re.match(r"^[a-z][a-z0-9+.-]*://[^@/]*(:[^@]*)?@", address)
+    secret = re.search(r"(key|secret|token|password|signature)[^=&]*=|@", options, re.IGNORECASE)
+    return bool(named) or ("://" in address and bool(secret))
+
+
 class LocalStore:
     """A folder on this machine; files are flushed, renamed into place, and their folder flushed."""
 
