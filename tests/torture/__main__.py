@@ -24,6 +24,7 @@ def main() -> None:
     ask.add_argument("--some", action="store_true")
     ask.add_argument("--json", action="store_true")
     ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--every", type=int, default=1, help="one in so many steps, one in so many random kills")
     given = ask.parse_args()
     root = Path(tempfile.mkdtemp(prefix="cropyield-torture-"))
     # before Prefect and matplotlib are imported
@@ -45,15 +46,15 @@ def main() -> None:
         steps = ", ".join(f"{stage} {len(names)}" for stage, names in scene.counts.items() if names)
         print(f"          steps of {scene.name}: {steps}")
     for scene in found:
-        every = SOME[scene.name] if given.some else 1
+        every = SOME[scene.name] if given.some else given.every
         scenes.enumerate_kills(scene, root, reader, tally, every)
         told(scene.name)
     for scene in found[:1] if given.some else found:
-        scenes.enumerate_faults(scene, root, reader, tally, 61 if given.some else 1)
+        scenes.enumerate_faults(scene, root, reader, tally, 61 if given.some else given.every)
         told(f"{scene.name}, refused")
-    scenes.random_kills(found[0], root, reader, tally, 2 if given.some else 60, given.seed)
+    scenes.random_kills(found[0], root, reader, tally, 2 if given.some else -(-60 // given.every), given.seed)
     told("train at random")
-    command.kill_command(root, reader, tally, 1 if given.some else 16, given.seed)
+    command.kill_command(root, reader, tally, 1 if given.some else -(-16 // given.every), given.seed)
     told("the command at random")
     if given.json:
         print(json.dumps(asdict(tally)))
