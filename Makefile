@@ -22,6 +22,7 @@ lint: .venv/.test  ## put the code into style
 bench: .venv/.bench  ## ingest and training against their peers (minutes; best on a quiet machine)
 	@$(BIN)/python -m tests.benchmarks.ingest
 	@$(BIN)/python -m tests.benchmarks.training
+	@$(BIN)/python -m tests.benchmarks.rerun
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (half an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media

@@ -108,8 +108,13 @@ def test_locations_with_credentials_are_refused_without_repeating_them(
 ) -> None:
     location = location.format(key=KEY, secret=SECRET)
     for option in ("--weather", "--yields", "--store"):
-        words = ["train", str(shipped / "sample/settings.toml"), "--store", str(tmp_path / "store")]
-        assert run([*words, option, location, "--debug"]) == 2
+        places = {"--store": str(tmp_path / "store")} | {option: location}
+        words = [
+            "train",
+            str(shipped / "sample/settings.toml"),
+            *(w for pair in places.items() for w in pair),
+        ]
+        assert run([*words, "--debug"]) == 2
         said = capsys.readouterr()
         assert "AWS_SECRET_ACCESS_KEY" in said.err
         assert option.removeprefix("--") in said.err
