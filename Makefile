@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run ui test lint bench inputs pictures clean
+.PHONY: help run ui test lint bench torture inputs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 	@$(BIN)/python -m tests.benchmarks.whole_job
 	@$(BIN)/python -m tests.benchmarks.orchestration
 	@$(BIN)/python -m tests.benchmarks.growth
+	@$(BIN)/python -m tests.benchmarks.rerun
+
+torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (half an hour)
+	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"

@@ -4,8 +4,9 @@ CropyieldError            1   unexpected
 ├── SettingsError         2   bad settings or usage
 │   └── DeviceError       2   a device that this machine lacks
 ├── InputError            3   an input is missing or breaks its contract
-├── GateError           4   the run is kept, but doesn't become the current one
+├── GateError             4   the run is kept, but doesn't become the current one
 └── StorageError          5   the store or an input's storage failed; worth retrying
+    └── DamageError       5   a file of the store was changed or removed by something else
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class StorageError(CropyieldError):
     """Reading or writing a file system failed; the same call may succeed later."""
 
     exit_code = 5
+
+
+class DamageError(StorageError):
+    """A file of the store isn't as it was written; repeating won't help."""

@@ -13,7 +13,7 @@ from pyarrow import fs
 from data.errors import CropyieldError, InputError, StorageError
 from data.remedies import convert
 from data.remote import open_remote
-from data.storage import is_local
+from data.storage import is_local, redacted
 
 SUFFIX = ".parquet"
 _OTHER_KINDS = r"\.(csv|tsv|xlsx?|json|feather)(\.gz)?$"
@@ -152,9 +152,11 @@ class guarded:  # noqa: N801 - reads as a statement
             raise InputError(f"{self.where}: no permission to read it") from error
         if not isinstance(error, (OSError, pa.ArrowException, ValueError)):
             return
-        said = re.sub(r"\w+://\S+", "…", str(error).splitlines()[0] if str(error) else "")
+        said = re.sub(r"\w+://\S+", "…", redacted(str(error).splitlines()[0] if str(error) else ""))
         if isinstance(error, OSError) and (error.errno is not None or _REMOTE_FAULT.search(str(error))):
-            raise StorageError(f"{self.where}: reading failed: {said}") from error
+            # the log of a failed task shows the cause, too, and a service's own words may repeat secrets
+            cause = error if error.errno is not None else None
+            raise StorageError(f"{self.where}: reading failed: {said}") from cause
         raise InputError(
             f"{self.where} can't be read as Parquet: it is corrupt, truncated, encrypted or of another "
             f"kind; write it again ({said})"

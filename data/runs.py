@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from data import machine
-from data.errors import SettingsError, StorageError
+from data.errors import DamageError, SettingsError, StorageError
 from data.storage import LOCATIONS, Store
 from data.vocabulary import SCHEMA_VERSION
 
@@ -81,7 +81,7 @@ def to_json(value: Any) -> bytes:
 
 
 def read_json(store: Store, name: str) -> dict[str, Any] | None:
-    """A JSON object of the store, None where there is none. Raises StorageError when it is damaged."""
+    """A JSON object of the store, None where there is none. Raises DamageError when it is something else."""
     content = store.get(name)
     if content is None:
         return None
@@ -89,7 +89,7 @@ def read_json(store: Store, name: str) -> dict[str, Any] | None:
         value = json.loads(content)
         if isinstance(value, dict):
             return value
-    raise StorageError(
+    raise DamageError(
         f"{store.place(name)}: not a JSON object; it was changed by something else than cropyield"
     )
 
@@ -100,8 +100,22 @@ def read_manifest(store: Store, run: str) -> dict[str, Any] | None:
 
 
 def read_current(store: Store) -> dict[str, Any] | None:
-    """The pointer to the current run."""
-    return read_json(store, CURRENT)
+    """The pointer to the current run. Raises DamageError, naming the remedy, when it can't be one."""
+    with contextlib.suppress(DamageError):
+        pointer = read_json(store, CURRENT)
+        if pointer is None or isinstance(pointer.get("run_id"), str):
+            return pointer
+    raise DamageError(
+        f"{store.place(CURRENT)} was changed by something else than cropyield and names no run; "
+        "`cropyield runs` lists the runs and `cropyield rollback` makes one of them current again"
+    )
+
+
+def withdrawn_runs(store: Store) -> list[str]:
+    """The runs that somebody rolled back from: they aren't published again on their own."""
+    with contextlib.suppress(DamageError):  # such a pointer is about to be replaced
+        return list((read_current(store) or {}).get("withdrawn", []))
+    return []
 
 
 def read_forecast_pointer(store: Store) -> dict[str, Any] | None:
@@ -135,9 +149,21 @@ def find_run(store: Store, text: str) -> dict[str, Any]:
     return manifests[0]
 
 
-def point(store: Store, run: str, gate: Mapping[str, Any], note: str | None = None) -> None:
-    """Make a finished run the current one, then bring the stable predictions into agreement."""
-    _point(store, PUBLISHED, run, {"gate": gate} | ({"note": note} if note else {}))
+def point(
+    store: Store,
+    run: str,
+    gate: Mapping[str, Any],
+    note: str | None = None,
+    withdrawn: Sequence[str] = (),
+) -> None:
+    """Make a finished run the current one, then bring the stable predictions into agreement.
+
+    The pointer remembers the runs that were `withdrawn` in favour of another, until one is current again.
+    """
+    more: dict[str, Any] = {"gate": gate}
+    if held := sorted({*withdrawn_runs(store), *withdrawn} - {run}):
+        more["withdrawn"] = held
+    _point(store, PUBLISHED, run, more | ({"note": note} if note else {}))
 
 
 def point_forecast(store: Store, forecast: str, model_run: str) -> None:
@@ -160,7 +186,7 @@ def follow(store: Store, pair: Pair = PUBLISHED) -> None:
     while (named := read_json(store, pair.pointer)) is not None:
         predictions = store.get(f"{pair.area}/{named['run_id']}/{PREDICTIONS}")
         if predictions is None:
-            raise StorageError(
+            raise DamageError(
                 f"{store.place(pair.pointer)} names {pair.area}/{named['run_id']}, whose predictions "
                 f"are gone; {pair.remedy}"
             )

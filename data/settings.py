@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 import toml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -40,6 +41,30 @@ def _real_day(value: str) -> str:
     return value
 
 
+def _by_key(value: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(value.items()))
+
+
+# a run's id doesn't know the order in which a table was written, so its files mustn't either
+ByKey = AfterValidator(_by_key)
+
+
+def _without_credentials(location: str) -> str:
+    from data.storage import carries_credentials, public
+
+    if carries_credentials(location):
+        raise ValueError(
+            f"{public(location)} is written with credentials, which would be kept with the run's parameters; "
+            "leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    return location
+
+
+# what the Prefect server refuses before it keeps it
+_NO_CREDENTIALS = r"^(?![a-z][a-z0-9+.-]*://[^@/]*(:[^@]*)?@)"
+Location = Annotated[
+    str, AfterValidator(_without_credentials), Field(json_schema_extra={"pattern": _NO_CREDENTIALS})
+]
 MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
 # JSON knows no infinity, so it travels as the string "inf"
 Seasons = Annotated[
@@ -180,12 +205,12 @@ class Gate(_Section):
 class Settings(_Section):
     """Everything a run depends on."""
 
-    weather: str
+    weather: Location
     """Folder or file of weather Parquet: a path, s3:// or gs://. A relative path is seen from the folder of
     the settings file, in the Prefect UI from the folder of the deployment."""
-    yields: str
+    yields: Location
     """Folder or file of yield Parquet: a path, s3:// or gs://; relative paths as for the weather."""
-    store: str
+    store: Location
     """Folder that receives runs, models and predictions: a path, s3:// or gs://; relative paths as for the
     weather."""
     crops: tuple[str, ...] = ()
@@ -214,13 +239,13 @@ class Settings(_Section):
     """Address of an existing Dask scheduler; none: a local cluster."""
     season: Season = Season()
     """The growing season."""
-    weather_columns: dict[str, str] = {}
+    weather_columns: Annotated[dict[str, str], ByKey] = {}
     """ours = "theirs", for the weather files."""
-    yield_columns: dict[str, str] = {}
+    yield_columns: Annotated[dict[str, str], ByKey] = {}
     """ours = "theirs", for the yield files."""
-    crop_units: dict[str, str] = {}
+    crop_units: Annotated[dict[str, str], ByKey] = {}
     """Unit of each crop where the yields carry no unit column."""
-    measures: dict[str, Measure] = {}
+    measures: Annotated[dict[str, Measure], ByKey] = {}
     """Units and valid ranges of weather measures."""
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     """What the model sees of the weather."""
@@ -295,7 +320,8 @@ def parse_settings(raw: dict[str, Any], source: str) -> Settings:
         return Settings.model_validate(raw)
     except ValidationError as error:
         faults = explain(error, Settings)
-        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from error
+        # pydantic's own text would repeat what was found
+        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from None
 
 
 def dump_settings(settings: Settings, without: dict[str, Any] | None = None) -> str:

@@ -80,15 +80,25 @@ def public(uri: str) -> str:
     return re.sub(r"^([a-z][a-z0-9+.-]*://)(?:[^@/]*(?::[^@]*)?@)?([^?]*).*$", r"\1\2", uri)
 
 
+def carries_credentials(uri: str) -> bool:
+    """Whether a location names a user, or an option that looks like a secret."""
+    address, _, options = uri.partition("?")
+    named = re.match(r"^[a-z][a-z0-9+.-]*://[^@/]*(:[^@]*)?@", address)
+    secret = re.search(r"(key|secret|token|password|signature)[^=&]*=|@", options, re.IGNORECASE)
+    return bool(named) or ("://" in address and bool(secret))
+
+
 class LocalStore:
     """A folder on this machine; files are flushed, renamed into place, and their folder flushed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.uri = str(root)
+        self._folder: tuple[int, int] | None = None
 
     def get(self, name: str) -> bytes | None:
         with explained("read", self.place(name)):
+            self._check_place()
             try:
                 return (self.root / name).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
@@ -97,7 +107,9 @@ class LocalStore:
     def put(self, name: str, content: bytes) -> None:
         target = self.root / name
         with explained("write", self.place(name)):
+            self._check_place()
             make_folder(target.parent)
+            self._check_place()  # the one that was made, if it was
             temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
             try:
                 write_flushed(temporary, content)
@@ -167,6 +179,25 @@ class LocalStore:
     def place(self, name: str) -> str:
         return str(self.root / name) if name else str(self.root)
 
+    def _check_place(self) -> None:
+        """Raise StorageError when the folder isn't any more the one that was first seen here.
+
+        Without its disk the place may still be there, or be made anew: half a run would be written
+        to it, and the pointer that can't be found would seem never to have been.
+        """
+        try:
+            facts = self.root.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        else:
+            found = facts.st_dev, facts.st_ino
+        if self._folder is None:
+            self._folder = found
+        elif self._folder != found:
+            raise StorageError(
+                f"{self.root} vanished while it was in use; bring its disk back and repeat the command"
+            )
+
 
 def write_flushed(path: Path, content: bytes) -> None:
     """Write a new file and wait until the disk has it."""
@@ -203,7 +234,11 @@ _REMEDIES = {
     errno.EDQUOT: "the disk quota is used up; free some space and repeat the command",
     errno.EACCES: "permission denied; check who may write there",
     errno.EPERM: "permission denied; check who may write there",
-    errno.EROFS: "the file system is read-only",
+    errno.EROFS: "the file system is read-only; make it writable, or name another store",
+    errno.EFBIG: "the file grows beyond what is allowed (ulimit -f); raise the limit and repeat the command",
+    errno.EIO: "the disk failed; look at the system's log, then repeat the command",
+    errno.ENOENT: "the folder is gone; bring it back and repeat the command",
+    errno.ESTALE: "the folder is gone; bring it back and repeat the command",
 }
 # in the words of pyarrow's S3 client
 _REMOTE_REMEDIES = {
@@ -229,13 +264,18 @@ def explained(action: str, place: str, uri: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         said = redacted(str(error), uri)
-        known = _REMEDIES.get(error.errno or 0)
+        known = remedy_of(error)
         for pattern, remedy in _REMOTE_REMEDIES.items() if not known and uri else ():
             if re.search(pattern, said):
                 known = f"{remedy} ({said})"
                 break
         # an S3 client's own message would show what `said` hides
         raise StorageError(f"can't {action} {place}: {known or said}") from (None if uri else error)
+
+
+def remedy_of(error: OSError) -> str | None:
+    """What failed, and what to do about it, where the operating system's number for it says so."""
+    return _REMEDIES.get(error.errno or 0)
 
 
 def redacted(text: str, uri: str = "") -> str:

@@ -54,7 +54,9 @@ class Work:
         parent = self._folder()
         folder = _new_folder(parent, step)
         try:
-            yield folder
+            # inputs explain their failures themselves; what is left is the work folder's
+            with explained("write", str(parent / step)):
+                yield folder
             if isinstance(self.store, LocalStore):
                 _settle(folder, parent / step)
             else:

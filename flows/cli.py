@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
-from data.errors import CropyieldError, SettingsError
+from data.errors import CropyieldError, SettingsError, StorageError
 
 app = App(
     name="cropyield",
@@ -93,9 +93,9 @@ def train(
     settings
         Settings file (TOML).
     force
-        Compute the run again even when it is finished.
+        Compute the run again even when it is finished, and publish it even when it was rolled back from.
     accept
-        Publish in spite of a failed gate, for this reason.
+        Publish in spite of a failed gate or an earlier rollback, for this reason.
     """
     from data.settings import load_settings
     from flows import show, start
@@ -238,7 +238,15 @@ def show_run(store: str, run: str = "current", *, output: Output = _PLAIN) -> No
 
 
 @app.command(sort_key=60)
-def verify(store: str, run: str = "current", *, output: Output = _PLAIN) -> None:
+def verify(
+    store: str,
+    run: str = "current",
+    *,
+    rerun: Annotated[bool, Parameter(negative="")] = False,
+    weather: str | None = None,
+    yields: str | None = None,
+    output: Output = _PLAIN,
+) -> None:
     """Read every file of a run again and compare its digest with the manifest's; exit code 5 on damage.
 
     Parameters
@@ -247,17 +255,38 @@ def verify(store: str, run: str = "current", *, output: Output = _PLAIN) -> None
         Folder or URI of the store.
     run
         Run id, or the beginning of one; `current` for the published run.
+    rerun
+        Then repeat the run from its recorded inputs and settings, in a temporary folder, and compare
+        every file; exit code 3 when the inputs have changed, 5 when bytes differ.
+    weather
+        Where the recorded weather lies now, for --rerun.
+    yields
+        Where the recorded yields lie now, for --rerun.
     """
     from flows import history, show
 
+    if not rerun and (weather or yields):
+        raise SettingsError("--weather and --yields go with --rerun")
     result = history.verify(store, run)
-    _print(output, result, lambda: show.verified(result))
-    history.raise_if_damaged(result)
+    if not rerun or result["faults"]:
+        _print(output, result, lambda: show.verified(result))
+        history.raise_if_damaged(result)
+        return
+    from flows import rerun as repetition
+
+    if not output.json:
+        show.verified(result)
+    repeated = repetition.rerun(store, result["run_id"], weather, yields, output.json, output.debug)
+    _print(output, result | {"rerun": repeated}, lambda: show.repeated(repeated))
+    repetition.raise_if_different(repeated)
 
 
 @app.command(sort_key=70)
 def rollback(store: str, run: str, *, output: Output = _PLAIN) -> None:
     """Make an earlier run current again, after verifying all its files.
+
+    The run it takes the place of is withdrawn: `cropyield train` with unchanged inputs, settings and
+    code leaves it so and says "nothing new", until --accept or --force publishes it again.
 
     Example:
 
@@ -455,6 +484,13 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        from data.storage import remedy_of
+
+        if remedy := remedy_of(error):
+            where = f"{error.filename}: " if error.filename else ""
+            return _complain(StorageError(f"{where}{remedy}"), debug)
+        return _complain(error, debug)
     except Exception as error:
         return _complain(error, debug)
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from data import runs as history
 from data.ends import ENDS, newest_ends, prune_ends
-from data.errors import SettingsError, StorageError
+from data.errors import DamageError, SettingsError, StorageError
 from data.runs import (
     BACKTESTS,
     FORECASTS,
@@ -24,6 +24,7 @@ from data.runs import (
     point,
     read_current,
     read_json,
+    read_manifest,
     repair,
 )
 from data.storage import Store, locate, open_store
@@ -32,9 +33,13 @@ SHOWN_ENDS = 5
 
 
 def runs(location: str) -> dict[str, Any]:
-    """Every finished run, oldest first, and which of them is current; the newest ends without success."""
+    """Every finished run, oldest first, and which of them is current; the newest ends without success.
+
+    `faults` has a sentence for the pointer and for each manifest that is damaged.
+    """
     store = existing_store(location)
-    current = (read_current(store) or {}).get("run_id")
+    current, faults = current_run(store)
+    manifests, broken = _manifests(store)
     found = [
         {
             "run_id": manifest["run_id"],
@@ -44,9 +49,30 @@ def runs(location: str) -> dict[str, Any]:
             "seasons": manifest["seasons"],
             "gate": manifest["gate"]["outcome"],
         }
-        for manifest in finished_runs(store)
+        for manifest in manifests
     ]
-    return {"store": store.place(""), "runs": found, "ends": newest_ends(store, SHOWN_ENDS)}
+    ends = newest_ends(store, SHOWN_ENDS)
+    return {"store": store.place(""), "runs": found, "ends": ends, "faults": faults + broken}
+
+
+def current_run(store: Store) -> tuple[str | None, list[str]]:
+    """The id of the current run, and what is wrong with the pointer."""
+    try:
+        return (read_current(store) or {}).get("run_id"), []
+    except DamageError as error:
+        return None, [str(error)]
+
+
+def _manifests(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
+    manifests, faults = [], []
+    for run in store.folders(RUNS):
+        try:
+            manifest = read_manifest(store, run)
+        except DamageError as error:
+            faults.append(str(error))
+        else:
+            manifests += [manifest] if manifest else []
+    return sorted(manifests, key=lambda found: (found["finished_at"], found["run_id"])), faults
 
 
 def show(location: str, run: str) -> dict[str, Any]:
@@ -61,7 +87,7 @@ def show(location: str, run: str) -> dict[str, Any]:
         "units": crop_units(store, manifest["run_id"], manifest["settings"]["season"]["end"]),
         "left_out": [crop for crop in manifest["settings"]["crops"] if crop not in manifest["crops"]],
         "place": store.place(place),
-        "current": (read_current(store) or {}).get("run_id") == manifest["run_id"],
+        "current": current_run(store)[0] == manifest["run_id"],
     }
 
 
@@ -100,19 +126,20 @@ def raise_if_damaged(verified: dict[str, Any]) -> None:
 def rollback(location: str, run: str) -> dict[str, Any]:
     """Make an earlier run current again, once all its files have been verified; the pointer says from which.
 
+    The run that was current is withdrawn: a repetition of it stays as it is and doesn't undo the rollback.
+
     Raises StorageError when the run is damaged, SettingsError when there is no such run.
     """
     store = existing_store(location)
     raise_if_damaged(verified := verify(location, run))
     manifest = find_run(store, verified["run_id"])
-    previous = None
-    with contextlib.suppress(StorageError):  # a damaged pointer is what a rollback may mend
-        previous = (read_current(store) or {}).get("run_id")
+    previous, _ = current_run(store)  # a damaged pointer is what a rollback may mend
     if previous == manifest["run_id"]:
         follow(store)
         message = f"nothing to do: run {previous} is the current one"
     else:
-        point(store, manifest["run_id"], manifest["gate"], f"rolled back from {previous or 'a lost pointer'}")
+        note = f"rolled back from {previous or 'a lost pointer'}"
+        point(store, manifest["run_id"], manifest["gate"], note, withdrawn=[previous] if previous else [])
         message = f"run {manifest['run_id']} is current now, in place of {previous or 'a lost pointer'}"
     return {
         "run_id": manifest["run_id"],

@@ -103,6 +103,8 @@ def runs(result: dict[str, Any]) -> None:
     console.print(table)
     if result["ends"]:
         console.print(_ends(result["ends"]))
+    for fault in result["faults"]:
+        console.print(Text(fault))
 
 
 def run(result: dict[str, Any]) -> None:
@@ -132,6 +134,17 @@ def verified(result: dict[str, Any]) -> None:
         console.print(Text(f"  {fault}"))
     for name in result["others"]:
         console.print(Text(f"  {name}: not in the manifest"))
+
+
+def repeated(result: dict[str, Any]) -> None:
+    """Whether a run came out the same when it was repeated, and what had changed since."""
+    console, differing = _console(), result["differing"]
+    state = f"{len(differing)} of {result['files']} files differ" if differing else "the same bytes"
+    console.print(Text(f"run {result['run_id']}: repeated, {state}"))
+    for name in differing:
+        console.print(Text(f"  {name}"))
+    for change in result["changed"]:
+        console.print(Text(f"  changed since: {change}"))
 
 
 def rolled_back(result: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import SettingsError
-from data.features import cutoffs
 from data.settings import Settings
 from flows.embedded import EMBEDDED
 
@@ -35,7 +34,7 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
 
     prepare_environment(debug)
     if not force and accept is None and could_be_current(settings):
-        from tasks.publish import unchanged
+        from tasks.answer import unchanged
 
         if known := unchanged(open_job(settings)):
             return known
@@ -56,6 +55,8 @@ def backtest(
 
     Raises SettingsError before anything is started when no season or a day outside the season is asked for.
     """
+    from data.features import cutoffs
+
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
     asked = settings.model_copy(update={"as_of": (*settings.as_of, *as_of)})

@@ -1,22 +1,17 @@
-"""Inputs read whole: their digests, all weather on a pool of threads, all yields."""
+"""Inputs read whole: all weather on a pool of threads, all yields."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 import pyarrow as pa
 
 from data.contracts import WEATHER
-from data.errors import InputError
-from data.inputs import Listed, check_unchanged, guarded, list_files, locate_file, shown
 from data.settings import Settings
 from tasks import ledger
+from tasks.digest import InputFile, digest_inputs, verify_inputs, workers
 from tasks.weather import Partial, Weather, aggregate_part, merge_parts
 from tasks.weather_parts import Part, partition
 from tasks.yields import Yields, ingest_yields
@@ -26,42 +21,6 @@ __all__ = [
     "ingest_weather", "ingest_yields", "merge_parts", "partition", "verify_inputs",
 ]  # fmt: skip
 Progress = Callable[[int, int], None]
-_BLOCK = 4 << 20
-# each holds a batch in memory, and beyond this they mostly wait for the interpreter
-_MOST_WORKERS = 8
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file of an input: name relative to the input (with /), size in bytes, SHA-256 in hex."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-def digest_inputs(uri: str, known: bool = False) -> tuple[InputFile, ...]:
-    """Name, size and SHA-256 of every Parquet file of an input, by name.
-
-    `known`: a file that this process has digested before isn't read again while its size and its time
-    of change are what they were.
-    Raises InputError for a missing or empty input and a file that changes meanwhile; StorageError.
-    """
-    with ThreadPoolExecutor(_workers()) as pool:
-        digest = _digest_once if known else _digest
-        return tuple(pool.map(lambda file: digest(uri, file), list_files(uri)))
-
-
-def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:
-    """Raise InputError when an input isn't any more what `digest_inputs` found."""
-    now = {file.name: file for file in digest_inputs(uri)}
-    before = {file.name: file for file in files}
-    changed = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
-    if changed:
-        listed = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        raise InputError(
-            f"{shown(uri)}: changed since the run began: {listed}; let their writer finish, then run again"
-        )
 
 
 def ingest_weather(
@@ -77,7 +36,7 @@ def ingest_weather(
     """
     parts = partition(settings, as_of)
     total = sum(part.rows for part in parts)
-    return merge_parts(settings, aggregate_parts(settings, parts, total, _workers(), progress))
+    return merge_parts(settings, aggregate_parts(settings, parts, total, workers(), progress))
 
 
 def aggregate_parts(
@@ -104,22 +63,3 @@ def aggregate_parts(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return done
-
-
-def _digest(uri: str, file: Listed) -> InputFile:
-    digest = hashlib.sha256()
-    with guarded(uri, file.name):
-        files, path = locate_file(uri, file.name)
-        with files.open_input_stream(path) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-    check_unchanged(uri, file.name, file.size, file.mtime_ns)
-    return InputFile(file.name, file.size, digest.hexdigest())
-
-
-_digest_once = lru_cache(maxsize=None)(_digest)
-
-
-def _workers() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)

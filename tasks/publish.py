@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -15,31 +14,28 @@ import pyarrow.parquet as pq
 
 from data import machine
 from data.contracts import SCHEMA_VERSION
-from data.errors import CropyieldError, GateError, StorageError
+from data.errors import CropyieldError, GateError
 from data.features import cutoffs
 from data.runs import (
     DAY_S,
     MANIFEST,
-    NEWEST_FORECAST,
-    PREDICTIONS,
     WORK,
-    crop_units,
     folder,
     follow,
     now,
     point,
     read_current,
-    read_json,
     read_manifest,
     run_settings,
     to_json,
 )
-from data.storage import Store, public
+from data.storage import Store, explained, public
+from tasks.answer import mend_forecasts, summary, withdrawn
 from tasks.assemble import Assembled
+from tasks.digest import verify_inputs
 from tasks.fits import EVALUATED, PUBLISHED
 from tasks.gate import Gate, decide
 from tasks.gating import described, judge_run
-from tasks.ingest import verify_inputs
 from tasks.job import Job
 
 
@@ -51,10 +47,14 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     """
     store = job.store
     finished = read_manifest(store, job.run_id)
-    if finished is None or job.work_name != job.run_id:
+    forced = job.work_name != job.run_id
+    if not forced and accept is None and (known := withdrawn(job)):
+        return known
+    if finished is None or forced:
         verify_inputs(job.settings.weather, job.weather)
         verify_inputs(job.settings.yields, job.yields)
-        files = run_files(job)
+        with explained("read", store.place(job.work.name)):
+            files = run_files(job)
         write_files(store, job.run_id, files, finished)
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         if finished is None:
@@ -67,31 +67,13 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     let_through(store, job.run_id, gate, accept)
     mend_forecasts(store)
     sweep(store)
-    return summary(store, job, gate, message)
-
-
-def unchanged(job: Job) -> dict[str, Any] | None:
-    """The answer to a run that is finished and current already, found without torch or Prefect; else None."""
-    store = job.store
-    current = read_current(store)
-    if current is None or current["run_id"] != job.run_id or read_manifest(store, job.run_id) is None:
-        return None
-    follow(store)
-    mend_forecasts(store)
-    gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
-    return summary(store, job, gate, f"nothing new: run {job.run_id} is finished and current")
+    return summary(job, described(gate), message)
 
 
 def refused(job: Job, error: GateError) -> dict[str, Any]:
     """The summary of a run that is kept but not made current."""
     gate = judge_run(job.store, job.run_id, job.settings.season.end, job.settings.gate)
-    return summary(job.store, job, gate, str(error))
-
-
-def mend_forecasts(store: Store) -> None:
-    """Make the stable forecasts agree with their pointer where they can; a run doesn't depend on them."""
-    with contextlib.suppress(StorageError):
-        follow(store, NEWEST_FORECAST)
+    return summary(job, described(gate), str(error))
 
 
 def sweep(store: Store) -> None:
@@ -210,24 +192,6 @@ def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
         "crops": list(assembled.crops),
         "seasons": [int(years.min()), int(years.max())],
         "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
-    }
-
-
-def summary(store: Store, job: Job, gate: Gate, message: str) -> dict[str, Any]:
-    """What the command prints: scores, gate, where predictions, model and report lie."""
-    place = folder(job.run_id)
-    return {
-        "run_id": job.run_id,
-        "message": message,
-        "gate": described(gate),
-        "metrics": read_json(store, f"{place}/metrics.json"),
-        "units": (units := crop_units(store, job.run_id, job.settings.season.end)),
-        "left_out": [crop for crop in job.settings.crops if crop not in units],
-        "places": {
-            "predictions": store.place(PREDICTIONS),
-            "model": store.place(f"{place}/model"),
-            "report": store.place(f"{place}/report.html"),
-        },
     }
 
 

@@ -287,7 +287,8 @@ def _model(
         "rows_crops": {crop: int(rows) for crop, rows in zip(crops, moments.rows_T, strict=True)},
         "constant": list(scaling.constant),
         "collinear": list(scaling.collinear),
-        "training": settings.training.model_dump(mode="json"),
+        # the device as it was asked for is no part of a run's id; the one that was used stands beside
+        "training": settings.training.model_dump(mode="json", exclude={"device"}),
     }
     return Model(
         as_of,

@@ -17,6 +17,7 @@ from data.runs import (
     read_current,
     repair,
     run_id,
+    run_settings,
     to_json,
 )
 from data.settings import Settings
@@ -126,7 +127,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     store.remove("runs/aa/predictions.parquet")
     assert "missing" in damaged(store, find_run(store, "aa"))[0]
     store.put("current.json", b"{")
-    with pytest.raises(StorageError, match="not a JSON object"):
+    with pytest.raises(StorageError, match="cropyield rollback"):
         read_current(store)
 
 
@@ -161,3 +162,17 @@ def test_run_id_follows_content_not_place() -> None:
     assert run_id(settings(training={"seed": 1}), inputs) != base
     assert run_id(settings(), {"weather": [{"name": "a.parquet", "sha256": "2"}], "yields": []}) != base
     assert run_id(settings(), inputs, "backtest") != base
+
+
+def test_the_order_of_tables_in_the_settings_leaves_no_trace() -> None:
+    base = {"weather": "w", "yields": "y", "store": "s", "features": [{"measure": "t", "aggregate": "mean"}]}
+    tables: dict[str, dict[str, object]] = {
+        "measures": {"t": {"unit": "K"}, "rain": {"unit": "mm"}},
+        "crop_units": {"b": "t/ha", "a": "t/ha"},
+        "weather_columns": {"t": "tas", "region": "id"},
+        "yield_columns": {"year": "harvest", "crop": "c"},
+    }
+    turned = {name: dict(reversed(table.items())) for name, table in tables.items()}
+    one, other = (Settings.model_validate(base | each) for each in (tables, turned))
+    assert run_id(one, {}) == run_id(other, {})
+    assert run_settings(one) == run_settings(other)

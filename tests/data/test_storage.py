@@ -56,3 +56,19 @@ def test_credentials_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert public("/a/path") == "/a/path"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     assert redacted("bad key hush at s3://me:pw@bucket") == "bad key *** at s3://bucket"
+
+
+def test_a_store_that_vanishes_in_use_is_not_begun_anew(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.put("runs/a/x", b"1")
+    (tmp_path / "store").rename(tmp_path / "away")
+    for _ in range(2):  # gone, then replaced by an empty folder, as where a disk was mounted
+        with pytest.raises(StorageError, match="vanished while it was in use"):
+            store.put("current.json", b"{}")
+        with pytest.raises(StorageError, match="vanished while it was in use"):
+            store.get("current.json")
+        (tmp_path / "store").mkdir(exist_ok=True)
+    assert list((tmp_path / "store").iterdir()) == []
+    (tmp_path / "store").rmdir()
+    (tmp_path / "away").rename(tmp_path / "store")
+    assert store.get("runs/a/x") == b"1"

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 
 import psutil
 
-from tests.data.test_object_store import Proxy
+from tests.object_storage import Proxy
 
 Wanted = Callable[[str, str], bool]
 

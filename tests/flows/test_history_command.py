@@ -78,6 +78,7 @@ def test_a_rollback_moves_pointer_and_stable_predictions_and_says_so(place: Path
     assert (found["run_id"], found["previous"]) == ("a1", "c3")
     assert pointer(place)["run_id"] == "a1"
     assert pointer(place)["note"] == "rolled back from c3"
+    assert pointer(place)["withdrawn"] == ["c3"]
     assert pointer(place)["gate"] == GATE
     assert (place / "predictions.parquet").read_text() == "predictions a1"
     before = (place / "current.json").read_bytes()
@@ -105,8 +106,7 @@ def test_a_rollback_mends_a_broken_store(place: Path, damage: str, capsys: Captu
         (place / "current.json").unlink()
     else:
         LocalStore(place).remove("runs/c3")
-    if damage != "pointer":
-        assert run(["runs", str(place)]) == 0
+    assert run(["runs", str(place)]) == 0
     assert run(["rollback", str(place), "b2"]) == 0
     assert "is current now" in capsys.readouterr().out
     assert pointer(place)["run_id"] == "b2"
@@ -148,3 +148,39 @@ def test_prune_removes_what_killed_writers_left_a_day_ago(place: Path, capsys: C
     assert answer(capsys)["removed"] == ["runs/.b1.0c.tmp", "runs/c3/.x.0b.tmp"]
     assert young.exists()
     assert not old.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"run_id": 5}'])
+def test_a_damaged_pointer_hides_nothing_and_names_the_remedy(
+    content: str, place: Path, capsys: Capture
+) -> None:
+    (place / "current.json").write_text(content)
+    assert run(["runs", str(place), "--json"]) == 0
+    found = answer(capsys)
+    assert [each["run_id"] for each in found["runs"]] == list(RUNS)
+    assert not any(each["current"] for each in found["runs"])
+    assert "cropyield rollback" in found["faults"][0]
+    assert run(["runs", str(place)]) == 0
+    said = capsys.readouterr().out
+    for word in (*RUNS, "cropyield rollback"):
+        assert word in said
+    assert run(["verify", str(place), "b2"]) == 0
+    for words in (["show", str(place)], ["prune", str(place), "--keep", "1"]):
+        capsys.readouterr()
+        assert run(words) == 5
+        assert "cropyield rollback" in capsys.readouterr().err
+    assert sorted(file.name for file in (place / "runs").iterdir()) == list(RUNS)
+
+
+def test_a_damaged_manifest_is_told_beside_the_other_runs(place: Path, capsys: Capture) -> None:
+    (place / "runs" / "b2" / "manifest.json").write_text("{")
+    assert run(["runs", str(place), "--json"]) == 0
+    found = answer(capsys)
+    assert [each["run_id"] for each in found["runs"]] == ["a1", "c3"]
+    assert "b2" in found["faults"][0]
+
+
+def test_withdrawn_runs_are_remembered_until_one_is_current_again(place: Path) -> None:
+    for run_id, withdrawn in (("b2", ["c3"]), ("a1", ["b2", "c3"]), ("c3", ["a1", "b2"])):
+        assert run(["rollback", str(place), run_id]) == 0
+        assert pointer(place)["withdrawn"] == withdrawn

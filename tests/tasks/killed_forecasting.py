@@ -15,7 +15,8 @@ from pathlib import Path
 from data import runs
 from data.storage import LocalStore
 from tasks.publish import put_whole
-from tests.tasks.killed_publishing import KILLED, Steps, contents
+from tests.tasks.killed_publishing import contents
+from tests.torture.steps import KILLED, Steps
 
 
 def files_of(forecast: str) -> dict[str, bytes]:
@@ -46,7 +47,7 @@ def attempt(place: Path, last: int) -> tuple[int, int]:
     """Publish in a child that is killed before step `last`, reading all the while: exit status, readings."""
     child = os.fork()
     if not child:
-        Steps(last).install()
+        Steps(("", last)).install()
         publish(LocalStore(place), "f2")
         os._exit(0)
     readings = 0

@@ -4,23 +4,19 @@ Run by test_publish_kills.py in a process of its own: python killed_publishing.p
 child for each step, so it imports nothing that starts threads. Prints the tally as JSON.
 """
 
-import builtins
 import hashlib
-import io
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from data import runs
 from data.storage import TEMPORARY, LocalStore
 from tasks.publish import digests, write_files
+from tests.torture.steps import KILLED, Steps
 
-KILLED = 9
 GATE = {"outcome": "passed", "reason": "better", "checks": []}
 
 
@@ -38,66 +34,6 @@ def publish(store: LocalStore, run: str) -> None:
         facts = {"run_id": run, "finished_at": "then", "gate": GATE, "files": digests(files)}
         store.put(f"{runs.folder(run)}/{runs.MANIFEST}", runs.to_json(facts))
     runs.point(store, run, GATE)
-
-
-class Steps:
-    """Counts what goes to the file system and ends the process, as a kill would, before step `last`."""
-
-    def __init__(self, last: int | None) -> None:
-        self.last = last
-        self.names: list[str] = []
-
-    def step(self, name: str) -> None:
-        if self.last is not None and len(self.names) == self.last:
-            os._exit(KILLED)
-        self.names.append(name)
-
-    def install(self) -> None:
-        for name in ("replace", "rename", "mkdir", "rmdir", "unlink", "fsync"):
-            setattr(os, name, self.counted(name, getattr(os, name)))
-        opened = builtins.open
-        steps = self
-
-        def counted_open(file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
-            if not set(mode) & set("wax+"):
-                return opened(file, mode, *more, **named)
-            steps.step("create")
-            stream = opened(file, mode, *more, **named)
-            return steps.halved(stream)
-
-        io.open = builtins.open = counted_open
-
-    def counted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
-            self.step(name)
-            return real(*given, **named)
-
-        return call
-
-    def halved(self, stream: Any) -> Any:
-        steps = self
-
-        class Halved:
-            def write(self, content: bytes) -> int:
-                steps.step("write")
-                half = len(content) // 2
-                stream.write(content[:half])
-                stream.flush()
-                steps.step("write the other half")
-                stream.write(content[half:])
-                return len(content)
-
-            def __enter__(self) -> Any:
-                stream.__enter__()
-                return self
-
-            def __exit__(self, *error: object) -> Any:
-                return stream.__exit__(*error)
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(stream, name)
-
-        return Halved()
 
 
 def read(place: Path) -> str:
@@ -125,8 +61,7 @@ def attempt(place: Path, last: int | None) -> tuple[int, int]:
     """Publish in a child that is killed before step `last`, reading all the while: exit status, readings."""
     child = os.fork()
     if not child:
-        steps = Steps(last)
-        steps.install()
+        Steps(None if last is None else ("", last)).install()
         publish(LocalStore(place), "bb")
         os._exit(0)
     readings = 0

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from data.errors import CropyieldError, DeviceError, SettingsError
 from data.seasons import SeasonTable
 from data.settings import Training
+from tasks.device import choose_device
 from tasks.model import Model
 from tasks.train import fit_exact, fit_model, train
 from tests.tasks.worlds import TEXTBOOK_X, TEXTBOOK_Y, season_table, settings, textbook, with_year, world
@@ -306,3 +307,12 @@ def test_known_weights_are_recovered_within_their_standard_errors() -> None:
     found = [row["coefficient"] for row in model.coefficients().to_pylist() if row["region"] is None]
     weights = np.array(found).reshape(2, 3)[:, 1:]
     assert (np.abs(weights - truth) < 4 * error).all()
+
+
+def test_the_device_as_it_was_asked_for_leaves_no_trace() -> None:
+    """`auto` and `cpu` are one run where they mean the same: its files must not tell them apart."""
+    models = [
+        fit_model(world(), settings(training={"epochs": 2, "device": device}), "09-30")
+        for device in ("auto", choose_device("auto").type)
+    ]
+    assert models[0].to_bytes() == models[1].to_bytes()
