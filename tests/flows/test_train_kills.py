@@ -19,7 +19,7 @@ def test_readers_see_whole_runs_and_repetitions_end_in_the_same_bytes() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     tally = json.loads(done.stdout)
-    assert tally["kills"] >= 25
+    assert tally["kills"] >= 20
     assert tally["faults"] >= 5
     assert tally["readings"] >= 10 * tally["kills"]
-    assert tally["identical"] >= 12
+    assert tally["identical"] >= 10

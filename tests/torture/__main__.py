@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 # of the steps of a stage, one in so many is enough for the tests
-SOME = {"train": 55, "force": 62, "rollback": 5, "prune": 17}
+SOME = {"train": 57, "force": 64, "rollback": 5, "prune": 17}
 
 
 def main() -> None:
@@ -50,11 +50,14 @@ def main() -> None:
         scenes.enumerate_kills(scene, root, reader, tally, every)
         told(scene.name)
     for scene in found[:1] if given.some else found:
-        scenes.enumerate_faults(scene, root, reader, tally, 61 if given.some else given.every)
+        scenes.enumerate_faults(scene, root, reader, tally, 100 if given.some else given.every)
         told(f"{scene.name}, refused")
     scenes.random_kills(found[0], root, reader, tally, 2 if given.some else -(-60 // given.every), given.seed)
     told("train at random")
-    command.kill_command(root, reader, tally, 1 if given.some else -(-16 // given.every), given.seed)
+    if given.some:
+        command.kill_once(root, reader, tally, found[0].wanted)
+    else:
+        command.kill_command(root, reader, tally, -(-16 // given.every), given.seed)
     told("the command at random")
     if given.json:
         print(json.dumps(asdict(tally)))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests.torture.job import Reader, contents
-from tests.torture.scenes import ROOT, SAMPLE, Tally
+from tests.torture.scenes import QUICK, ROOT, SAMPLE, Tally
 
 
 def command(store: Path, home: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -69,8 +69,31 @@ def kill_command(root: Path, reader: Reader, tally: Tally, kills: int, seed: int
         shutil.rmtree(place)
 
 
-def _finish(place: Path, home: Path) -> None:
-    process = command(place, home)
+def kill_once(root: Path, reader: Reader, tally: Tally, wanted: dict[str, str]) -> None:
+    """Kill it once its models are trained; its repetition must end in what `wanted` says of the quick job."""
+    place, home = root / "command once", root / "prefect of the command"
+    changes = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
+    shutil.copytree(root / "old", place)
+    known = set(place.glob(".work/*/evaluated"))
+    process = command(place, home, *changes)
+    try:
+        status = reader.watch(
+            process.pid, place, when=lambda: bool(set(place.glob(".work/*/evaluated")) - known)
+        )
+    finally:
+        end_session(process)
+    assert status == -signal.SIGKILL, Path(f"{place}.log").read_text(encoding="utf-8")
+    tally.kills += 1
+    reader.once(place)
+    _finish(place, home, *changes)
+    reader.once(place)
+    assert contents(place) == wanted, f"{place}: other bytes"
+    tally.identical += 1
+    tally.readings = reader.readings
+
+
+def _finish(place: Path, home: Path, *more: str) -> None:
+    process = command(place, home, *more)
     try:
         status = process.wait(timeout=300)
     finally:

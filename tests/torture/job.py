@@ -97,14 +97,20 @@ class Reader:
         self.readings += 1
         return read(place)
 
-    def watch(self, child: int, place: Path, until: float | None = None) -> int:
-        """Read until the child ends; its exit status. At the time `until` it is killed."""
+    def watch(
+        self,
+        child: int,
+        place: Path,
+        until: float | None = None,
+        when: Callable[[], bool] = lambda: False,
+    ) -> int:
+        """Read until the child ends; its exit status. It is killed at the time `until`, or `when` so."""
         while True:
             self.once(place)
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
                 return os.waitstatus_to_exitcode(status)
-            if until is not None and time.monotonic() >= until:
+            if (until is not None and time.monotonic() >= until) or when():
                 os.kill(child, 9)
-                until = None
+                return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             time.sleep(0.02)
