@@ -17,7 +17,7 @@ ui: .venv/.run  ## Prefect's UI with the deployments, a worker and one training 
 test: .venv/.test  ## style, types and tests
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: .venv/.test  ## put the code into style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy

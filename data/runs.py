@@ -39,7 +39,7 @@ class Pair:
 
 PUBLISHED = Pair(
     CURRENT, PREDICTIONS, RUNS,
-    "`cropyield runs` lists the others and `cropyield rollback` makes one of them current",
+    "`cropyield runs` lists the runs and `cropyield rollback` makes one of them current",
 )  # fmt: skip
 NEWEST_FORECAST = Pair(
     "forecast.json", "forecasts.parquet", FORECASTS, "`cropyield forecast` makes them anew"
@@ -101,14 +101,7 @@ def read_manifest(store: Store, run: str) -> dict[str, Any] | None:
 
 def read_current(store: Store) -> dict[str, Any] | None:
     """The pointer to the current run. Raises DamageError, naming the remedy, when it can't be one."""
-    with contextlib.suppress(DamageError):
-        pointer = read_json(store, CURRENT)
-        if pointer is None or isinstance(pointer.get("run_id"), str):
-            return pointer
-    raise DamageError(
-        f"{store.place(CURRENT)} was changed by something else than cropyield and names no run; "
-        "`cropyield runs` lists the runs and `cropyield rollback` makes one of them current again"
-    )
+    return _read_pointer(store, PUBLISHED)
 
 
 def withdrawn_runs(store: Store) -> list[str]:
@@ -120,7 +113,18 @@ def withdrawn_runs(store: Store) -> list[str]:
 
 def read_forecast_pointer(store: Store) -> dict[str, Any] | None:
     """The pointer to the newest forecast: `run_id` is its own, `model_run_id` that of the model's run."""
-    return read_json(store, NEWEST_FORECAST.pointer)
+    return _read_pointer(store, NEWEST_FORECAST)
+
+
+def _read_pointer(store: Store, pair: Pair) -> dict[str, Any] | None:
+    with contextlib.suppress(DamageError):
+        pointer = read_json(store, pair.pointer)
+        if pointer is None or isinstance(pointer.get("run_id"), str):
+            return pointer
+    raise DamageError(
+        f"{store.place(pair.pointer)} was changed by something else than cropyield and names nothing "
+        f"published; {pair.remedy}"
+    )
 
 
 def finished_runs(store: Store, area: str = RUNS) -> list[dict[str, Any]]:
@@ -183,7 +187,7 @@ def follow(store: Store, pair: Pair = PUBLISHED) -> None:
     Two publishers may interleave, so the pointer is read again after each copy. Raises StorageError
     when the predictions are gone.
     """
-    while (named := read_json(store, pair.pointer)) is not None:
+    while (named := _read_pointer(store, pair)) is not None:
         predictions = store.get(f"{pair.area}/{named['run_id']}/{PREDICTIONS}")
         if predictions is None:
             raise DamageError(
@@ -192,7 +196,7 @@ def follow(store: Store, pair: Pair = PUBLISHED) -> None:
             )
         if store.get(pair.copy) != predictions:
             store.put(pair.copy, predictions)
-        again = read_json(store, pair.pointer)
+        again = _read_pointer(store, pair)
         if again is not None and again["run_id"] == named["run_id"]:
             return
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from data.storage import LOCATIONS
+
 _SAID = "Value error, "
 
 
@@ -49,7 +51,8 @@ def _sentence(fault: dict[str, Any], model: type[BaseModel], of_union: bool) -> 
             name = ".".join(map(str, where[:-1]))
             return f"{name}: needs {where[-1] + 1} or more values (found {_shown(fault['input'])})"
         return f"{key!r} is missing and has no default{_MISSING.get(key, '')}"
-    found = f" (found {_shown(fault['input'])})"
+    # a location may hold credentials
+    found = "" if key in LOCATIONS else f" (found {_shown(fault['input'])})"
     if kind == "literal_error":
         choices = _choices(model, where) or str(context.get("expected", "")).replace("'", "").split(", ")
         near = difflib.get_close_matches(str(fault["input"]), choices, n=1, cutoff=0.5)

@@ -242,7 +242,7 @@ def verify(
     store: str,
     run: str = "current",
     *,
-    rerun: Annotated[bool, Parameter(negative="")] = False,
+    rerun: _Flag = False,
     weather: str | None = None,
     yields: str | None = None,
     output: Output = _PLAIN,
@@ -353,7 +353,7 @@ def export(
 def alerts(
     *,
     webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
-    remove: Annotated[bool, Parameter(negative="")] = False,
+    remove: _Flag = False,
     output: Output = _PLAIN,
 ) -> None:
     """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.

@@ -20,6 +20,7 @@ from flows.start import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 STARTS_WITHIN_S = 180.0
 STOPS_WITHIN_S = 30.0
+_BUSY_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,13 @@ def _healthy(server: Server) -> bool:
 def _answer(url: str, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
     import httpx
 
-    response = httpx.request(method, f"{url}/api/{path}", json=content, timeout=60)
+    end = time.monotonic() + _BUSY_WITHIN_S
+    while True:
+        response = httpx.request(method, f"{url}/api/{path}", json=content, timeout=60)
+        # its data base is busy for a moment; Prefect's own clients ask again, too
+        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > end:
+            break
+        time.sleep(0.5)
     if response.status_code == httpx.codes.NOT_FOUND:
         return None
     if response.is_error:

@@ -18,7 +18,7 @@ from data.seasons import Flags, Integers
 SCHEMA = schema_of(REJECTED)
 RANK = {reason: rank for rank, reason in enumerate(Reason)}
 REASONS = tuple(Reason)
-NONE = SCHEMA.empty_table()  # not by pa.array, which imports pandas
+NONE = pa.Table.from_batches([], SCHEMA)  # not by way of pa.array, which imports pandas
 
 
 def reject(

@@ -7,6 +7,7 @@ tmpfs, a mount that is read-only, another user, a limit, a folder moved away.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -135,6 +136,7 @@ def _size_mb(place: Path) -> float:
 def _as_nobody(act: Callable[[Path, Any], None]) -> Callable[[Path, Any], None]:
     def acting(place: Path, steps: Any) -> None:
         if os.getuid() == 0:
+            codecs.lookup("utf-8-sig")  # nobody may not read the interpreter's own files either
             os.setgid(NOBODY)
             os.setuid(NOBODY)
         act(place, steps)
