@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,13 @@ def test_faults_of_the_service_end_in_a_message_and_a_repeat_succeeds(
     "location", ["s3://{key}:{secret}@bucket/x", "s3://{key}@bucket/x", "s3://bucket/x?secret_key={secret}"]
 )
 def test_locations_with_credentials_are_refused_without_repeating_them(
-    location: str, shipped: Path, tmp_path: Path, capsys: Capture
+    location: str, shipped: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with socket.socket() as taken:  # nobody answers there, and nobody else is asked
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
     location = location.format(key=KEY, secret=SECRET)
     for option in ("--weather", "--yields", "--store"):
         places = {"--store": str(tmp_path / "store")} | {option: location}
