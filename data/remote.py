@@ -39,6 +39,9 @@ def open_remote(uri: str, in_parts: bool = False) -> tuple[fs.FileSystem, str]:
         found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
         return found
     user, _, host = parts.netloc.rpartition("@")
+    if not user and ":" in host and "@" in parts.path:
+        # else half of the secret would be taken for a bucket and stand in every message
+        raise ValueError("a / in a secret is written %2F")
     key, _, secret = user.partition(":")
     unknown = sorted(options.keys() - set(_S3_OPTIONS))
     if not host or unknown:
