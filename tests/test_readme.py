@@ -122,6 +122,8 @@ def exempt(command: str) -> str | None:
 
 def forms(command: str) -> list[str]:
     """A line of a synopsis as commands: alternatives apart, once with its optional parts and once without."""
+    if "'" in command:  # brackets in quotes are the value's own
+        return [command]
     parts = re.split(r"\s+\|\s+", command)
     whole = [part if part.startswith(PROGRAMS) else f"cropyield {part}" for part in parts]
     found: dict[str, None] = {}
@@ -146,8 +148,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("weather", "yields"):  # the other way in which people keep them
         pq.write_table(pq.read_table(folder / name), folder / f"{name}.parquet")
     settings = str(folder / "settings.toml")
-    assert run(["train", settings, "--json"]) == 0
-    assert run(["train", settings, "--set", "training.epochs=90", "--json"]) == 0
+    cutoffs = ["--set", 'as_of=["07-31"]']
+    assert run(["train", settings, *cutoffs, "--json"]) == 0
+    assert run(["train", settings, *cutoffs, "--set", "training.epochs=90", "--json"]) == 0
     shutil.copytree(ROOT / "data", folder / "data")
     return folder
 

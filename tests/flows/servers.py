@@ -9,27 +9,18 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
+from tests.flows.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
-Found = TypeVar("Found")
-
-
-def wait_for(condition: Callable[[], Found | None], seconds: float, what: str) -> Found:
-    """What the condition finds, as soon as it is true; fails when that takes longer than `seconds`."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
-    return found
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import alerts
 from flows.cli import run
-from tests.flows.servers import ROOT, Server, kill, prefect_server, processes_of, receiver, wait_for
+from tests.flows.servers import ROOT, Server, kill, prefect_server, processes_of, receiver
+from tests.flows.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/environ").exists(), reason="processes are found by /proc"
