@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, optim
 
 from data.errors import CropyieldError
 from data.seasons import Floats, SeasonTable
@@ -21,6 +21,7 @@ from data.settings import Settings, Training
 from tasks.batches import ArrayRows, Batches, Rows, deal
 from tasks.checkpoint import Checkpoint, Progress
 from tasks.device import choose_device, one_thread
+from tasks.linear import given_parameters, linear_layer, mean_loss, take_step
 from tasks.model import Model
 from tasks.normalise import Normalised, normalise
 from tasks.optimum import Optimum, certify, solve
@@ -63,8 +64,8 @@ def train(
     `descend` for the rest and what is raised.
     """
     return descend(
-        ArrayRows(x_NP, y_NT), training, np.ones(y_NT.shape[1]), _given(weight, bias), decay, None, on_epoch,
-        checkpoint,
+        ArrayRows(x_NP, y_NT), training, np.ones(y_NT.shape[1]), given_parameters(weight, bias), decay, None,
+        on_epoch, checkpoint,
     )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def descend(
             measure(dealt, training.weight_decay), training, len(dealt), sum(dealt.sizes), decay
         )
         batches = Batches(dealt, device, training.seed)
-        model = _linear(dealt.inputs, dealt.crops, training.seed, start, dtype).to(device)
+        model = linear_layer(dealt.inputs, dealt.crops, training.seed, start, dtype).to(device)
         optimizer = optim.SGD(
             [
                 {"params": [model.weight], "weight_decay": training.weight_decay},
@@ -122,11 +123,8 @@ def descend(
                 loss.backward()
                 squares_T += batch_T.detach()
                 if not whole or at == len(batches) - 1:
-                    for group in optimizer.param_groups:
-                        group["lr"] = plan.rate_at(seen.epoch, seen.begun, at, len(batches))
-                        group["momentum"] = 0.0 if whole else training.momentum
-                    optimizer.step()
-                    optimizer.zero_grad()
+                    rate = plan.rate_at(seen.epoch, seen.begun, at, len(batches))
+                    take_step(optimizer, rate, 0.0 if whole else training.momentum)
             mse_T = (squares_T / rows_T).tolist()  # the one wait for the device in an epoch
             loss_now = seen.add(mse_T, unit_T)
             if not math.isfinite(loss_now):
@@ -135,7 +133,7 @@ def descend(
                     f"lower training.learning_rate (here {plan.rate:g}) or set it to 'auto'"
                 )
             if validation is not None and training.patience:
-                seen.watch(_loss(model, validation, unit_T), training.patience)
+                seen.watch(mean_loss(model, validation, unit_T), training.patience)
             state.save(seen)
             if on_epoch:
                 on_epoch(seen.epoch, loss_now)
@@ -149,32 +147,6 @@ def descend(
             len(batches),
             device.type,
         )
-
-
-def _given(weight: Floats | None, bias: Floats | None) -> dict[str, Tensor]:
-    given = {"weight": weight, "bias": bias}
-    return {name: torch.tensor(values) for name, values in given.items() if values is not None}
-
-
-def _linear(P: int, T: int, seed: int, start: dict[str, Tensor], dtype: torch.dtype) -> nn.Linear:
-    """nn.Linear, initialised as it is by default but from a stream of random numbers of its own."""
-    model = nn.Linear(P, T, device="meta", dtype=dtype).to_empty(device="cpu")
-    generator = torch.Generator().manual_seed(seed)
-    bound = max(P, 1) ** -0.5
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.uniform_(-bound, bound, generator=generator)
-            if name in start:
-                parameter.copy_(start[name])
-    return model
-
-
-def _loss(model: nn.Linear, rows: tuple[Floats, Floats], unit_T: Floats) -> float:
-    """Mean over crops of the mean squared error, in yield units."""
-    x_NP, y_NT = (torch.as_tensor(values).to(model.weight) for values in rows)
-    with torch.no_grad():
-        mse_T = (model(x_NP) - y_NT).square().nanmean(dim=0).double().cpu().numpy()
-    return float(np.nanmean(mse_T * unit_T**2))
 
 
 def fit_model(
