@@ -19,7 +19,7 @@ from data.seasons import SeasonTable
 from data.settings import Settings
 from tasks.evaluate import metrics
 from tasks.hindcast import Forecaster, Hindcast, hindcast, join
-from tasks.intervals import calibrate, learnable, of_crops
+from tasks.intervals import calibrate, leads_to, learnable, of_crops
 from tasks.naive import naive_predictions
 from tasks.train import fit_model
 
@@ -70,7 +70,8 @@ def backtest_season(
     train, rows = of_crops(train, at_T), of_crops(rows, at_T)
     history = train.take(train.year_N < season)
     naive = naive_predictions(train, history, rows)
-    made = hindcast(fit(train, settings, as_of), rows, calibrate(train, settings, as_of), as_of, naive)
+    calibration = calibrate(train, settings, as_of, leads_to(train, rows))
+    made = hindcast(fit(train, settings, as_of), rows, calibration, as_of, naive)
     if crop_units is None:
         return made
     return replace(made, crop_units=tuple(crop_units.get(crop) for crop in made.crops))

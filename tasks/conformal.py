@@ -75,7 +75,44 @@ class Widths:
         return cls(regions, crops, scale_RT, factor, unseen)
 
 
-NO_WIDTHS = Widths((), (), np.empty((0, 0)), {}, {})
+@dataclass(frozen=True, eq=False)
+class WidthsAhead:
+    """Widths by lead: for seasons one, two, … after `last_season`, the last that the predictor learned from.
+
+    Errors grow with the lead. Seasons further ahead than any lead here take the largest, seasons that
+    were learned from the smallest; where a lead has no interval, the one before serves.
+    """
+
+    last_season: int
+    by_lead: Mapping[int, Widths]
+
+    def of(self, level: int, crops: Sequence[str], table: SeasonTable) -> Floats:
+        """Half-widths [N, T] for the rows of a table and the crops asked for; NaN where there is none."""
+        width_NT = np.full((len(table), len(crops)), np.nan)
+        for at, lead in enumerate(sorted(self.by_lead)):
+            rows_N = (table.year_N - self.last_season >= lead) | (at == 0)
+            found_NT = self.by_lead[lead].of(level, crops, table.take(rows_N))
+            width_NT[rows_N] = np.where(np.isnan(found_NT), width_NT[rows_N], found_NT)
+        return width_NT
+
+    def next_season(self) -> Widths:
+        """Those of the smallest lead."""
+        return self.by_lead[min(self.by_lead)]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that JSON can hold, for `from_json`."""
+        leads = {str(lead): self.by_lead[lead].as_json() for lead in sorted(self.by_lead)}
+        return {"last_season": self.last_season, "by_lead": leads}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """The widths that `as_json` told."""
+        return cls(
+            kept["last_season"], {int(lead): Widths.from_json(of) for lead, of in kept["by_lead"].items()}
+        )
+
+
+NO_WIDTHS = WidthsAhead(0, {1: Widths((), (), np.empty((0, 0)), {}, {})})
 
 
 def fit_widths(

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from data.contracts import AS_OF, CROP, PREDICTIONS, REGION, SEASON_YEAR, UNIT, SplitName, schema_of
 from data.seasons import Flags, Floats, Integers, SeasonTable
-from tasks.conformal import LEVELS, Widths
+from tasks.conformal import LEVELS, WidthsAhead
 from tasks.intervals import Calibration
 
 _BY_KEY = ("naive", "half_width", "trend_half_width")
@@ -101,7 +101,7 @@ def hindcast(
     asked_NT = np.isfinite(actual_NT) | (split_N == SplitName.FORECAST)[:, None]
     row_E, crop_E = np.nonzero(asked_NT)
 
-    def widths(of: Widths) -> dict[int, Floats]:
+    def widths(of: WidthsAhead) -> dict[int, Floats]:
         return {level: of.of(level, model.crops, table)[row_E, crop_E] for level in LEVELS}
 
     return Hindcast(

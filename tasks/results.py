@@ -15,12 +15,15 @@ from data.errors import SettingsError
 from data.runs import to_json
 from data.seasons import SeasonTable
 from data.settings import Settings
-from tasks.conformal import LEVELS, NO_WIDTHS, Widths
+from tasks.conformal import LEVELS, NO_WIDTHS, WidthsAhead
 from tasks.evaluate import evaluate, evaluation_table, metrics
 from tasks.fits import EVALUATED
 from tasks.hindcast import Hindcast, hindcast, predictions_of
-from tasks.intervals import Calibration, calibrate
+from tasks.intervals import Calibration, calibrate, leads_to
 from tasks.model import Model
+
+# seasons ahead that a published model keeps intervals for: yields may come in years late
+_LEADS_KEPT = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def evaluate_cutoff(
     models: Mapping[str, Model], table: SeasonTable, settings: Settings, as_of: str
 ) -> Result:
     """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
-    calibration = calibrate(table.of_split(SplitName.TRAIN), settings, as_of)
+    train = table.of_split(SplitName.TRAIN)
+    calibration = calibrate(train, settings, as_of, leads_to(train, table))
     evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
     excess = {fit: model.record["excess"] for fit, model in models.items()}
     return Result(evaluated, calibration, metrics(evaluated, excess) | {"intervals": intervals(calibration)})
@@ -55,7 +59,7 @@ def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = N
 
 def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
     """The model with intervals calibrated on its own training rows, kept in its record."""
-    found = calibrate(train, settings, model.as_of)
+    found = calibrate(train, settings, model.as_of, _LEADS_KEPT)
     kept = intervals(found) | {"widths": found.model.as_json()}
     return replace(model, record=model.record | {"intervals": kept})
 
@@ -68,7 +72,7 @@ def calibration_of(model: Model) -> Calibration:
             "the model was trained by a version of cropyield that kept no intervals with it; train it again "
             "with `cropyield train`"
         )
-    return Calibration(kept["seasons"], Widths.from_json(kept["widths"]), NO_WIDTHS, {})
+    return Calibration(kept["seasons"], WidthsAhead.from_json(kept["widths"]), NO_WIDTHS, {})
 
 
 def interval_notes(model: Model) -> list[str]:
@@ -80,7 +84,9 @@ def intervals(calibration: Calibration) -> dict[str, Any]:
     """The median region's half-widths by level and crop, the seasons behind them, and why any is missing."""
     return {
         "half_width": {
-            str(level): {crop: calibration.model.median(level, crop) for crop in calibration.seasons}
+            str(level): {
+                crop: calibration.model.next_season().median(level, crop) for crop in calibration.seasons
+            }
             for level in LEVELS
         },
         "seasons": dict(calibration.seasons),

@@ -120,12 +120,13 @@ def test_the_intervals_are_the_published_fit_s_own(under_way: Path, capsys: Capt
     place = store / "runs" / frame["run_id"].iloc[0]
     facts = json.loads((place / "model/06-30/model.json").read_text())["record"]["intervals"]
     evaluated = json.loads((place / "metrics.json").read_text())["as_of"]["06-30"]["intervals"]
-    scales = dict(zip(facts["widths"]["crops"], facts["widths"]["scale"], strict=True))
+    widths = facts["widths"]["by_lead"]["1"]  # the season after the last one trained on
+    scales = dict(zip(widths["crops"], widths["scale"], strict=True))
     for crop, rows in frame.groupby("crop"):
         for level in (80, 95):
             half = (rows[f"upper_{level}"] - rows[f"lower_{level}"]) / 2
-            scale = dict(zip(facts["widths"]["regions"], scales[crop], strict=True))
-            factor = facts["widths"]["factor"][str(level)][crop]
+            scale = dict(zip(widths["regions"], scales[crop], strict=True))
+            factor = widths["factor"][str(level)][crop]
             np.testing.assert_allclose(half, rows["region"].map(scale) * factor)
         assert facts["seasons"][crop] > evaluated["seasons"][crop] or facts["seasons"][crop] == 25
 

@@ -16,7 +16,7 @@ from sklearn import metrics as peer
 
 from data.contracts import EVALUATION, NAIVE_BASELINES, PREDICTIONS, schema_of
 from data.seasons import SeasonTable
-from tasks.conformal import LEVELS, NO_WIDTHS, Widths
+from tasks.conformal import LEVELS, NO_WIDTHS, Widths, WidthsAhead
 from tasks.evaluate import evaluate, evaluation_table, metrics
 from tasks.hindcast import Hindcast, from_arrow, hindcast, join, predictions_of, to_arrow
 from tasks.intervals import Calibration
@@ -26,7 +26,7 @@ from tests.forecasters import Given, random_table
 
 WIDTHS = {(80, "corn"): 4.0, (95, "corn"): 6.0, (80, "rye"): 3.0}
 # the same in every region, whether it was seen or not
-EVERYWHERE = Widths((), ("corn", "rye"), np.empty((0, 2)), WIDTHS, WIDTHS)
+EVERYWHERE = WidthsAhead(0, {1: Widths((), ("corn", "rye"), np.empty((0, 2)), WIDTHS, WIDTHS)})
 CALIBRATION = Calibration({"corn": 20, "rye": 6}, EVERYWHERE, EVERYWHERE, {(95, "rye"): "rye: too few"})
 NO_INTERVALS = Calibration({}, NO_WIDTHS, NO_WIDTHS, {})
 

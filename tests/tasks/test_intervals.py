@@ -12,7 +12,7 @@ import pytest
 from data.seasons import Flags, SeasonTable
 from data.settings import Settings, parse_settings
 from tasks.conformal import LEVELS, Widths, fit_widths
-from tasks.intervals import SeasonErrors, calibrate, rolling_errors
+from tasks.intervals import SeasonErrors, calibrate, errors_ahead, leads_to
 from tasks.train import fit_exact
 from tests.us_data import CROPS, us_settings, us_table
 
@@ -71,14 +71,14 @@ def test_a_crop_that_comes_late_is_calibrated_on_its_own_seasons() -> None:
     table.y_NT[table.year_N < 1990, 1] = np.nan
     found = calibrate(table, _settings(), "12-31")
     assert found.seasons == {"crop0": 25, "crop1": 9}
-    assert set(found.model.factor) == {(80, "crop0"), (95, "crop0"), (80, "crop1")}
+    assert set(found.model.next_season().factor) == {(80, "crop0"), (95, "crop0"), (80, "crop1")}
 
 
 def test_each_season_is_predicted_from_those_before() -> None:
     table, settings = _world(1, 8, 30, 0.5), _settings()
     rows = table.take(table.year_N == 1985)
     model = fit_exact(table.take(table.year_N < 1985), settings, "12-31")
-    errors = rolling_errors(table, 1985, settings, "12-31")
+    errors = errors_ahead(table, 1984, [1985], settings, "12-31")[1985]
     np.testing.assert_array_equal(errors.model_ET, rows.y_NT - model.predict(rows))
     np.testing.assert_array_equal(errors.region_E, rows.region_N)
     elsewhere = replace(rows, region_names=tuple(f"new {name}" for name in rows.region_names))
@@ -86,7 +86,7 @@ def test_each_season_is_predicted_from_those_before() -> None:
     spoilt = _world(1, 8, 30, 0.5)
     spoilt.y_NT[spoilt.year_N > 1985] = 1e9
     spoilt.x_NF[spoilt.year_N > 1985] = -1e9
-    again = rolling_errors(spoilt, 1985, settings, "12-31")
+    again = errors_ahead(spoilt, 1984, [1985], settings, "12-31")[1985]
     assert again.model_ET.tobytes() == errors.model_ET.tobytes()
 
 
@@ -98,6 +98,40 @@ def test_regions_not_seen_have_wider_intervals() -> None:
     unseen_NT = widths.of(80, ("crop0",), elsewhere)
     # the levels of regions differ with a standard deviation of 3, all else with about 1
     assert unseen_NT.min() > 2 * seen_NT.max()
+
+
+def test_a_season_further_ahead_has_wider_intervals_from_errors_of_its_own_lead() -> None:
+    """A random walk of all regions together: errors grow with the root of the lead."""
+    world, settings = _world(5, 12, 60, 0.2), _settings()
+    drift = np.random.default_rng(5).normal(size=60).cumsum()
+    world.y_NT[:] += 3 * drift[world.year_N - world.year_N.min(), None]
+    train = world.take(world.year_N < 2000)
+    assert leads_to(train, world) == tuple(range(1, 21))
+    found = calibrate(train, settings, "12-31", (1, 5))
+    assert sorted(found.model.by_lead) == [1, 5]
+    errors = errors_ahead(train, 1994, [1995, 1999], settings, "12-31")
+    last = train.take(train.year_N == 1999)
+    model = fit_exact(train.take(train.year_N <= 1994), settings, "12-31")
+    np.testing.assert_array_equal(errors[1999].model_ET, last.y_NT - model.predict(last))
+
+    def width(year: int) -> float:
+        rows = world.take(world.year_N == year)
+        return float(found.model.of(80, ("crop0",), rows)[0, 0])
+
+    assert width(2000) == width(2003) == width(1990)
+    assert width(2004) == width(2019) > 1.3 * width(2000)
+
+
+def test_where_a_lead_has_too_few_seasons_the_one_before_serves() -> None:
+    world = _world(6, 12, 24, 0.2)
+    found = calibrate(world, _settings(), "12-31", (1, 9))
+    assert (95, "crop0") in found.model.by_lead[1].factor
+    assert (95, "crop0") not in found.model.by_lead[9].factor
+    far = replace(world, year_N=world.year_N + 100)
+    near = replace(world, year_N=world.year_N + 24)
+    np.testing.assert_array_equal(
+        found.model.of(95, ("crop0",), far)[:5], found.model.of(95, ("crop0",), near)[:5]
+    )
 
 
 @pytest.mark.parametrize("common", [0.9, 0.3, 0.0])
@@ -113,7 +147,7 @@ def test_coverage_over_independent_worlds(common: float) -> None:
         table = _world(1000 + seed, 5, 26 + K, common)
         season = int(table.year_N.max())
         found = calibrate(table.take(table.year_N < season), settings, "12-31")
-        error = rolling_errors(table, season, settings, "12-31").model_ET[0, 0]
+        error = errors_ahead(table, season - 1, [season], settings, "12-31")[season].model_ET[0, 0]
         rows = table.take(table.year_N == season)
         for level in LEVELS:
             covered[level] += bool(abs(error) <= found.model.of(level, ("crop0",), rows)[0, 0])
@@ -137,6 +171,18 @@ def test_us_coverage(first: int, last: int) -> None:
             assert least <= np.mean(inside) <= most, (CROPS[at], level, np.mean(inside))
 
 
+def test_us_coverage_of_thirteen_test_seasons() -> None:
+    """The reference figures' split: trained up to 2009, predicted up to 13 seasons ahead, as `train` does."""
+    table, settings = us_table(), us_settings()
+    train, test = table.take(table.year_N < 2010), table.take(table.year_N >= 2010)
+    widths = calibrate(train, settings, "09-30", leads_to(train, test)).model
+    size_NT = np.abs(test.y_NT - fit_exact(train, settings, "09-30").predict(test))
+    for level, least, most in ((80, 0.71, 0.87), (95, 0.90, 0.98)):
+        inside_NT = size_NT <= widths.of(level, CROPS, test)
+        covered = [np.mean(inside_NT[np.isfinite(size_NT[:, at]), at]) for at in range(len(CROPS))]
+        assert least <= min(covered) <= max(covered) <= most
+
+
 def _us_inside(season: int, at: int, level: int) -> Flags:
     """Which rows of a season lie within an interval calibrated on the 25 seasons before it."""
     widths, errors = _us_widths(season), _us_errors(season)
@@ -155,4 +201,5 @@ def _us_widths(season: int) -> Widths:
 
 @cache
 def _us_errors(season: int) -> SeasonErrors:
-    return rolling_errors(us_table(), season, us_settings(), "09-30")
+    found = errors_ahead(us_table(), season - 1, [season], us_settings(), "09-30")
+    return found[season]
