@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # the gate on a finished run is judged without torch
     from tasks.hindcast import Forecaster
 
 
+AGAINST_BASELINE = "against_baseline"
+
+
 class Outcome(StrEnum):
     """What a check, or the whole gate, came to."""
 
@@ -49,9 +52,16 @@ class Gate:
 
     @property
     def sentence(self) -> str:
-        """The outcome and, where it isn't `passed`, the reasons for it."""
-        why = [f"{check.name}: {check.reason}" for check in self.checks if check.outcome == self.outcome]
-        return str(self.outcome) if self.outcome == Outcome.PASSED else f"{self.outcome} ({'; '.join(why)})"
+        """The outcome with its reasons; where it passed, whether anything was tested at all."""
+        if self.outcome == Outcome.PASSED:
+            why = [
+                f"{check.name} not evaluated: {check.reason}"
+                for check in self.checks
+                if check.name == AGAINST_BASELINE and check.outcome == Outcome.NOT_EVALUATED
+            ]
+        else:
+            why = [f"{check.name}: {check.reason}" for check in self.checks if check.outcome == self.outcome]
+        return f"{self.outcome} ({'; '.join(why)})" if why else str(self.outcome)
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,7 @@ def _among(rows: SeasonTable, trained: SeasonTable, crop: str) -> Flags:
 
 
 def _against_baseline(metrics: Mapping[str, Any], tolerance: float) -> Check:
-    name, threshold = "against_baseline", 1 + tolerance
+    name, threshold = AGAINST_BASELINE, 1 + tolerance
     test = metrics["splits"].get(str(SplitName.TEST))
     if test is None:
         return Check(name, Outcome.NOT_EVALUATED, "there are no test rows")

@@ -162,3 +162,9 @@ def test_the_order_of_features_doesn_t_matter() -> None:
     model = Given(("corn",), ("t/ha",), np.zeros((len(table), 1)))
     nothing = table.take(slice(0))
     assert compare(model, model, table, nothing, nothing, (("a", "b"), ("b", "a"))).mse
+
+
+def test_a_gate_that_passed_says_when_nothing_was_tested() -> None:
+    untested = judge({"splits": {}}, {"evaluation": 1e-9}, GateSettings(), None)
+    assert untested.outcome == Outcome.PASSED
+    assert untested.sentence == "passed (against_baseline not evaluated: there are no test rows)"
