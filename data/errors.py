@@ -11,6 +11,8 @@ CropyieldError            1   unexpected
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CropyieldError(Exception):
     """Root of everything this project raises on purpose; the message is for people."""
@@ -38,6 +40,8 @@ class GateError(CropyieldError):
     """The run was finished and kept, but its gate refused to make it the current one."""
 
     exit_code = 4
+    result: dict[str, Any] | None = None
+    """The summary of the run, where somebody has drawn it up."""
 
 
 class StorageError(CropyieldError):

@@ -39,7 +39,8 @@ class Pair:
 
 PUBLISHED = Pair(
     CURRENT, PREDICTIONS, RUNS,
-    "`cropyield runs` lists the runs and `cropyield rollback` makes one of them current",
+    "`cropyield train` with --force computes it anew, or `cropyield rollback` makes another one current "
+    "(`cropyield runs` lists them)",
 )  # fmt: skip
 NEWEST_FORECAST = Pair(
     "forecast.json", "forecasts.parquet", FORECASTS, "`cropyield forecast` makes them anew"
@@ -94,14 +95,44 @@ def read_json(store: Store, name: str) -> dict[str, Any] | None:
     )
 
 
-def read_manifest(store: Store, run: str) -> dict[str, Any] | None:
-    """The manifest of a run; None: for readers the run doesn't exist."""
-    return read_json(store, f"{folder(run)}/{MANIFEST}")
+def read_manifest(store: Store, run: str, area: str = RUNS) -> dict[str, Any] | None:
+    """The manifest of a run; None: for readers the run doesn't exist. Raises DamageError when it is none."""
+    name = f"{area}/{run}/{MANIFEST}"
+    with contextlib.suppress(DamageError):
+        manifest = read_json(store, name)
+        if manifest is None or manifest.keys() >= {"run_id", "finished_at", "files"}:
+            return manifest
+    raise DamageError(
+        f"{store.place(name)} was changed by something else than cropyield and is no manifest; "
+        f"{PUBLISHED.remedy}"
+    )
 
 
 def read_current(store: Store) -> dict[str, Any] | None:
     """The pointer to the current run. Raises DamageError, naming the remedy, when it can't be one."""
     return _read_pointer(store, PUBLISHED)
+
+
+def require_current(store: Store) -> str:
+    """The id of the current run, which is finished.
+
+    Raises SettingsError where nothing was published yet, DamageError where the pointer or the manifest
+    that it leads to is gone.
+    """
+    current = read_current(store)
+    if current is None:
+        if not finished_runs(store):
+            raise SettingsError(f"{store.place('')}: no run has been published here yet")
+        raise DamageError(
+            f"{store.place(CURRENT)} is gone, or was never written because a training was stopped; "
+            f"repeat the training, or: {PUBLISHED.remedy}"
+        )
+    run: str = current["run_id"]
+    if read_manifest(store, run) is None:
+        raise DamageError(
+            f"{store.place(CURRENT)} names run {run}, whose manifest is gone; {PUBLISHED.remedy}"
+        )
+    return run
 
 
 def withdrawn_runs(store: Store) -> list[str]:
@@ -129,7 +160,7 @@ def _read_pointer(store: Store, pair: Pair) -> dict[str, Any] | None:
 
 def finished_runs(store: Store, area: str = RUNS) -> list[dict[str, Any]]:
     """The manifests of all finished runs, or forecasts or backtests, oldest first."""
-    manifests = [read_json(store, f"{area}/{run}/{MANIFEST}") for run in store.folders(area)]
+    manifests = [read_manifest(store, run, area) for run in store.folders(area)]
     return sorted((m for m in manifests if m), key=lambda m: (m["finished_at"], m["run_id"]))
 
 
@@ -139,10 +170,7 @@ def find_run(store: Store, text: str) -> dict[str, Any]:
     Raises SettingsError when none or several do.
     """
     if text == "current":
-        current = read_current(store)
-        if current is None:
-            raise SettingsError(f"{store.place('')}: no run has been published here yet")
-        text = current["run_id"]
+        text = require_current(store)
     found = [run for run in store.folders(RUNS) if run.startswith(text)] if text else []
     manifests = [manifest for run in found if (manifest := read_manifest(store, run))]
     if len(manifests) != 1:
@@ -184,8 +212,8 @@ def _point(store: Store, pair: Pair, run: str, more: dict[str, Any]) -> None:
 def follow(store: Store, pair: Pair = PUBLISHED) -> None:
     """Copy the predictions that a pointer leads to, to their stable path, until pointer and copy agree.
 
-    Two publishers may interleave, so the pointer is read again after each copy. Raises StorageError
-    when the predictions are gone.
+    Two publishers may interleave, so the pointer is read again after each copy. Raises DamageError
+    when the predictions are gone or aren't those that were published; then the copy stays as it is.
     """
     while (named := _read_pointer(store, pair)) is not None:
         predictions = store.get(f"{pair.area}/{named['run_id']}/{PREDICTIONS}")
@@ -195,6 +223,12 @@ def follow(store: Store, pair: Pair = PUBLISHED) -> None:
                 f"are gone; {pair.remedy}"
             )
         if store.get(pair.copy) != predictions:
+            manifest = read_manifest(store, named["run_id"], pair.area)
+            if manifest and _differs(predictions, manifest["files"].get(PREDICTIONS)):
+                raise DamageError(
+                    f"{store.place(pair.area)}/{named['run_id']}/{PREDICTIONS} isn't as it was published; "
+                    f"{pair.remedy}"
+                )
             store.put(pair.copy, predictions)
         again = _read_pointer(store, pair)
         if again is not None and again["run_id"] == named["run_id"]:
@@ -213,49 +247,30 @@ def repair(store: Store) -> None:
         raise failures[0]
 
 
-def damaged(store: Store, manifest: Mapping[str, Any]) -> list[str]:
+def damaged(store: Store, manifest: Mapping[str, Any], area: str = RUNS) -> list[str]:
     """What of a run isn't as its manifest says: one sentence a file; empty when all is well."""
     faults = []
     for name, facts in manifest["files"].items():
-        content = store.get(f"{folder(manifest['run_id'])}/{name}")
+        content = store.get(f"{area}/{manifest['run_id']}/{name}")
         if content is None:
             faults.append(f"{name}: missing")
-        elif hashlib.sha256(content).hexdigest() != facts["sha256"]:
+        elif _differs(content, facts):
             faults.append(f"{name}: {len(content)} bytes that differ from the {facts['size']} published")
     return faults
 
 
-def prune(store: Store, keep: int) -> list[str]:
-    """Remove all but the newest `keep` runs, forecasts and backtests, and abandoned work older than a day.
-
-    The current run and the newest forecast stay whatever their age. Returns the names of what was
-    removed: of runs their ids, of the rest their places in the store.
-    """
-    repair(store)
-    current = (read_current(store) or {}).get("run_id")
-    forecast = (read_forecast_pointer(store) or {}).get("run_id")
-    removed = _thin_out(store, RUNS, keep, current)
-    for area, spared in ((FORECASTS, forecast), (BACKTESTS, None)):
-        removed += [f"{area}/{run}" for run in _thin_out(store, area, keep, spared)]
-    for area in (RUNS, FORECASTS, BACKTESTS, WORK):
-        for run in store.folders(area):
-            name = f"{area}/{run}"
-            half = area == WORK or read_json(store, f"{name}/{MANIFEST}") is None
-            if half and (store.age(name) or 0.0) > DAY_S:
-                store.remove(name)
-                removed.append(name)
-    return removed + store.sweep(DAY_S)
+def read_published(store: Store, run: str, name: str) -> bytes:
+    """A file of a finished run, as it was published. Raises DamageError when it is gone or differs."""
+    content = store.get(f"{folder(run)}/{name}")
+    manifest = read_manifest(store, run) or {"files": {}}
+    if content is None or _differs(content, manifest["files"].get(name)):
+        what = "is gone" if content is None else "isn't as it was published"
+        raise DamageError(f"{store.place(folder(run))}/{name} {what}; {PUBLISHED.remedy}")
+    return content
 
 
-def _thin_out(store: Store, area: str, keep: int, spared: str | None) -> list[str]:
-    others = [manifest["run_id"] for manifest in finished_runs(store, area) if manifest["run_id"] != spared]
-    kept = max(keep - (1 if spared else 0), 0)
-    removed = others[: len(others) - kept] if kept else others
-    for run in removed:
-        # the manifest goes first: from then on the run doesn't exist for readers
-        store.remove(f"{area}/{run}/{MANIFEST}")
-        store.remove(f"{area}/{run}")
-    return removed
+def _differs(content: bytes, facts: Mapping[str, Any] | None) -> bool:
+    return facts is not None and hashlib.sha256(content).hexdigest() != facts["sha256"]
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data import runs as history
+from data import pruning
 from data.ends import ENDS, newest_ends, prune_ends
 from data.errors import DamageError, SettingsError, StorageError
 from data.runs import (
@@ -23,6 +23,7 @@ from data.runs import (
     follow,
     point,
     read_current,
+    read_forecast_pointer,
     read_json,
     read_manifest,
     repair,
@@ -92,24 +93,49 @@ def show(location: str, run: str) -> dict[str, Any]:
 
 
 def verify(location: str, run: str) -> dict[str, Any]:
-    """Every file of a run read again and its digest compared with the manifest's.
+    """Every file of a run, forecast or backtest read again and its digest compared with the manifest's.
+
+    For `current` those of the newest forecast, too.
 
     `faults` has a sentence for each file that is missing or differs; `others` names files beside them
     that the manifest doesn't know.
     """
     store = existing_store(location)
-    manifest = find_run(store, run)
-    place = folder(manifest["run_id"])
-    faults = damaged(store, manifest)
+    area, manifest = find_published(store, run)
+    found = _verified(store, area, manifest)
+    if run == "current" and (named := read_forecast_pointer(store)):
+        newest = read_manifest(store, named["run_id"], FORECASTS)
+        place = f"{FORECASTS}/{named['run_id']}"
+        more = _verified(store, FORECASTS, newest) if newest else {"faults": ["manifest.json: missing"]}
+        found["faults"] += [f"{place}/{fault}" for fault in more["faults"]]
+        found["others"] += [f"{place}/{other}" for other in more.get("others", ())]
+        found |= {key: found[key] + more.get(key, 0) for key in ("files", "size")}
+    return found
+
+
+def _verified(store: Store, area: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    place = f"{area}/{manifest['run_id']}"
     known = {f"{place}/{name}" for name in (*manifest["files"], MANIFEST)}
     return {
         "run_id": manifest["run_id"],
         "place": store.place(place),
         "files": len(manifest["files"]),
         "size": sum(file["size"] for file in manifest["files"].values()),
-        "faults": faults,
+        "faults": damaged(store, manifest, area),
         "others": [name.removeprefix(f"{place}/") for name in store.names(place) if name not in known],
     }
+
+
+def find_published(store: Store, text: str) -> tuple[str, dict[str, Any]]:
+    """A run, forecast or backtest by the beginning of its id, or the current run: area and manifest.
+
+    Raises SettingsError when none or several have such an id.
+    """
+    for area in (FORECASTS, BACKTESTS):
+        found = [run for run in store.folders(area) if text and run.startswith(text)]
+        if len(found) == 1 and (manifest := read_manifest(store, found[0], area)):
+            return area, manifest
+    return RUNS, find_run(store, text)
 
 
 def raise_if_damaged(verified: dict[str, Any]) -> None:
@@ -118,8 +144,8 @@ def raise_if_damaged(verified: dict[str, Any]) -> None:
     if faults:
         raise StorageError(
             f"{verified['place']}: {len(faults)} of {verified['files']} files are not as published: "
-            f"{_listing(faults)}. Restore them from a copy, or make another run current with "
-            "`cropyield rollback`"
+            f"{_listing(faults)}. Restore them from a copy, compute the run anew with `cropyield train` and "
+            "--force (forecasts: `cropyield forecast`), or make another run current with `cropyield rollback`"
         )
 
 
@@ -188,7 +214,7 @@ def prune(location: str, keep: int) -> dict[str, Any]:
     if keep < 1:
         raise SettingsError(f"--keep {keep}: at least one run has to stay; write --keep 1 or more")
     store = existing_store(location)
-    removed = history.prune(store, keep) + prune_ends(store, keep)
+    removed = pruning.prune(store, keep) + prune_ends(store, keep)
     return {"store": store.place(""), "removed": removed, "kept": [m["run_id"] for m in finished_runs(store)]}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from data.errors import SettingsError
+from data.errors import GateError, SettingsError
 from flows.command_line import PLAIN, UNCHANGED, Changes, Flag, Many, Output, answer, app
 
 
@@ -44,7 +45,12 @@ def train(
     from flows import show, start
 
     chosen = load_settings(settings, changes.as_dict())
-    result = start.train(chosen, force, accept, output.json, output.debug)
+    try:
+        result = start.train(chosen, force, accept, output.json, output.debug)
+    except GateError as refusal:
+        if output.json and refusal.result:
+            print(json.dumps(refusal.result, ensure_ascii=False))
+        raise
     answer(output, result, lambda: show.trained(result))
 
 

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.errors import SettingsError
+from data.errors import GateError, SettingsError
 from data.settings import Settings
 from flows.embedded import EMBEDDED
 
@@ -45,7 +45,13 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
 
         digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
         with _served(debug):
-            return train_yields(settings, force=force, accept=accept)
+            try:
+                return train_yields(settings, force=force, accept=accept)
+            except GateError as error:
+                from tasks.publish import refused
+
+                error.result = refused(digested.result(), error)
+                raise
 
 
 def backtest(

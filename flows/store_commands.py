@@ -53,7 +53,7 @@ def verify(
     yields: str | None = None,
     output: Output = PLAIN,
 ) -> None:
-    """Read every file of a run again and compare its digest with the manifest's; exit code 5 on damage.
+    """Read every file of a run, forecast or backtest again and compare its digest; exit code 5 on damage.
 
     Parameters
     ----------

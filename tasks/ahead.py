@@ -88,7 +88,8 @@ def look_ahead(
     )
     observed_C = sums.observed()
     in_scope = weather.rows - sum(weather.outside.values())
-    check_share(settings, WEATHER, rejects, in_scope)
+    if len(sums):  # before any data, the few rows without a date are all that is in scope
+        check_share(settings, WEATHER, rejects, in_scope)
     ledger = {
         WEATHER: account(
             weather.rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
 from collections.abc import Mapping, Sequence
@@ -12,15 +13,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contracts import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
+from data.errors import DamageError
 from data.runs import (
     FORECASTS,
-    MANIFEST,
     NEWEST_FORECAST,
     PREDICTIONS,
+    damaged,
     follow,
     point_forecast,
     read_forecast_pointer,
-    read_json,
+    read_manifest,
 )
 from tasks.forecast_job import ForecastJob
 from tasks.ingest import verify_inputs
@@ -31,17 +33,25 @@ _MEANS = ("predicted", "lower_80", "upper_80", "baseline")
 
 def unchanged(job: ForecastJob) -> dict[str, Any] | None:
     """The answer to a forecast that is the newest one already, without torch or Prefect; else None."""
-    pointer = read_forecast_pointer(job.store)
-    if pointer is None or pointer["run_id"] != job.run_id or finished(job) is None:
+    if newest(job) != job.run_id or finished(job) is None:
         return None
     follow(job.store, NEWEST_FORECAST)
     return summary(job, f"nothing new: forecast {job.run_id} is the newest one")
 
 
 def finished(job: ForecastJob) -> dict[str, Any] | None:
-    """The manifest of this very forecast, where it lies in the store with its predictions."""
-    manifest = read_json(job.store, f"{_place(job)}/{MANIFEST}")
-    return None if job.store.get(f"{_place(job)}/{PREDICTIONS}") is None else manifest
+    """The manifest of this very forecast, where it lies in the store as it was published."""
+    with contextlib.suppress(DamageError):
+        manifest = read_manifest(job.store, job.run_id, FORECASTS)
+        return manifest if manifest and not damaged(job.store, manifest, FORECASTS) else None
+    return None
+
+
+def newest(job: ForecastJob) -> str | None:
+    """The id of the newest forecast; a damaged pointer, which is about to be replaced, names none."""
+    with contextlib.suppress(DamageError):
+        return (read_forecast_pointer(job.store) or {}).get("run_id")
+    return None
 
 
 def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,8 +70,7 @@ def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, An
 
 def publish_again(job: ForecastJob) -> dict[str, Any]:
     """Make a forecast that was made before the newest one."""
-    pointer = read_forecast_pointer(job.store)
-    if pointer is None or pointer["run_id"] != job.run_id:
+    if newest(job) != job.run_id:
         point_forecast(job.store, job.run_id, job.trained.run_id)
     else:
         follow(job.store, NEWEST_FORECAST)
@@ -86,7 +95,7 @@ def nothing_ahead(job: ForecastJob, facts: Mapping[str, Any]) -> dict[str, Any]:
 def summary(job: ForecastJob, message: str) -> dict[str, Any]:
     """What the command prints of a published forecast: a row for each season, crop and cut-off."""
     store, place = job.store, _place(job)
-    manifest = read_json(store, f"{place}/{MANIFEST}") or {}
+    manifest = read_manifest(store, job.run_id, FORECASTS) or {}
     content = store.get(f"{place}/{PREDICTIONS}") or b""
     predictions = pq.read_table(io.BytesIO(content))
     places = {

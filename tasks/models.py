@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data.errors import SettingsError, StorageError
-from data.runs import folder
+from data.errors import SettingsError
+from data.runs import folder, read_published
 from data.storage import Store
 from tasks.model import FACTS_FILE, WEIGHTS_FILE, Model
 
@@ -13,21 +13,15 @@ from tasks.model import FACTS_FILE, WEIGHTS_FILE, Model
 def load_model(store: Store, run: str, as_of: str) -> Model:
     """The published model of a finished run at one cut-off.
 
-    Raises SettingsError when the run has none for that day, StorageError when its files are gone.
+    Raises SettingsError when the run has none for that day, DamageError when its files are gone or aren't
+    as they were published.
     """
-    place = f"{folder(run)}/model/{as_of}"
+    place = f"model/{as_of}"
     days = model_days(store, run)
     if as_of not in days:
         raise SettingsError(f"run {run} has no model for {as_of}; it has {', '.join(days) or 'none at all'}")
-    files = {}
-    for name in (WEIGHTS_FILE, FACTS_FILE):
-        content = store.get(f"{place}/{name}")
-        if content is None:
-            raise StorageError(
-                f"{store.place(f'{place}/{name}')} is gone; `cropyield verify` shows what else"
-            )
-        files[name] = content
-    return Model.from_bytes(files)
+    names = (WEIGHTS_FILE, FACTS_FILE)
+    return Model.from_bytes({name: read_published(store, run, f"{place}/{name}") for name in names})
 
 
 def model_days(store: Store, run: str) -> Sequence[str]:

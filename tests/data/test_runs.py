@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError, StorageError
+from data.pruning import prune
 from data.runs import (
     damaged,
     find_run,
@@ -13,7 +14,6 @@ from data.runs import (
     follow,
     point,
     point_forecast,
-    prune,
     read_current,
     repair,
     run_id,
@@ -114,8 +114,10 @@ def test_runs_without_a_manifest_do_not_exist(tmp_path: Path) -> None:
     for text in ("a", "cc", "zz", ""):
         with pytest.raises(SettingsError):
             find_run(store, text)
-    with pytest.raises(SettingsError, match="no run has been published"):
+    with pytest.raises(StorageError, match=r"current.json is gone.*cropyield rollback"):
         find_run(store, "current")
+    with pytest.raises(SettingsError, match="no run has been published"):
+        find_run(LocalStore(tmp_path / "another"), "current")
 
 
 def test_damage_is_found(tmp_path: Path) -> None:

@@ -303,3 +303,38 @@ def test_any_store_command_repairs_both_stable_copies(
     settings = [str(folder / "settings.toml"), "--store", str(folder / "store")]
     assert run(["train", *settings, "--set", 'as_of=["06-30"]']) == 0
     assert (folder / "store" / name).read_bytes() == sound
+
+
+def test_a_damaged_model_is_refused_and_a_damaged_forecast_made_anew(
+    under_way: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = copy_of(under_way, tmp_path)
+    store = folder / "store"
+    (weights,) = (store / "runs").glob("*/model/06-30/weights.safetensors")
+    sound = weights.read_bytes()
+    weights.write_bytes(sound[:-3] + bytes([sound[-3] ^ 16]) + sound[-2:])
+    for left in ("forecasts", ".work"):
+        shutil.rmtree(store / left, ignore_errors=True)
+    (store / "forecast.json").unlink(missing_ok=True)
+    said = forecast(folder, capsys, code=5)
+    assert "weights.safetensors isn't as it was published" in said
+    assert "--force" in said
+    assert not (store / "forecast.json").exists()
+    weights.write_bytes(sound)
+    made = forecast(folder, capsys)["run_id"]
+    copy = store / "forecasts.parquet"
+    good, own = copy.read_bytes(), store / f"forecasts/{made}/predictions.parquet"
+    for damaged, content in ((own, good[:-9]), (store / "forecast.json", b"x")):
+        damaged.write_bytes(content)
+        assert run(["runs", str(store), "--json"]) == 0
+        assert copy.read_bytes() == good
+        forecast(folder, capsys)
+        assert (own.read_bytes(), copy.read_bytes()) == (good, good)
+    assert run(["verify", str(store), "--json"]) == 0
+    own.write_bytes(good[:-9])
+    for which in ((), (made,)):
+        assert run(["verify", str(store), *which, "--json"]) == 5
+
+
+def test_before_any_data_there_is_nothing_to_forecast(under_way: Path, capsys: Capture) -> None:
+    assert forecast(under_way, capsys, "--as-of", "1900-01-01")["message"].startswith("nothing to forecast")

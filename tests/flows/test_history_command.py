@@ -184,3 +184,30 @@ def test_withdrawn_runs_are_remembered_until_one_is_current_again(place: Path) -
     for run_id, withdrawn in (("b2", ["c3"]), ("a1", ["b2", "c3"]), ("c3", ["a1", "b2"])):
         assert run(["rollback", str(place), run_id]) == 0
         assert pointer(place)["withdrawn"] == withdrawn
+
+
+def test_a_damaged_run_does_not_spoil_the_stable_copy(place: Path, capsys: Capture) -> None:
+    good = (place / "predictions.parquet").read_bytes()
+    (place / f"runs/{RUNS[-1]}/predictions.parquet").write_bytes(b"spoilt")
+    assert run(["runs", str(place)]) == 0
+    assert (place / "predictions.parquet").read_bytes() == good
+    assert run(["verify", str(place)]) == 5
+    assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lost", ["current.json", f"runs/{RUNS[-1]}/manifest.json"])
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_nothing_is_pruned_while_it_is_unclear_what_is_current(
+    lost: str, content: str | None, place: Path, capsys: Capture
+) -> None:
+    if content is None:
+        (place / lost).unlink()
+    else:
+        (place / lost).write_text(content)
+    for file in (place / "runs").rglob("*"):
+        os.utime(file, (0, 0))
+    before = sorted(file for file in (place / "runs").rglob("*") if file.is_file())
+    for command in (["prune", str(place), "--keep", "1"], ["verify", str(place)], ["show", str(place)]):
+        assert run(command) == 5
+        assert "cropyield rollback" in capsys.readouterr().err
+    assert sorted(file for file in (place / "runs").rglob("*") if file.is_file()) == before

@@ -187,6 +187,10 @@ def test_a_refused_run_is_kept_and_can_be_accepted(
     (end,) = newest_ends(LocalStore(store), 2)
     assert end["state"] == "Failed"
     assert end["message"].removeprefix("GateError: ") in said
+    assert run([*command, "--json"]) == 4
+    refused = result_of(capsys)
+    assert refused["gate"]["outcome"] == "failed"
+    assert "kept but not published" in refused["message"]
     assert any("Gate failed" in page and "kept but not published" in page for page in artifacts("gate"))
     assert json.loads((store / "current.json").read_text())["run_id"] == before
     assert run([*command, "--accept", "a drill", "--json"]) == 0

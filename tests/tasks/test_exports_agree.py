@@ -157,7 +157,7 @@ def test_the_command_writes_a_model_of_the_store(
     [
         (["a1", "--as-of", "06-30"], 2, "no model for 06-30; it has 07-31, 09-30"),
         (["zz"], 2, "no finished run"),
-        ([], 2, "no run has been published"),
+        ([], 5, "current.json is gone"),
     ],
 )
 def test_what_can_not_be_exported(

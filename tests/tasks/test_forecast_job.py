@@ -46,7 +46,9 @@ def publish(place: Path, run: str) -> None:
     store = LocalStore(place / "store")
     store.put(f"runs/{run}/settings.toml", run_settings(settings(place)).encode())
     store.put(f"runs/{run}/predictions.parquet", b"")
-    manifest = {"run_id": run, "finished_at": "then", "crops": ["corn", "rye"], "seasons": [1990, 2020]}
+    manifest = {
+        "run_id": run, "finished_at": "then", "files": {}, "crops": ["corn", "rye"], "seasons": [1990, 2020]
+    }  # fmt: skip
     store.put(f"runs/{run}/manifest.json", to_json(manifest))
     point(store, run, {})
 
