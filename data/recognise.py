@@ -18,9 +18,11 @@ from data.errors import InputError
 from data.region_pairs import pair_regions
 from data.remedies import rewrite
 from data.survey import Floats, Survey
+from data.tidy import pivot_advice
 from data.time_columns import best, civil, is_number, weather_times, year_of_yields
 
 _MOST_COPIES = 0.5
+_MANY_COPIES = 0.3  # from here on a column may tell them apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +158,11 @@ def _refuse_swapped(weather: Survey, yields: Survey) -> None:
 
 
 def _refuse_copies(weather: Survey, region: str, copies: float, times: list[str]) -> None:
+    if copies > _MANY_COPIES and (advice := pivot_advice(weather, [region, *times])):
+        raise InputError(
+            f"{weather.place}: {copies:.0%} of the rows repeat the {region!r} and {' and '.join(times)} of "
+            f"another row: {advice}"
+        )
     if copies > _MOST_COPIES:
         others = [name for name in weather.kinds if weather.kinds[name] == "text" and name != region]
         hint = f" (other columns of text: {', '.join(others)})" if others else ""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.errors import InputError
 from data.settings import load_settings
 from flows.cli import run
 from flows.embedded import EMBEDDED
@@ -298,6 +299,18 @@ def many_stations(folder: Path) -> Written:
     return write(folder, pd.concat(stations, ignore_index=True), yields_of(weather))
 
 
+def tidy(folder: Path) -> Written:
+    weather = monthly()[["region", "year", "month", "temp", "rain"]]
+    long = weather.melt(["region", "year", "month"], var_name="variable", value_name="value")
+    return write(folder, long, yields_of(monthly()))
+
+
+def two_versions(folder: Path) -> Written:
+    weather = monthly()
+    both = pd.concat([weather, weather.assign(temp=weather["temp"] + 1)], ignore_index=True)
+    return write(folder, both, yields_of(weather))
+
+
 def only_text(folder: Path) -> Written:
     weather = monthly()
     return write(folder, weather, yields_of(weather).assign(**{"yield": "good"}))
@@ -317,6 +330,14 @@ def only_text(folder: Path) -> Written:
         (normals, ["no measure changes from season to season"]),
         (other_years, ["no yield meets weather", "1991 to 2020", "1891 to 1920"]),
         (many_stations, ["repeat the 'region'", "groupby(['region', 'year', 'month'])"]),
+        (
+            tidy,
+            [
+                "one row per variable (column 'variable': 'temp', 'rain'",
+                "t.pivot_table(index=['region', 'year'",
+            ],
+        ),
+        (two_versions, ["every row in scope repeats the region and time of another row with other values"]),
         (only_text, ["yields.parquet", "no column is named like a yield"]),
     ],
 )
@@ -329,6 +350,35 @@ def test_init_says_why_files_are_hopeless_and_writes_nothing(
     for word in words:
         assert word in said, said
     assert not (here / "new.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            tidy,
+            [
+                "every row in scope repeats",
+                "with other values",
+                "There is one row per variable",
+                "t.pivot_table(",
+            ],
+        ),
+        (two_versions, ["every row in scope repeats", "with other values", "two versions of the data"]),
+    ],
+)
+@pytest.mark.parametrize("lenient", ["", "max_rejected = 1.0\n"])
+def test_weather_without_a_sound_row_is_explained_to_training(
+    make: Callable[[Path], Written], words: list[str], lenient: str, here: Path
+) -> None:
+    make(here)
+    columns = '[weather_columns]\ntemp = "value"\n' if make is tidy else ""
+    (here / "settings.toml").write_text(lenient + SETTINGS.replace("range = [-60, 60]", "") + columns)
+    settings = load_settings("settings.toml")
+    with pytest.raises(InputError) as caught:
+        assemble(ingest_weather(settings), ingest_yields(settings), settings)
+    for word in words:
+        assert word in str(caught.value), caught.value
 
 
 @pytest.mark.parametrize("command", ["converted", "zfill"])
