@@ -316,6 +316,13 @@ def only_text(folder: Path) -> Written:
     return write(folder, weather, yields_of(weather).assign(**{"yield": "good"}))
 
 
+def decimal_commas(folder: Path) -> Written:
+    weather = monthly()
+    yields = yields_of(weather)
+    commas = yields["yield"].map(lambda value: f"{value:.2f}".replace(".", ","))
+    return write(folder, weather, yields.assign(**{"yield": commas}))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -338,7 +345,8 @@ def only_text(folder: Path) -> Written:
             ],
         ),
         (two_versions, ["every row in scope repeats the region and time of another row with other values"]),
-        (only_text, ["yields.parquet", "no column is named like a yield"]),
+        (only_text, ["yields.parquet", "'yield' is named like a yield", "no numbers, such as 'good'"]),
+        (decimal_commas, ["such as '", ".str.replace(',', '.').astype(float)"]),
     ],
 )
 def test_init_says_why_files_are_hopeless_and_writes_nothing(
@@ -381,12 +389,14 @@ def test_weather_without_a_sound_row_is_explained_to_training(
         assert word in str(caught.value), caught.value
 
 
-@pytest.mark.parametrize("command", ["converted", "zfill"])
-def test_the_commands_that_messages_print_work(command: str, here: Path, capsys: Capture) -> None:
-    """The one-liner for short codes is run as it is printed; then init has no more to say against it."""
+@pytest.mark.parametrize(("make", "command"), [(short_codes, "zfill"), (decimal_commas, "replace")])
+def test_the_commands_that_messages_print_work(
+    make: Callable[[Path], Written], command: str, here: Path, capsys: Capture
+) -> None:
+    """A one-liner is run as it is printed; then init has no more to say against it."""
     import subprocess
 
-    weather, yields = short_codes(here / "odd")
+    weather, yields = make(here / "odd")
     assert run(["init", weather, yields, "--settings", "new.toml"]) == 3
     line = next(line for line in capsys.readouterr().err.splitlines() if "python -c" in line)
     assert command in line
