@@ -50,7 +50,9 @@ def choose_features(
     steps = {"daily": 1, "monthly": len(season.months), "season": 1}[w.resolution]
     for profile in profiles:
         lost = 1 - profile.sound**steps
-        if profile.single:
+        if profile.missing >= 1:
+            left_out.append((profile.ours, "it holds no values"))
+        elif profile.single:
             left_out.append((profile.ours, "it has one value throughout"))
         elif profile.constant and baseline != "none":
             left_out.append((profile.ours, "it never changes within a region, so that it says nothing beside "

@@ -59,6 +59,9 @@ def remarks(
             f"{len(lost)} of {len(pair.yield_names)} regions of the yields have no weather, such as "
             f"{', '.join(map(repr, lost[:3]))}; their yields are out of scope."
         )
+    empty = [profile.column for profile in profiles if profile.missing >= 1]
+    if empty:
+        said.append(f"Measures without any value: {', '.join(empty)}.")
     guessed = [f"{profile.unit} for {profile.column}" for profile in profiles if profile.guessed]
     if guessed:
         said.append(f"Units guessed from values: {', '.join(guessed)}; correct them in [measures].")
