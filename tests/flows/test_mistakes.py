@@ -152,6 +152,15 @@ def nothing(_here: Path) -> None:
          ["the weather comes first"]),
         (nothing, ["init", "nowhere", "yields.parquet", "--settings", "s.toml"], 3,
          ["no such file or folder"]),
+        (nothing, ["init", "weather", "yields", "--settings", "s.toml"], 3,
+         ["no such file or folder; there is", "weather.parquet: name it in full"]),
+        (nothing, ["backtest", "settings.toml", "--as-of", "2022-07-31"], 2, ["written MM-DD: 07-31"]),
+        (nothing, ["backtest", "settings.toml", "--as-of", "July"], 2, ["July", "as MM-DD, as in 12-31"]),
+        (nothing, [*TRAIN, "--set", "nonsense=1"], 2,
+         ["unknown key 'nonsense'; the keys and sections are weather, yields"]),
+        (nothing, [*TRAIN, "--set", "weather_columns.temp=Temp_C"], 3, ["Did you mean 'temp'?"]),
+        (nothing, [*TRAIN, "--set", "weather_columns.temp=qqq", "--set", "features.0.measure=hot"], 3,
+         ["'hot' is missing", '[weather_columns] hot = "its name"']),
     ],
 )  # fmt: skip
 def test_a_mistake_leads_to_its_fix(
