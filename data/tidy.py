@@ -30,7 +30,9 @@ def pivot_advice(weather: Survey, key: Sequence[str]) -> str | None:
         return None
     key_N = pd.DataFrame({name: weather.names(name) for name in key})
     for name, kind in weather.kinds.items():
-        if kind != "text" or name in key or role_score(name, "region") >= 0.45:
+        if kind != "text" or name in key or is_aside(name):
+            continue
+        if max(role_score(name, "region"), role_score(name, "unit")) >= 0.45:
             continue
         variable_N = weather.names(name)
         found = list(variable_N.dropna().unique())

@@ -311,7 +311,8 @@ def many_stations(folder: Path) -> Written:
 def tidy(folder: Path) -> Written:
     weather = monthly()[["region", "year", "month", "temp", "rain"]]
     long = weather.melt(["region", "year", "month"], var_name="variable", value_name="value")
-    return write(folder, long, yields_of(monthly()))
+    units = long["variable"].map({"temp": "°C", "rain": "mm"})
+    return write(folder, long.assign(unit=units)[["unit", *long]], yields_of(monthly()))
 
 
 def two_versions(folder: Path) -> Written:
