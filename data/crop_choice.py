@@ -5,7 +5,7 @@ Shapes: N sampled rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -22,13 +22,14 @@ _FEW_ROWS, _FEW_SEASONS = 15, 5
 
 @dataclass(frozen=True)
 class CropFound:
-    """A crop: name, column (of wide yields), yields with weather, their seasons, units."""
+    """A crop: name, column (of wide yields), yields with weather, their seasons, units; why not chosen."""
 
     name: str
     column: str | None
     rows: int
     seasons: int
     units: tuple[str, ...]
+    why: str = ""
 
 
 def yield_table(yields: Survey, y: YieldColumns, pair: RegionPair) -> pd.DataFrame:
@@ -60,8 +61,13 @@ def _wide_names(columns: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
 
 
 def choose_crops(
-    yields: Survey, y: YieldColumns, matched: pd.DataFrame, training: pd.DataFrame
+    yields: Survey, y: YieldColumns, table: pd.DataFrame, matched: pd.DataFrame, training: pd.DataFrame
 ) -> tuple[tuple[CropFound, ...], tuple[CropFound, ...], dict[str, str], list[str]]:
+    """Crops to model; the others, each with its reason; units by crop; what can't be told.
+
+    `table` has all yields, `matched` those with weather, `training` of these those before the test seasons.
+    Raises InputError where every crop has several units.
+    """
     untold: list[str] = []
     by_name = {name: (column, unit) for column, (name, unit) in _wide_names(y.wide).items()}
     from_value = unit_by_name(y.value)[0] if y.value else None
@@ -96,17 +102,33 @@ def choose_crops(
     # a rare crop beside common ones would hold the features down for all
     most = int(trained.reindex([crop.name for crop in fine]).max())
     trained_seasons = training.groupby("crop")["year"].nunique()
-    tested = matched["crop"].drop(training.index).value_counts()
+    test = matched.drop(training.index)
     few = min(_FEW_SEASONS, int(trained_seasons.max()))
-    enough = [
-        crop
-        for crop in fine
-        if trained.get(crop.name, 0) >= max(_FEW_ROWS, 0.1 * most)
-        and trained_seasons.get(crop.name, 0) >= few
-        and (tested.empty or crop.name in tested)
-    ]
+
+    def fault(crop: CropFound) -> str:
+        rows, seasons = int(trained.get(crop.name, 0)), int(trained_seasons.get(crop.name, 0))
+        if len(crop.units) > 1:
+            return f"in several units: {', '.join(crop.units[:4])}"
+        if len(test) and not (test["crop"] == crop.name).any():
+            last, begin = matched.loc[matched["crop"] == crop.name, "year"].max(), test["year"].min()
+            return f"its yields with weather end in {int(last)}, before the test seasons ({int(begin)} on)"
+        least = max(_FEW_ROWS, 0.1 * most)
+        if rows < least:
+            return f"{rows:,} yields to train on, too few beside the {most:,} of the commonest crop"
+        if seasons < few:
+            return f"{seasons} seasons to train on, too few"
+        return ""
+
+    enough = [crop for crop in fine if not fault(crop)]
     chosen = (enough or fine[:1])[:_MOST_CROPS]
-    others = tuple(crop for crop in found if crop not in chosen)
+    others = tuple(
+        replace(crop, why=fault(crop) or f"beyond the {_MOST_CROPS} commonest")
+        for crop in found
+        if crop not in chosen
+    ) + tuple(
+        CropFound(str(name), by_name.get(str(name), (None, None))[0], 0, 0, (), "no yield meets weather")
+        for name in sorted({*table["crop"]} - {*matched["crop"]})
+    )
     stated = {crop.name: crop.units[0] for crop in chosen if crop.units and not y.unit}
     without = [crop.name for crop in chosen if not crop.units]
     if without:

@@ -19,6 +19,7 @@ _EXTREMES = frozenset(
     {"min", "max", "tmin", "tmax", "minimum", "maximum", "tn", "tx", "tasmin", "tasmax", "mintemp", "maxtemp"}
 )
 _ROWS = 200_000
+_MEANS = "; give weather of each season, not long-term means"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def choose_features(
     steps = {"daily": 1, "monthly": len(season.months), "season": 1}[w.resolution]
     for profile in profiles:
         lost = 1 - profile.sound**steps
-        if profile.single:
+        if profile.missing >= 1:
+            left_out.append((profile.ours, "it holds no values"))
+        elif profile.single:
             left_out.append((profile.ours, "it has one value throughout"))
         elif profile.constant and baseline != "none":
             left_out.append((profile.ours, "it never changes within a region, so that it says nothing beside "
@@ -68,7 +71,7 @@ def choose_features(
             raise InputError(
                 f"{weather.place}: no measure changes from season to season within a region: "
                 + "; ".join(f"{name}: {why}" for name, why in left_out)
-                + "; give weather of each season, not long-term means"
+                + ("" if all(p.missing >= 1 for p in profiles) else _MEANS)
             )
         candidates = [max(gappy, key=lambda p: p.sound)]
         left_out = [(name, why) for name, why in left_out if name != candidates[0].ours]

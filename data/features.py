@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -39,6 +40,13 @@ def season_end(settings: Settings) -> str:
 def cutoffs(settings: Settings) -> tuple[str, ...]:
     """Every AS_OF of a run, earliest first, the full season last. Raises SettingsError."""
     order = {f"{month:02d}-{day:02d}": at for at, (month, day) in enumerate(season_days(settings.season))}
+    for day in settings.as_of:
+        if dated := re.fullmatch(r"\d{4}-(\d\d-\d\d)", day):
+            raise SettingsError(
+                f"as_of: {day}: a cut-off is a day of every season, written MM-DD: {dated[1]}"
+            )
+        if not re.fullmatch(r"\d\d-\d\d", day):
+            raise SettingsError(f"as_of: {day}: write a cut-off day as MM-DD, as in {season_end(settings)}")
     outside = [day for day in settings.as_of if day not in order]
     if outside:
         raise SettingsError(

@@ -74,7 +74,10 @@ def list_files(uri: str) -> tuple[Listed, ...]:
     with guarded(uri):
         (info,) = files.get_file_info([path])
         if info.type == fs.FileType.NotFound:
-            raise InputError(f"{shown(uri)}: no such file or folder")
+            (beside,) = files.get_file_info([path.rstrip("/") + SUFFIX])
+            there = beside.type != fs.FileType.NotFound
+            hint = f"; there is {shown(uri).rstrip('/')}{SUFFIX}: name it in full" if there else ""
+            raise InputError(f"{shown(uri)}: no such file or folder{hint}")
         if info.type == fs.FileType.File:
             if re.search(_OTHER_KINDS, info.base_name.lower()):
                 raise InputError(f"{shown(uri)}: is no Parquet file; {_convert(shown(uri))}")

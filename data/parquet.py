@@ -17,6 +17,8 @@ from data.parsing import Kind, kind_of
 # a column chunk above this is read through a window instead of whole
 _STREAM_ABOVE = 64 << 20
 _WINDOW = 4 << 20
+# the least similarity of names that is worth a question, 0 to 1
+_ALIKE = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,22 @@ def _read_footer(uri: str, file: Listed) -> Footer:
     return Footer(file, dict(zip(names, schema.types, strict=True)), hive_columns(file.name), metadata)
 
 
+def _nearest(names: tuple[str, str], there: Sequence[str]) -> str | None:
+    """Of the columns that nothing reads yet, the one most like either name; None below _ALIKE."""
+
+    def alike(name: str) -> float:
+        found = [0.0]
+        for asked in names:
+            one, other = asked.lower(), name.lower()
+            found.append(difflib.SequenceMatcher(None, one, other).ratio())
+            if min(len(one), len(other)) > 2 and (one.startswith(other) or other.startswith(one)):
+                found.append(_ALIKE)
+        return max(found)
+
+    best = max(there, key=alike, default=None)
+    return best if best is not None and alike(best) >= _ALIKE else None
+
+
 def require(
     uri: str, footer: Footer, wanted: Mapping[str, tuple[str, Sequence[Kind]]], section: str
 ) -> dict[str, Kind]:
@@ -80,10 +98,9 @@ def require(
         where = f"{place_of(uri, footer.file.name)}: column {theirs!r}"
         if not footer.has(theirs):
             there = [*footer.columns, *footer.folders]
-            near = difflib.get_close_matches(
-                theirs.lower(), [name.lower() for name in there], n=1, cutoff=0.5
-            )
-            better = next((name for name in there if near and name.lower() == near[0]), "its name")
+            used = {name for name, _ in wanted.values()}
+            near = _nearest((theirs, ours), [name for name in there if name not in used])
+            better = near or "its name"
             raise InputError(
                 f"{where} is missing; the file has {_listing(there)}. "
                 + (f"Did you mean {better!r}? " if near else "")

@@ -22,6 +22,7 @@ from data.scope_choice import choose_baseline, choose_first, choose_split
 from data.season_choice import SeasonChoice, choose_season
 from data.settings import Split
 from data.survey import Survey, survey
+from data.yield_remarks import yield_remarks
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,20 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
     training = matched[matched["year"] < test_from] if split.by == "season" else matched
     baseline, why_baseline = choose_baseline(int(training["year"].nunique()), split, training)
     profiles = profile_measures(weather, w, {"region", "year", "date", "month", "split"})
-    crops, others, units, more = choose_crops(yields, y, matched, training)
+    crops, others, units, more = choose_crops(yields, y, table, matched, training)
     untold += more
     rows = min(crop.rows for crop in crops) * len(training) / max(len(matched), 1)
     features, left_out, more = choose_features(
         profiles, w, weather, season, baseline, rows, int(training["year"].nunique())
     )
     untold += more + remarks(weather, yields, w, y, pair, profiles)
+    chosen = table[table["crop"].isin([crop.name for crop in crops])]
+    untold += yield_remarks(weather, yields, w, y, pair, chosen)
+    if split.by == "none":
+        untold.append(
+            f"How good the forecasts are: with {seasons} season{'s' if seasons > 1 else ''} in both inputs "
+            "none is left to test on; 4 are needed."
+        )
     coverage, why_coverage = _coverage(w)
     return Proposal(
         weather_at, yields_at, _weather_mapping(weather, w, profiles), _yield_mapping(yields, y, crops),

@@ -59,6 +59,9 @@ def _comment(text: str) -> str:
     """As comment lines of modest width."""
     lines: list[str] = []
     for given in text.splitlines():
+        if given.startswith("  python "):  # to be copied
+            lines.append(f"# {given}")
+            continue
         line = "#"
         for word in given.split(" "):
             if len(line) + len(word) > 105 and line != "#":
@@ -114,9 +117,9 @@ crops = [
 {% endfor %}
 ]
 {% if p.other_crops %}
-# Not selected, with few yields or seasons, or in several units ({{ p.other_crops | length }}):
+# Not selected ({{ p.other_crops | length }}):
 {% for crop in p.other_crops[:12] %}
-#   {{ crop.name | toml }}: {{ crop_facts(crop) }}
+#   {{ crop.name | toml }}: {{ crop_facts(crop) }}; {{ crop.why }}
 {% endfor %}
 {% endif %}
 

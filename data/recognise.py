@@ -15,12 +15,15 @@ import pandas as pd
 from data.calendar import Resolution
 from data.columns import Role, is_aside, role_score, says_yield
 from data.errors import InputError
+from data.number_texts import has_decimal_commas, not_numbers
 from data.region_pairs import pair_regions
 from data.remedies import rewrite
 from data.survey import Floats, Survey
+from data.tidy import pivot_advice
 from data.time_columns import best, civil, is_number, weather_times, year_of_yields
 
 _MOST_COPIES = 0.5
+_MANY_COPIES = 0.3  # from here on a column may tell them apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +88,12 @@ def recognise(weather: Survey, yields: Survey) -> tuple[WeatherColumns, YieldCol
         if name not in others and not is_aside(name) and is_number(weather, name)
         and role_score(name, "year") < 0.9 and role_score(name, "month") < 0.9
     )  # fmt: skip
+    commas = [name for name in weather.kinds if name not in others and has_decimal_commas(weather, name)]
     if not measures:
         raise InputError(
             f"{weather.place}: no column of numbers is left to be a weather measure, beside "
             f"{', '.join(sorted(others))}; the columns are: {weather.listing}"
+            + (f". {commas[0]!r} {not_numbers(weather, commas)}" if commas else "")
         )
     left = tuple(name for name in weather.kinds if name not in others and name not in measures)
     used = {pair.yields, *taken}
@@ -124,6 +129,18 @@ def _crops_and_values(
         and role_score(name, "region") < 0.45 and role_score(name, "year") < 0.9
     ]  # fmt: skip
     named = [name for name in values if says_yield(name) or role_score(name, "yield") >= 0.9]
+    unreadable = [
+        name for name in free
+        if name not in (unit, crop, *values) and kinds[name] == "text" and not is_aside(name)
+        and (says_yield(name) or role_score(name, "yield") >= 0.9)
+    ]  # fmt: skip
+    commas = [name for name in unreadable if has_decimal_commas(yields, name)]
+    hopeless = len(values) != 1 if crop else not values
+    if unreadable and not named and (commas or hopeless):
+        raise InputError(
+            f"{yields.place}: column {(commas or unreadable)[0]!r} is named like a yield, but "
+            + not_numbers(yields, commas or unreadable)
+        )
     if crop:
         if not named and len(values) != 1:
             raise InputError(
@@ -156,6 +173,11 @@ def _refuse_swapped(weather: Survey, yields: Survey) -> None:
 
 
 def _refuse_copies(weather: Survey, region: str, copies: float, times: list[str]) -> None:
+    if copies > _MANY_COPIES and (advice := pivot_advice(weather, [region, *times])):
+        raise InputError(
+            f"{weather.place}: {copies:.0%} of the rows repeat the {region!r} and {' and '.join(times)} of "
+            f"another row: {advice}"
+        )
     if copies > _MOST_COPIES:
         others = [name for name in weather.kinds if weather.kinds[name] == "text" and name != region]
         hint = f" (other columns of text: {', '.join(others)})" if others else ""

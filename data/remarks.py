@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.number_texts import has_decimal_commas, not_numbers
 from data.profiles import Profile
 from data.recognise import WeatherColumns, YieldColumns
 from data.region_pairs import RegionPair, almost_common
@@ -58,6 +59,9 @@ def remarks(
             f"{len(lost)} of {len(pair.yield_names)} regions of the yields have no weather, such as "
             f"{', '.join(map(repr, lost[:3]))}; their yields are out of scope."
         )
+    empty = [profile.column for profile in profiles if profile.missing >= 1]
+    if empty:
+        said.append(f"Measures without any value: {', '.join(empty)}.")
     guessed = [f"{profile.unit} for {profile.column}" for profile in profiles if profile.guessed]
     if guessed:
         said.append(f"Units guessed from values: {', '.join(guessed)}; correct them in [measures].")
@@ -70,6 +74,9 @@ def remarks(
     unread = [f"{name} ({why})" for s in (weather, yields) for name, why in s.unread.items()]
     if unread:
         said.append(f"Columns that can't be used: {', '.join(dict.fromkeys(unread))}.")
+    commas = [name for name in w.unused if has_decimal_commas(weather, name)]
+    if commas:
+        said.append(f"{', '.join(map(repr, commas))} of the weather {not_numbers(weather, commas)}")
     unused = dict.fromkeys([*w.unused, *y.unused])
     if unused:
         said.append(f"Columns not used: {', '.join(unused)}.")

@@ -42,7 +42,7 @@ def _sentence(fault: dict[str, Any], model: type[BaseModel], of_union: bool) -> 
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         known = _known_keys(model, where[:-1])
-        near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.6)
         section = f"the keys of [{'.'.join(map(str, where[:-1]))}]" if where[1:] else "the keys and sections"
         hint = f"did you mean {near[0]!r}?" if near else f"{section} are {', '.join(known)}"
         return f"unknown key {key!r}; {hint}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from data.calendar import Resolution
 from data.columns import Role, role_score
+from data.date_texts import century_remedy, date_remedy
 from data.errors import InputError
 from data.remedies import rewrite
 from data.survey import Floats, Survey
@@ -61,11 +62,9 @@ def _no_time(weather: Survey) -> InputError:
     if not named:
         return InputError(expected)
     name = max(named)[1]
-    example = _example(weather, name)
-    make = f"t['date'] = pd.to_datetime(t[{name!r}].astype(str), format='mixed')"
     return InputError(
-        f"{expected}. Column {name!r} holds values such as {example}, which can't be read as that; "
-        f"convert it:\n{rewrite(weather.place, make)}"
+        f"{expected}. Column {name!r} holds values such as {_example(weather, name)}, which can't be read "
+        f"as that; convert it{date_remedy(weather, name)}"
     )
 
 
@@ -88,6 +87,11 @@ def year_of_yields(yields: Survey) -> str:
         f"t['year'] = t[{name!r}].dt.year" if yields.kinds[name] == "time"
         else f"t['year'] = t[{name!r}].astype(str).str[:4].astype(int)"
     )  # fmt: skip
+    if guess := century_remedy(yields, name):
+        raise InputError(
+            f"{yields.place}: column {name!r} should hold the harvest year as a whole number of four digits "
+            f"(2001), but holds values such as {_example(yields, name)}{guess}"
+        )
     raise InputError(
         f"{yields.place}: column {name!r} should hold the harvest year as a whole number (2001), but holds "
         f"values such as {_example(yields, name)}; convert it (for a season such as 2001/02 the harvest "

@@ -42,6 +42,7 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         "seen": list(proposal.seen),
         "resolution": proposal.resolution,
         "crops": [crop.name for crop in proposal.crops],
+        "crops_left_out": {crop.name: crop.why for crop in proposal.other_crops},
         "season": [proposal.season.start, proposal.season.end],
         "first_season": proposal.first_season,
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
@@ -58,6 +59,9 @@ def tell(result: dict[str, Any]) -> None:
     for what in ("crops", "features"):
         names = [f"{name!r}" if "," in name else name for name in result[what]]
         print(f"{what}: {', '.join(names)}")
+        if what == "crops" and (out := list(result["crops_left_out"].items())):
+            more = f"; and {len(out) - 4} more, see {result['settings']}" if len(out) > 4 else ""
+            print(f"crops left out: {'; '.join(f'{name} ({why})' for name, why in out[:4])}{more}")
     if tried := result["tried"]:
         counts = [
             f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} {name} rows rejected"

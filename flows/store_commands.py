@@ -21,7 +21,7 @@ def runs(store: str, *, output: Output = PLAIN) -> None:
     answer(output, result, lambda: show.runs(result))
 
 
-@app.command(name="show", sort_key=50)
+@app.command(name="show", sort_key=50, usage="cropyield show [OPTIONS] STORE [RUN]")
 def show_run(store: str, run: str = "current", *, output: Output = PLAIN) -> None:
     """Show what a run used, found and published: scores, ledger of all rows, gate, inputs.
 
@@ -43,7 +43,7 @@ def show_run(store: str, run: str = "current", *, output: Output = PLAIN) -> Non
     answer(output, result, lambda: show.run(result))
 
 
-@app.command(sort_key=60)
+@app.command(sort_key=60, usage="cropyield verify [OPTIONS] STORE [RUN]")
 def verify(
     store: str,
     run: str = "current",
@@ -132,7 +132,7 @@ def prune(store: str, *, keep: int, output: Output = PLAIN) -> None:
     answer(output, result, lambda: show.pruned(result))
 
 
-@app.command(sort_key=85)
+@app.command(sort_key=85, usage="cropyield export --onnx FILE [OPTIONS] STORE [RUN]")
 def export(
     store: str, run: str = "current", *, onnx: str, as_of: str | None = None, output: Output = PLAIN
 ) -> None:

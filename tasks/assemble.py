@@ -24,6 +24,7 @@ from tasks import rejected, work_files
 from tasks.duplicates import Cells
 from tasks.feature_plan import make_plan
 from tasks.ledger import Ledger, account, check_ledger, check_share
+from tasks.repeats import repeated_rows
 from tasks.season_features import compute_features
 from tasks.weather import Weather, reject_cells
 from tasks.yields import Yields
@@ -102,7 +103,8 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     )
     matched_X = cell_X >= 0
     low_C = _cells_of(cell_X[matched_X], len(sums)) & ~np.logical_and.reduce(list(enough.values()))
-    joined_X = matched_X & ~low_C[cell_X]
+    joined_X = matched_X.copy()
+    joined_X[matched_X] &= ~low_C[cell_X[matched_X]]  # there may be no region-season at all
     weather_rejects = rejected.sort(
         pa.concat_tables([weather.rejected, reject_cells(settings, weather, low_C, Reason.LOW_COVERAGE)])
     )
@@ -213,6 +215,10 @@ def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coeff
 
 def _nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: Flags) -> InputError:
     sums = weather.sums
+    conflicts = rejected.counts(weather.rejected).get(str(Reason.CONFLICT), 0)
+    if not len(sums) and conflicts > len(weather.rejected) / 2:
+        scope = weather.rows - sum(weather.outside.values())
+        return repeated_rows(settings, scope, len(weather.rejected), weather.rejected)
     regions = sorted({yields.regions[at] for at in np.unique(yields.region_X).tolist()})
     from data.region_pairs import almost_alike  # with pandas, which only this message needs
 

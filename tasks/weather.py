@@ -17,15 +17,18 @@ import pyarrow as pa
 from data.calendar import Resolution
 from data.contracts import WEATHER, OutOfScope, Reason
 from data.errors import InputError
-from data.inputs import place_of, shown
+from data.inputs import place_of
 from data.settings import Settings
 from tasks import ledger, rejected, work_files
 from tasks.duplicates import Cells, Reread, resolve
 from tasks.feature_plan import make_plan
+from tasks.repeats import repeated_rows
 from tasks.season_sums import Sums, merge, sum_rows
 from tasks.time_table import TimeTable
 from tasks.weather_parts import SECTION, Part, time_table
 from tasks.weather_rows import RowBatch, read_rows
+
+_EXAMPLES = 20  # region-seasons that an error looks at
 
 
 @dataclass(frozen=True)
@@ -132,13 +135,16 @@ def merge_parts(settings: Settings, partials: Sequence[Partial]) -> Weather:
     table = time_table(settings, plan, partials[0].part.until)
     sums = merge([partial.sums for partial in partials], plan)
     if sums.repeated().any():
-        counted = sum(len(t) for t in tables) + sum(
-            n for partial in partials for n in partial.outside.values()
-        )
-        _refuse_copies(settings, rows, rows - counted - int(sums.observed().sum()))
-        sums, more = resolve(
-            sums, [partial.sums for partial in partials], _reread(settings, partials, table), table, plan
-        )
+        scope = rows - sum(n for partial in partials for n in partial.outside.values())
+        copies = scope - sum(len(t) for t in tables) - int(sums.observed().sum())
+        parts, reread = [partial.sums for partial in partials], _reread(settings, partials, table)
+        if copies > settings.max_rejected * rows:  # don't gather them all first
+            few = sums.take(np.flatnonzero(sums.repeated())[:_EXAMPLES])
+            _, some = resolve(few, parts, reread, table, plan)
+            slots = sums.repeated_CW if sums.repeated_CW is not None else np.zeros(0, np.uint64)
+            claimed = copies + int(np.bitwise_count(slots).sum())  # each with the first of its slot
+            raise repeated_rows(settings, scope, claimed, pa.concat_tables(some))
+        sums, more = resolve(sums, parts, reread, table, plan)
         tables += more
     outside: Counter[str] = Counter()
     for partial in partials:
@@ -212,12 +218,3 @@ def _refuse_texts(settings: Settings, partials: Sequence[Partial]) -> None:
                 f"{place_of(settings.weather, file)}: column {column!r} is text, and none of its {seen} "
                 f"values is a number; map another column or convert it (settings: [{SECTION}])"
             )
-
-
-def _refuse_copies(settings: Settings, rows: int, copies: int) -> None:
-    """So many rows repeat others that the run can't go on: don't gather them all first."""
-    if copies > settings.max_rejected * rows:
-        raise InputError(
-            f"{shown(settings.weather)}: {copies} of {rows} rows repeat the region and date of another row, "
-            f"more than max_rejected = {settings.max_rejected:g} allows; is a file there twice?"
-        )

@@ -81,13 +81,14 @@ def test_json_says_what_was_found(tmp_path: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "train", "backtest", "runs", "show", "verify", "rollback", "prune", "synth"]
+    "command", ["init", "train", "backtest", "runs", "show", "verify", "rollback", "prune", "export", "synth"]
 )
 def test_help_explains_every_option_and_the_exit_codes(command: str, capsys: Capture) -> None:
     assert run([command, "--help"]) == 0
     said = capsys.readouterr().out
     assert f"Usage: cropyield {command}" in said
     assert "Exit codes: 0 done" in said
+    assert "[ARGS" not in said  # says nothing of what may follow
     assert "[default: False]" not in said
     assert "()" not in said
     options = [line for line in said.splitlines() if line.startswith("│") and " --" in line]

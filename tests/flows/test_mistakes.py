@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.errors import InputError
 from data.settings import load_settings
 from flows.cli import run
 from flows.embedded import EMBEDDED
@@ -151,6 +152,15 @@ def nothing(_here: Path) -> None:
          ["the weather comes first"]),
         (nothing, ["init", "nowhere", "yields.parquet", "--settings", "s.toml"], 3,
          ["no such file or folder"]),
+        (nothing, ["init", "weather", "yields", "--settings", "s.toml"], 3,
+         ["no such file or folder; there is", "weather.parquet: name it in full"]),
+        (nothing, ["backtest", "settings.toml", "--as-of", "2022-07-31"], 2, ["written MM-DD: 07-31"]),
+        (nothing, ["backtest", "settings.toml", "--as-of", "July"], 2, ["July", "as MM-DD, as in 12-31"]),
+        (nothing, [*TRAIN, "--set", "nonsense=1"], 2,
+         ["unknown key 'nonsense'; the keys and sections are weather, yields"]),
+        (nothing, [*TRAIN, "--set", "weather_columns.temp=Temp_C"], 3, ["Did you mean 'temp'?"]),
+        (nothing, [*TRAIN, "--set", "weather_columns.temp=qqq", "--set", "features.0.measure=hot"], 3,
+         ["'hot' is missing", '[weather_columns] hot = "its name"']),
     ],
 )  # fmt: skip
 def test_a_mistake_leads_to_its_fix(
@@ -298,9 +308,29 @@ def many_stations(folder: Path) -> Written:
     return write(folder, pd.concat(stations, ignore_index=True), yields_of(weather))
 
 
+def tidy(folder: Path) -> Written:
+    weather = monthly()[["region", "year", "month", "temp", "rain"]]
+    long = weather.melt(["region", "year", "month"], var_name="variable", value_name="value")
+    units = long["variable"].map({"temp": "°C", "rain": "mm"})
+    return write(folder, long.assign(unit=units)[["unit", *long]], yields_of(monthly()))
+
+
+def two_versions(folder: Path) -> Written:
+    weather = monthly()
+    both = pd.concat([weather, weather.assign(temp=weather["temp"] + 1)], ignore_index=True)
+    return write(folder, both, yields_of(weather))
+
+
 def only_text(folder: Path) -> Written:
     weather = monthly()
     return write(folder, weather, yields_of(weather).assign(**{"yield": "good"}))
+
+
+def decimal_commas(folder: Path) -> Written:
+    weather = monthly()
+    yields = yields_of(weather)
+    commas = yields["yield"].map(lambda value: f"{value:.2f}".replace(".", ","))
+    return write(folder, weather, yields.assign(**{"yield": commas}))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +347,16 @@ def only_text(folder: Path) -> Written:
         (normals, ["no measure changes from season to season"]),
         (other_years, ["no yield meets weather", "1991 to 2020", "1891 to 1920"]),
         (many_stations, ["repeat the 'region'", "groupby(['region', 'year', 'month'])"]),
-        (only_text, ["yields.parquet", "no column is named like a yield"]),
+        (
+            tidy,
+            [
+                "one row per variable (column 'variable': 'temp', 'rain'",
+                "t.pivot_table(index=['region', 'year'",
+            ],
+        ),
+        (two_versions, ["every row in scope repeats the region and time of another row with other values"]),
+        (only_text, ["yields.parquet", "'yield' is named like a yield", "no numbers, such as 'good'"]),
+        (decimal_commas, ["such as '", ".str.replace(',', '.').astype(float)"]),
     ],
 )
 def test_init_says_why_files_are_hopeless_and_writes_nothing(
@@ -331,12 +370,43 @@ def test_init_says_why_files_are_hopeless_and_writes_nothing(
     assert not (here / "new.toml").exists()
 
 
-@pytest.mark.parametrize("command", ["converted", "zfill"])
-def test_the_commands_that_messages_print_work(command: str, here: Path, capsys: Capture) -> None:
-    """The one-liner for short codes is run as it is printed; then init has no more to say against it."""
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            tidy,
+            [
+                "every row in scope repeats",
+                "with other values",
+                "There is one row per variable",
+                "t.pivot_table(",
+            ],
+        ),
+        (two_versions, ["every row in scope repeats", "with other values", "two versions of the data"]),
+    ],
+)
+@pytest.mark.parametrize("lenient", ["", "max_rejected = 1.0\n"])
+def test_weather_without_a_sound_row_is_explained_to_training(
+    make: Callable[[Path], Written], words: list[str], lenient: str, here: Path
+) -> None:
+    make(here)
+    columns = '[weather_columns]\ntemp = "value"\n' if make is tidy else ""
+    (here / "settings.toml").write_text(lenient + SETTINGS.replace("range = [-60, 60]", "") + columns)
+    settings = load_settings("settings.toml")
+    with pytest.raises(InputError) as caught:
+        assemble(ingest_weather(settings), ingest_yields(settings), settings)
+    for word in words:
+        assert word in str(caught.value), caught.value
+
+
+@pytest.mark.parametrize(("make", "command"), [(short_codes, "zfill"), (decimal_commas, "replace")])
+def test_the_commands_that_messages_print_work(
+    make: Callable[[Path], Written], command: str, here: Path, capsys: Capture
+) -> None:
+    """A one-liner is run as it is printed; then init has no more to say against it."""
     import subprocess
 
-    weather, yields = short_codes(here / "odd")
+    weather, yields = make(here / "odd")
     assert run(["init", weather, yields, "--settings", "new.toml"]) == 3
     line = next(line for line in capsys.readouterr().err.splitlines() if "python -c" in line)
     assert command in line
