@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyarrow import fs
 
 _VERSION = "ETag"
+WHOLE = "manifest.json"
 _READINGS = 5  # of a file that is replaced each time it is being read
 # below this a file is one PUT; pyarrow turns what is longer than 10 MB into an upload in parts
 _ONE_PUT = 8 << 20
@@ -82,6 +83,9 @@ class ObjectStore:
         with explained("delete", self.place(name), self.uri), contextlib.suppress(FileNotFoundError):
             kind = system.get_file_info(path).type
             if kind == fs.FileType.Directory:
+                # what says that a folder is whole goes first, so that no reader meets half of one
+                with contextlib.suppress(FileNotFoundError):
+                    system.delete_file(f"{path}/{WHOLE}")
                 system.delete_dir(path)
             elif kind == fs.FileType.File:
                 system.delete_file(path)

@@ -6,7 +6,6 @@ from data.runs import (
     BACKTESTS,
     DAY_S,
     FORECASTS,
-    MANIFEST,
     RUNS,
     WORK,
     finished_runs,
@@ -49,7 +48,5 @@ def _thin_out(store: Store, area: str, keep: int, spared: str | None) -> list[st
     kept = max(keep - (1 if spared else 0), 0)
     removed = others[: len(others) - kept] if kept else others
     for run in removed:
-        # the manifest goes first: from then on the run doesn't exist for readers
-        store.remove(f"{area}/{run}/{MANIFEST}")
         store.remove(f"{area}/{run}")
     return removed

@@ -15,9 +15,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 from data.errors import CropyieldError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # not on this system, where two first starts at once are left to chance
+    fcntl = None
 
 ADDRESS = "PREFECT_API_URL"
 _STARTS_WITHIN_S = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
@@ -45,6 +53,7 @@ class Embedded:
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self._turn: contextlib.ExitStack = contextlib.ExitStack()
 
     def start(self) -> None:
         """Have it start in the background, unless it runs or another is named.
@@ -53,6 +62,7 @@ class Embedded:
         """
         if self.process is not None or named_elsewhere():
             return
+        self._turn.enter_context(_first_start())
         self.port = _free_port()
         # it has a session of its own: Ctrl-C reaches this process only, which still has its end to report
         self.process = subprocess.Popen(
@@ -83,6 +93,8 @@ class Embedded:
                     f"{_STARTS_WITHIN_S} gives it longer, {ADDRESS} names a server that runs already"
                 )
             time.sleep(0.02)
+        _database_mark().touch()
+        self._turn.close()
 
     @contextlib.contextmanager
     def unwatched(self) -> Iterator[None]:
@@ -102,6 +114,7 @@ class Embedded:
         """End it, if it runs, and wait until it has."""
         if self.process is None:
             return
+        self._turn.close()
         process, self.process = self.process, None
         os.environ.pop(ADDRESS, None)
         process.terminate()
@@ -122,6 +135,29 @@ class Embedded:
 EMBEDDED = Embedded()
 
 
+@contextlib.contextmanager
+def _first_start() -> Iterator[None]:
+    """Held while the server starts where its data base isn't made yet: two that make it break each other."""
+    mark = _database_mark()
+    if fcntl is None or (mark.exists() and mark.with_name("prefect.db").exists()):
+        yield
+        return
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    # let go of by the system when this process ends, however that is
+    with mark.with_name("cropyield-start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _database_mark() -> Path:
+    """Is there once a server of this version has answered, its data base made."""
+    return _home() / f"cropyield-{metadata.version('prefect')}"
+
+
+def _home() -> Path:
+    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+
+
 def named_elsewhere() -> bool:
     """Whether Prefect has a server already: named in the environment or in a settings file, or started."""
     if ADDRESS in os.environ:
@@ -138,8 +174,7 @@ def named_elsewhere() -> bool:
 
 def _settings_files() -> list[Path]:
     """The files from which Prefect takes settings besides the environment."""
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    profiles = os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml"
+    profiles = os.environ.get("PREFECT_PROFILES_PATH") or _home() / "profiles.toml"
     return [Path(".env"), Path("prefect.toml"), Path("pyproject.toml"), Path(profiles)]
 
 

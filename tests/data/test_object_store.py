@@ -9,7 +9,7 @@ import pytest
 from data import remote
 from data.errors import SettingsError, StorageError
 from data.inputs import list_files
-from data.runs import find_run, follow, point, read_current
+from data.runs import find_run, follow, point, read_current, to_json
 from data.storage import Store, open_store
 from tests.object_storage import SECRET, Proxy
 
@@ -52,7 +52,7 @@ def test_put_get_list_age_remove(store: Store, bucket: str) -> None:
 def test_a_history_on_an_object_store(store: Store) -> None:
     for run in ("aa", "bb"):
         store.put(f"runs/{run}/predictions.parquet", run.encode())
-        store.put(f"runs/{run}/manifest.json", f'{{"run_id": "{run}"}}'.encode())
+        store.put(f"runs/{run}/manifest.json", to_json({"run_id": run, "finished_at": "then", "files": {}}))
         point(store, run, {"outcome": "passed"})
     assert store.get("predictions.parquet") == b"bb"
     store.put("predictions.parquet", b"aa")

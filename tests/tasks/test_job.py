@@ -29,6 +29,8 @@ def publish(settings: Settings) -> None:
     job, store = open_job(settings), open_store(settings.store)
     facts: dict[str, Any] = {
         "run_id": job.run_id,
+        "finished_at": "then",
+        "files": {},
         "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
         "inputs": {name: {"files": files} for name, files in job.inputs().items()},
     }

@@ -25,6 +25,9 @@ def main() -> None:
     ask.add_argument("--json", action="store_true")
     ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--every", type=int, default=1, help="one in so many steps, one in so many random kills")
+    ask.add_argument(
+        "--scene", action="append", help="only this one (train, force, rollback, prune); repeatable"
+    )
     given = ask.parse_args()
     root = Path(tempfile.mkdtemp(prefix="cropyield-torture-"))
     # before Prefect and matplotlib are imported
@@ -33,7 +36,8 @@ def main() -> None:
 
     job.without_server()
     begin, tally = time.monotonic(), scenes.Tally()
-    found = scenes.scenes(root)
+    everything = scenes.scenes(root)
+    found = [scene for scene in everything if not given.scene or scene.name in given.scene]
     reader = job.Reader(scenes.predictions_of(root))
 
     def told(what: str) -> None:
@@ -52,6 +56,9 @@ def main() -> None:
     for scene in found[:1] if given.some else found:
         scenes.enumerate_faults(scene, root, reader, tally, 100 if given.some else given.every)
         told(f"{scene.name}, refused")
+    if given.scene:
+        shutil.rmtree(root)
+        return
     scenes.random_kills(found[0], root, reader, tally, 2 if given.some else -(-60 // given.every), given.seed)
     told("train at random")
     if given.some:
