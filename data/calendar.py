@@ -140,13 +140,6 @@ def cutoff_day(season: Season, harvest_year: int, as_of: str) -> date:
     return day_of(harvest_year - int(before_new_year), (int(as_of[:2]), int(as_of[3:])))
 
 
-def time_text(resolution: Resolution, time: int) -> str:
-    """A time as people write it: 2001-05-03, 2001-05 or 2001."""
-    if resolution == "daily":
-        return str(np.datetime64(time, "D"))
-    return f"{time // 12:04d}-{time % 12 + 1:02d}" if resolution == "monthly" else str(time)
-
-
 def _month_days(month: int) -> set[tuple[int, int]]:
     return {(month, day) for day in range(1, _common_days(month) + 1)}
 

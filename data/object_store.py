@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from data.errors import SettingsError, StorageError
 from data.remote import ATTEMPTS, open_remote
-from data.storage import explained, public
+from data.storage import MANIFEST, explained, public
 
 if TYPE_CHECKING:
     from pyarrow import fs
 
 _VERSION = "ETag"
-WHOLE = "manifest.json"
 _READINGS = 5  # of a file that is replaced each time it is being read
 # below this a file is one PUT; pyarrow turns what is longer than 10 MB into an upload in parts
 _ONE_PUT = 8 << 20
@@ -85,7 +84,7 @@ class ObjectStore:
             if kind == fs.FileType.Directory:
                 # what says that a folder is whole goes first, so that no reader meets half of one
                 with contextlib.suppress(FileNotFoundError):
-                    system.delete_file(f"{path}/{WHOLE}")
+                    system.delete_file(f"{path}/{MANIFEST}")
                 system.delete_dir(path)
             elif kind == fs.FileType.File:
                 system.delete_file(path)

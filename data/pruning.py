@@ -31,13 +31,12 @@ def prune(store: Store, keep: int) -> list[str]:
     removed = _thin_out(store, RUNS, keep, current)
     for area, spared in ((FORECASTS, forecast), (BACKTESTS, None)):
         removed += [f"{area}/{run}" for run in _thin_out(store, area, keep, spared)]
+    in_use = {f"{RUNS}/{current}", f"{FORECASTS}/{forecast}"}
     for area in (RUNS, FORECASTS, BACKTESTS, WORK):
         for run in store.folders(area):
             name = f"{area}/{run}"
             half = area == WORK or read_manifest(store, run, area) is None
-            if run == (forecast if area == FORECASTS else current):
-                continue
-            if half and (store.age(name) or 0.0) > DAY_S:
+            if half and name not in in_use and (store.age(name) or 0.0) > DAY_S:
                 store.remove(name)
                 removed.append(name)
     return removed + store.sweep(DAY_S)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from data import machine
 from data.errors import DamageError, SettingsError, StorageError
 from data.storage import LOCATIONS, Store
+from data.storage import MANIFEST as MANIFEST
 from data.vocabulary import SCHEMA_VERSION
 
 if TYPE_CHECKING:  # reading a store's history needs no settings, and they take long to import
     from data.settings import Settings
 
-CURRENT, PREDICTIONS, MANIFEST = "current.json", "predictions.parquet", "manifest.json"
+CURRENT, PREDICTIONS = "current.json", "predictions.parquet"
 RUNS, FORECASTS, BACKTESTS, WORK = "runs", "forecasts", "backtests", ".work"
 DAY_S = 86_400.0
 _NOT_IN_ID: dict[str, Any] = {

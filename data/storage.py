@@ -16,6 +16,7 @@ from data.errors import StorageError
 from data.remote import secrets_of
 
 LOCATIONS = ("weather", "yields", "store")  # the settings that say where something lies
+MANIFEST = "manifest.json"  # written last: the folder it lies in is whole
 TEMPORARY = ".tmp"  # ending of files that are being written
 
 

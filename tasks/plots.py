@@ -61,11 +61,6 @@ def as_svg(name: str, draw: Draw, size: tuple[float, float] = SIZE) -> bytes:
     return _render(draw, size, "svg", {"svg.hashsalt": name}, {"Date": None, "Creator": None})
 
 
-def as_png(draw: Draw, size: tuple[float, float] = SIZE, dpi: int = 100) -> bytes:
-    """The drawing as PNG."""
-    return _render(draw, size, "png", {"savefig.dpi": dpi}, {"Software": None})
-
-
 def _render(
     draw: Draw, size: tuple[float, float], kind: str, extra: dict[str, Any], metadata: dict[str, None]
 ) -> bytes:

@@ -67,10 +67,6 @@ class TimeTable:
         scope_N: Integers = np.maximum(self.group_T[time_N - self.first] - self.groups, -1).astype(np.int64)
         return scope_N
 
-    def scopes_between(self, first: int, last: int) -> set[int]:
-        """What `scope_of` says of the times from `first` to `last`."""
-        return set(np.unique(self.scope_of(np.arange(first, last + 1))).tolist())
-
 
 def pack_bits(flag_XK: Flags) -> Words:
     """Flags (X, K) as words (X, W), bit k for slot k."""

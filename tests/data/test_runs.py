@@ -178,3 +178,15 @@ def test_the_order_of_tables_in_the_settings_leaves_no_trace() -> None:
     one, other = (Settings.model_validate(base | each) for each in (tables, turned))
     assert run_id(one, {}) == run_id(other, {})
     assert run_settings(one) == run_settings(other)
+
+
+def test_old_work_of_the_current_run_goes_and_the_run_stays(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    publish(store, "aa", b"A")
+    point(store, "aa", GATE)
+    store.put(".work/aa/step/file", b"left")
+    for file in tmp_path.rglob("*"):
+        os.utime(file, (0, 0))
+    assert prune(store, 1) == [".work/aa"]
+    assert read_current(store) is not None
+    assert store.get("runs/aa/predictions.parquet") == b"A"
