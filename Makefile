@@ -12,7 +12,7 @@ run: .venv/.run  ## train on the sample and say where the results lie
 	@$(BIN)/cropyield train data/sample/settings.toml
 
 ui: .venv/.run  ## Prefect's UI with the deployments, a worker and one training run; Ctrl-C stops it all
-	@$(BIN)/python -m flows.ui
+	@$(BIN)/python -m flows.server.ui
 
 test: .venv/.test  ## style, types and tests
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
@@ -34,7 +34,7 @@ torture: .venv/.test  ## kill training, rollback and pruning at every step, refu
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
-	@$(BIN)/python -c "from data.shipped import write_shipped_inputs; write_shipped_inputs()"
+	@$(BIN)/python -c "from data.synthetic.shipped import write_shipped_inputs; write_shipped_inputs()"
 
 pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures

@@ -14,9 +14,9 @@ from typing import Any
 
 from PIL import Image
 
-from flows.server import interruptible
-from flows.ui import FOLDER, TRAINING, Ui, ended, running_ui, start
-from tests.tasks.browsing import open_browser
+from flows.server.local import interruptible
+from flows.server.ui import FOLDER, TRAINING, Ui, ended, running_ui, start
+from tests.tasks.report.browsing import open_browser
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1280, 860

@@ -6,13 +6,13 @@ from typing import Any
 
 from prefect import flow, unmapped
 
-from data.features import cutoffs
-from data.settings import MonthDay, Settings
+from data.settings.features import cutoffs
+from data.settings.schema import MonthDay, Settings
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY
-from flows.runners import open_workers
 from flows.training import run_name
-from tasks import backtest_steps, steps
+from flows.workers.open import open_workers
+from tasks import backtesting, steps
 
 
 @flow(name="backtest-yields", flow_run_name=run_name, **FLOW_POLICY)
@@ -35,11 +35,11 @@ def backtest_yields(
     with open_workers(settings) as workers:
         weather, yields = ingest(job, workers)
         assembled = steps.assemble(job, weather, yields)
-        chosen = backtest_steps.choose_seasons(job, assembled, seasons)
+        chosen = backtesting.choose_seasons(job, assembled, seasons)
         pairs = [(day, season) for day in cutoffs(settings) for season in chosen]
         hindcasts = workers.map(
-            backtest_steps.hindcast_season, "hindcasts",
+            backtesting.hindcast_season, "hindcasts",
             job=unmapped(job), assembled=unmapped(assembled), as_of=[day for day, _ in pairs],
             season=[season for _, season in pairs], leave_one_out=unmapped(leave_one_out),
         )  # fmt: skip
-    return backtest_steps.publish_backtest(job, hindcasts, leave_one_out)
+    return backtesting.publish_backtest(job, hindcasts, leave_one_out)

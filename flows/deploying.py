@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data.settings import LOCATIONS, Settings, load_settings
-from data.storage import is_local
+from data.settings.schema import LOCATIONS, Settings, load_settings
+from data.store.open import is_local
 
 
 def read_settings(file: str) -> dict[str, Any]:

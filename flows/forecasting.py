@@ -7,12 +7,12 @@ from typing import Any
 
 from prefect import flow
 
-from data.settings import Settings
+from data.settings.schema import Settings
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY
-from flows.runners import open_workers
 from flows.training import run_name
-from tasks import forecast_steps
+from flows.workers.open import open_workers
+from tasks import forecasting
 
 
 @flow(name="forecast-yields", flow_run_name=run_name, **FLOW_POLICY)
@@ -26,9 +26,9 @@ def forecast_yields(settings: Settings, as_of: date | None = None) -> dict[str, 
     Returns the summary that `cropyield forecast --json` prints. Raises SettingsError where there is no
     model for these features or this part of the season, InputError and StorageError.
     """
-    job = forecast_steps.identify_forecast(settings, as_of)
-    if forecast_steps.is_finished(job):
-        return forecast_steps.publish_forecast(job, None)
+    job = forecasting.identify_forecast(settings, as_of)
+    if forecasting.is_finished(job):
+        return forecasting.publish_forecast(job, None)
     with open_workers(settings) as workers:
         weather, yields = ingest(job, workers)
-    return forecast_steps.publish_forecast(job, forecast_steps.forecast(job, weather, yields))
+    return forecasting.publish_forecast(job, forecasting.forecast(job, weather, yields))

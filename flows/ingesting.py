@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prefect import unmapped
 
-from flows.runners import Workers
-from tasks import steps, weather_steps
-from tasks.job import Job
+from flows.workers.open import Workers
+from tasks import ingesting, steps
+from tasks.job.job import Job
 
 
 def ingest(job: Job, workers: Workers) -> tuple[str, str]:
@@ -19,9 +19,9 @@ def ingest(job: Job, workers: Workers) -> tuple[str, str]:
     if workers.in_process or job.work.finished("weather"):
         weather = steps.ingest_weather.submit(job)
         return weather.result(), yields.result()
-    listing = weather_steps.list_weather(job, workers.count())
+    listing = ingesting.list_weather(job, workers.count())
     parts = workers.map(
-        weather_steps.ingest_weather_group, "ingest weather",
+        ingesting.ingest_weather_group, "ingest weather",
         job=unmapped(job), listing=unmapped(listing), number=range(listing.groups),
     )  # fmt: skip
-    return weather_steps.merge_weather(job, listing, parts), yields.result()
+    return ingesting.merge_weather(job, listing, parts), yields.result()

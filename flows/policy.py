@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from prefect.client.orchestration import get_client
 from prefect.logging.loggers import flow_run_logger
 
-from data.ends import record_end
 from data.errors import CropyieldError
-from data.runs import now
-from data.settings import LOCATIONS
-from data.storage import locate, open_store, redacted
+from data.settings.schema import LOCATIONS
+from data.store.failed_runs import record_end
+from data.store.manifests import now
+from data.store.open import locate, open_store, redacted
 
 if TYPE_CHECKING:
     from prefect import Flow

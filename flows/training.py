@@ -7,11 +7,11 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from data.features import cutoffs
-from data.settings import Settings
+from data.settings.features import cutoffs
+from data.settings.schema import Settings
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY
-from flows.runners import open_workers
+from flows.workers.open import open_workers
 from tasks import steps
 
 

@@ -24,23 +24,26 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.tasks import Task, exponential_backoff
 
-from data.contracts import SplitName
+from data.contracts.columns import SplitName
 from data.errors import GateError, StorageError
-from data.features import cutoffs
-from data.runs import read_manifest
-from data.settings import Settings
-from tasks import artifacts, ingest, results, run_report
-from tasks import assemble as assembling
-from tasks import normalise as normalising
-from tasks import publish as publishing
-from tasks import train as training
-from tasks.export import predict_sql
-from tasks.fits import EVALUATED, PUBLISHED, fits_of
-from tasks.job import Job, open_job
-from tasks.model import Model
-from tasks.progress import report as report_progress
-from tasks.report_tables import number
-from tasks.tensors import load_normalised, save_normalised
+from data.settings.features import cutoffs
+from data.settings.schema import Settings
+from data.store.manifests import read_manifest
+from tasks.assemble import join as assembling
+from tasks.evaluate import results
+from tasks.job.job import Job, open_job
+from tasks.job.progress import report as report_progress
+from tasks.model.fits import EVALUATED, PUBLISHED, fits_of
+from tasks.model.model import Model
+from tasks.model.sql import predict_sql
+from tasks.normalise import normalise as normalising
+from tasks.normalise.tensors import load_normalised, save_normalised
+from tasks.publish import run as publishing
+from tasks.report import artifacts
+from tasks.report import gather as run_report
+from tasks.report.tables import number
+from tasks.train import sgd as training
+from tasks.weather import ingest
 
 RETRIES = 3
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.seasons import Flags, Floats, SeasonTable
+from data.contracts.season_table import Flags, Floats, SeasonTable
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from data import remote
+from data.locations import filesystems as remote
 
 KEY, SECRET = "AKIATESTTESTTEST", "a/secret+that=must.not.show"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli import run
+from flows.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ EXEMPT = {
     "make pictures": "serves for ever and drives a browser",
     "cropyield serve": "runs for ever; tests/flows starts and stops it",
     "cropyield alerts": "needs a server that goes on; tests/flows starts one",
-    "prefect": "needs a server that goes on; tests/flows/test_server.py starts one",
+    "prefect": "needs a server that goes on; tests/flows/server/test_ui.py starts one",
     "docker": "needs a service",
     "git clone": "needs the network",
     "pip install": "needs the network; tests/test_wheel.py installs a wheel without it",
@@ -141,7 +141,7 @@ RUN = [command for command in COMMANDS if not exempt(command)]
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a reader's data under the names that README uses, trained once, with two runs."""
-    from data.synthetic import write_world
+    from data.synthetic.write import write_world
 
     folder = tmp_path_factory.mktemp("reader")
     write_world(folder, regions=12, years=20, resolution="monthly", seed=1)
@@ -228,7 +228,7 @@ def test_settings_in_the_readme_are_settings() -> None:
     """TOML blocks are read as settings, those without locations as parts of them."""
     import tomllib
 
-    from data.settings import parse_settings
+    from data.settings.schema import parse_settings
 
     least = {"weather": "w", "yields": "y", "store": "s", "features": [{"measure": "x", "aggregate": "mean"}]}
     found = [

@@ -47,7 +47,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     command = folder / "env/bin/cropyield"
     command.write_text(
-        f"#!{folder}/env/bin/python\nimport sys\nfrom flows.cli import main\nsys.exit(main())\n"
+        f"#!{folder}/env/bin/python\nimport sys\nfrom flows.cli.main import main\nsys.exit(main())\n"
     )
     command.chmod(0o755)
     return command

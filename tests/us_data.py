@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from data.seasons import SeasonTable
-from data.settings import Settings, parse_settings
+from data.contracts.season_table import SeasonTable
+from data.settings.schema import Settings, parse_settings
 
 CROPS = ("corn", "soybeans")
 _MEASURES = ("temperature_c", "rainfall_mm")

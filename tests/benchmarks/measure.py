@@ -66,7 +66,7 @@ def environment(home: Path) -> dict[str, str]:
 
 def daily_world(regions: int, years: int = 40) -> Path:
     """The folder of a simulated world with daily weather; it is written unless it is there."""
-    from data.synthetic import write_world
+    from data.synthetic.write import write_world
 
     world = WORLDS / f"daily-{regions}x{years}"
     if not (world / "settings.toml").exists():

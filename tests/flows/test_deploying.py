@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from data.errors import SettingsError
-from data.settings import Settings, load_settings, located
+from data.settings.schema import Settings, load_settings, located
+from flows.cli.launch import HEARTBEAT_S, HEARTBEAT_VARIABLE
 from flows.deploying import parameters, read_settings
-from flows.start import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 
 def test_parameters_are_the_settings_again_in_another_folder(

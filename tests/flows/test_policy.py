@@ -19,16 +19,16 @@ from prefect.states import Cancelling, Crashed, Failed
 from prefect.tasks import Task
 from prefect.types._datetime import now
 
-from data.ends import newest_ends, record_end
 from data.errors import InputError, StorageError
-from data.settings import load_settings
-from data.storage import LocalStore
+from data.settings.schema import load_settings
+from data.store.failed_runs import newest_ends, record_end
+from data.store.open import LocalStore
 from flows.backtesting import backtest_yields
-from flows.cli import run
+from flows.cli.main import run
 from flows.forecasting import forecast_yields
 from flows.policy import FLOW_POLICY, describe_end, record_unsuccessful_end
-from flows.runners import open_workers, server_address
 from flows.training import train_yields
+from flows.workers.open import open_workers, server_address
 from tasks.steps import POLICY
 
 Capture = pytest.CaptureFixture[str]

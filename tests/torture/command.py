@@ -22,7 +22,7 @@ def command(store: Path, home: Path, *more: str) -> subprocess.Popen[bytes]:
     words = [
         sys.executable,
         "-c",
-        "from flows.cli import main; main()",
+        "from flows.cli.main import main; main()",
         "train",
         str(SAMPLE),
         "--store",

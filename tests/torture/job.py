@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.features import cutoffs
-from data.settings import Settings
+from data.settings.features import cutoffs
+from data.settings.schema import Settings
 from tasks import steps as tasks
 
 STAGES = ("identify", "weather", "yields", "assemble", "normalise", "train", "evaluate", "report", "publish")

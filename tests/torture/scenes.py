@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.errors import CropyieldError, StorageError
-from data.settings import load_settings
-from data.storage import remedy_of
-from flows import history
+from data.settings.schema import load_settings
+from data.store.open import remedy_of
+from flows.cli import history
 from tests.torture.job import STAGES, Reader, contents, stable, train
 from tests.torture.steps import KILLED, Steps
 

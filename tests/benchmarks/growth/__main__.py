@@ -18,7 +18,7 @@ from tests.benchmarks.measure import Cost
 
 REGIONS = (30, 100, 300, 1000, 3000)
 PYTHON = sys.executable
-JOB = "from flows.cli import main; main()"
+JOB = "from flows.cli.main import main; main()"
 START = "tests.benchmarks.whole_job.start"
 PICTURE = measure.ROOT / "docs" / "growth.svg"
 

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data.synthetic import write_world
+from data.synthetic.write import write_world
 from tests.benchmarks.ingest.contenders import CONTENDERS
 
 ROOT = Path(__file__).resolve().parents[3]

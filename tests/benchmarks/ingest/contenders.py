@@ -22,10 +22,10 @@ RANGES = {"temperature": (-60, 60), "rainfall": (0, 3000), "humidity": (0, 100)}
 
 def cropyield(world: Path) -> Job:
     """This project: types, ranges, NaN, exact duplicates, coverage, ledger and all."""
-    from data.settings import Season, load_settings
-    from tasks.feature_plan import make_plan
-    from tasks.ingest import ingest_weather
-    from tasks.season_features import compute_features
+    from data.settings.schema import Season, load_settings
+    from tasks.features.plan import make_plan
+    from tasks.features.season_features import compute_features
+    from tasks.weather.ingest import ingest_weather
 
     settings = load_settings(world / "settings.toml").model_copy(update={"season": Season()})
     foreign = {"torch", "prefect"} & sys.modules.keys()

@@ -16,10 +16,26 @@ from tests.benchmarks import measure
 PYTHON = sys.executable
 INSIDE = "tests.benchmarks.orchestration.inside"
 # what the bodies of the tasks need; prefect is what tasks/steps.py and flows/training.py add
-ROOMS = (
-    "data.contracts, data.features, data.runs, data.settings, tasks.assemble, tasks.export, tasks.ingest, "
-    "tasks.job, tasks.model, tasks.normalise, tasks.publish, tasks.report, tasks.results, tasks.run_report, "
-    "tasks.tensors, tasks.train, torch._dynamo"
+ROOMS = ", ".join(
+    (
+        "data.contracts.columns",
+        "data.settings.features",
+        "data.store.manifests",
+        "data.settings.schema",
+        "tasks.assemble.join",
+        "tasks.model.sql",
+        "tasks.weather.ingest",
+        "tasks.job.job",
+        "tasks.model.model",
+        "tasks.normalise.normalise",
+        "tasks.publish.run",
+        "tasks.report.page",
+        "tasks.evaluate.results",
+        "tasks.report.gather",
+        "tasks.normalise.tensors",
+        "tasks.train.sgd",
+        "torch._dynamo",
+    )
 )
 
 
@@ -39,7 +55,7 @@ def main() -> None:
                 "Python": lambda: measure.cost([PYTHON, "-c", "pass"]),
                 "rooms": lambda: measure.cost([PYTHON, "-c", f"import {ROOMS}"], away),
                 "all": lambda: measure.cost(
-                    [PYTHON, "-c", f"import {ROOMS}, flows.runners, flows.training"], away
+                    [PYTHON, "-c", f"import {ROOMS}, flows.workers.open, flows.training"], away
                 ),
             },
         )

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
 
-from data.features import cutoffs
-from data.settings import Settings
+from data.settings.features import cutoffs
+from data.settings.schema import Settings
 from tasks import steps
 
 

@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from data.synthetic import write_world
+from data.synthetic.write import write_world
 
 ROOT = Path(__file__).resolve().parents[3]
 _OURS = "digests, in process"
-_COMMAND = "import sys; from flows.cli import main; main()"
+_COMMAND = "import sys; from flows.cli.main import main; main()"
 _DIGEST = """
 import sys, time
 from tasks.digest import digest_inputs
@@ -32,7 +32,10 @@ for place in sys.argv[1:]:
 print(time.perf_counter() - begin, time.process_time() - used)
 """
 # all that the command imports to answer, and none of its work
-_IMPORTS = "import flows.cli, flows.show, flows.start, tasks.answer, tasks.gate, pydantic, data.settings"
+_IMPORTS = (
+    "import flows.cli.main, flows.cli.tables, flows.cli.launch, "
+    "tasks.publish.summary, tasks.publish.gate, pydantic, data.settings.schema"
+)
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import torch
 
-from data.seasons import SeasonTable
-from tasks.moments import Moments, gather
-from tasks.optimum import certify, solve
+from data.contracts.season_table import SeasonTable
+from tasks.normalise.moments import Moments, gather
+from tasks.train.optimum import certify, solve
 from tests.benchmarks.training.peers import PEERS, Peer, Solution, made_up
 
 SIZES = ((100_000, 3), (1_000_000, 3), (10_000_000, 3), (1_000_000, 48))

@@ -16,9 +16,9 @@ from sklearn.linear_model import LinearRegression, SGDRegressor
 from sklearn.preprocessing import StandardScaler
 from torch.utils.data import DataLoader, TensorDataset
 
-from data.seasons import Floats, SeasonTable
-from data.settings import Settings
-from tasks.train import fit_model
+from data.contracts.season_table import Floats, SeasonTable
+from data.settings.schema import Settings
+from tasks.train.sgd import fit_model
 
 # coefficients [T, F] and intercepts [T] in raw units
 Solution = tuple[Floats, Floats]

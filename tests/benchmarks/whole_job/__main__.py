@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.settings import parse_settings
+from data.settings.schema import parse_settings
 from tests.benchmarks import measure
 from tests.benchmarks.measure import Cost
 
@@ -91,7 +91,7 @@ def _cases(folder: Path, regions: int) -> list[Case]:
 
 
 def _us_settings(folder: Path, weather: Path, yields: Path) -> Path:
-    from data.settings import dump_settings
+    from data.settings.schema import dump_settings
 
     raw = {
         "weather": str(weather),
@@ -118,7 +118,7 @@ def _contenders(case: Case, folder: Path, home: Path) -> dict[str, Callable[[], 
     return {
         "script": lambda: measure.cost(script),
         "start of script": lambda: measure.cost([PYTHON, "-c", SCRIPT_IMPORTS]),
-        "cropyield": lambda: measure.cost(_train("flows.cli", case, _fresh(folder)), ours),
+        "cropyield": lambda: measure.cost(_train("flows.cli.main", case, _fresh(folder)), ours),
         "start of cropyield": lambda: measure.cost([PYTHON, "-m", START], ours),
     }
 

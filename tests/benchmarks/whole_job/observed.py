@@ -38,9 +38,9 @@ class Clock:
 
 def main() -> None:
     """Run the command line."""
-    from flows import embedded
-    from flows.cli import run
-    from tasks import job
+    from flows.cli.main import run
+    from flows.server import embedded
+    from tasks.job import job
 
     clock = Clock()
     job.open_job = clock.timed("digests", job.open_job)
@@ -52,8 +52,8 @@ def main() -> None:
         before = time.perf_counter()
         import torch._dynamo  # noqa: F401
 
-        import flows.runners
         import flows.training
+        import flows.workers.open
 
         clock.phases.append(("imports", time.perf_counter() - before))
         _watch(clock, flows.training)

@@ -1,0 +1,337 @@
+"""The settings of a run: one frozen object, the TOML file it is read from, the form in the Prefect UI."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import toml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from data.errors import SettingsError
+from data.settings.messages import explain
+from data.settings.overrides import parse_change as parse_change
+from data.settings.overrides import put
+from data.store.open import LOCATIONS as LOCATIONS
+from data.store.open import locate as locate
+
+YEAR = "year"
+DAILY_ONLY = ("days_above", "days_below", "degree_days")
+
+
+def _real_day(value: str) -> str:
+    try:
+        date.fromisoformat(f"2000-{value}")
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no day of the calendar; write month-day, as in '04-01'") from error
+    return value
+
+
+def _by_key(value: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(value.items()))
+
+
+# a run's id doesn't know the order in which a table was written, so its files mustn't either
+ByKey = AfterValidator(_by_key)
+
+
+def _without_credentials(location: str) -> str:
+    from data.store.open import carries_credentials, public
+
+    if carries_credentials(location):
+        raise ValueError(
+            f"{public(location)} is written with credentials, which would be kept with the run's parameters; "
+            "leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    return location
+
+
+# what the Prefect server refuses before it keeps it
+_NO_CREDENTIALS = r"^(?![a-z][a-z0-9+.-]*://[^@/]*(:[^@]*)?@)"
+Location = Annotated[
+    str, AfterValidator(_without_credentials), Field(json_schema_extra={"pattern": _NO_CREDENTIALS})
+]
+MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
+# JSON knows no infinity, so it travels as the string "inf"
+Seasons = Annotated[
+    float,
+    Field(gt=0),
+    PlainSerializer(lambda value: value if math.isfinite(value) else "inf", when_used="json"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf", "type": "string"}]}
+    ),
+]
+Aggregate = Literal["mean", "sum", "min", "max", "std", "days_above", "days_below", "degree_days"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=True)
+
+
+class Season(_Section):
+    """The window of the calendar that a harvest year stands for; it belongs to the year it ends in."""
+
+    start: MonthDay = "01-01"
+    """First day, month-day. Later than the end: the season crosses New Year."""
+    end: MonthDay = "12-31"
+    """Last day, month-day."""
+
+
+class Measure(_Section):
+    """What is known of one weather measure."""
+
+    unit: str | None = None
+    """Unit, shown with every figure of this measure."""
+    range: tuple[float, float] | None = None
+    """Smallest and largest value that can be true; rows outside are rejected."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.range and not self.range[0] <= self.range[1]:
+            raise ValueError(f"range {list(self.range)} ends before it starts")
+        return self
+
+
+class Feature(_Section):
+    """One measure aggregated over the season, a window in it, or each of its months."""
+
+    measure: str
+    """A weather measure, or `year` for the harvest year itself."""
+    aggregate: Aggregate | None = None
+    """How the days of the window become one number; required but for `year`."""
+    name: str | None = None
+    """Instead of the name formed from measure, aggregate and its numbers."""
+    every: Literal["season", "month"] = "season"
+    """`month` makes one feature for each calendar month of the season."""
+    window: tuple[MonthDay, MonthDay] | None = None
+    """First and last day, instead of the whole season."""
+    threshold: float | None = None
+    """For days_above and days_below, in the measure's unit."""
+    base: float | None = None
+    """For degree_days: below this a day counts nothing."""
+    cap: float | None = None
+    """For degree_days: a day counts at most cap - base."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.measure == YEAR:
+            given = self.model_dump(exclude={"measure", "name"}, exclude_defaults=True)
+            if given:
+                raise ValueError(f"the feature 'year' takes no {', '.join(given)}")
+            return self
+        if self.aggregate is None:
+            raise ValueError(f"the feature of {self.measure!r} needs an aggregate, for example 'mean'")
+        if (self.threshold is not None) != (self.aggregate in ("days_above", "days_below")):
+            raise ValueError(f"threshold belongs to days_above and days_below, here: {self.aggregate}")
+        degree_days = self.aggregate == "degree_days"
+        if (self.base is not None) != degree_days or (self.cap is not None) != degree_days:
+            raise ValueError(f"base and cap belong to degree_days, which needs both; here: {self.aggregate}")
+        if degree_days and self.base >= self.cap:  # type: ignore[operator]
+            raise ValueError(f"degree_days needs base < cap, found {self.base} and {self.cap}")
+        return self
+
+
+class Split(_Section):
+    """Which seasons train, which test."""
+
+    by: Literal["season", "none"] = "season"
+    """`season`: the last seasons test. `none`: every row trains (the textbook case)."""
+    test_seasons: int = Field(default=5, ge=0)
+    """How many of the last seasons are kept for the test."""
+    validation_seasons: int = Field(default=0, ge=0)
+    """How many seasons before these are kept for early stopping."""
+    calibration_seasons: int = Field(default=25, ge=0)
+    """How many of the last training seasons are predicted from those before, for the intervals."""
+
+
+class Training(_Section):
+    """How stochastic gradient descent goes about it."""
+
+    scaling: Literal["standard", "whiten"] = "standard"
+    """`standard`: z-scores. `whiten`: uncorrelated features, for few epochs whatever the collinearity."""
+    epochs: int = Field(default=100, ge=1)
+    """Passes over the training rows."""
+    batch_size: int = Field(default=4096, ge=1)
+    """Rows in a step."""
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
+    """`auto` derives the largest safe step from the data."""
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Of optim.SGD."""
+    nesterov: bool = False
+    """Of optim.SGD; needs momentum."""
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Ridge on the weights in scaled units, never on biases."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a better validation loss before the rate's decay begins early; 0: never."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Governs initial weights and the order of batches."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    """auto, cpu, cuda, cuda:N or mps. `auto` takes CUDA, then MPS, then the CPU."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Of the training arithmetic; sums and baselines are always float64."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class Gate(_Section):
+    """What a run must reach to become the current one."""
+
+    against_baseline: float = Field(default=0.0, ge=0)
+    """Tolerated loss of test MSE against the best naive baseline, as a fraction."""
+    against_current: float = Field(default=0.02, ge=0)
+    """Tolerated loss of MSE against the current model on rows that neither trained on, as a fraction."""
+    excess: float = Field(default=1e-3, ge=0)
+    """Largest excess of the training objective over its exact optimum."""
+
+
+class Settings(_Section):
+    """Everything a run depends on."""
+
+    weather: Location
+    """Folder or file of weather Parquet: a path, s3:// or gs://. A relative path is seen from the folder of
+    the settings file, in the Prefect UI from the folder of the deployment."""
+    yields: Location
+    """Folder or file of yield Parquet: a path, s3:// or gs://; relative paths as for the weather."""
+    store: Location
+    """Folder that receives runs, models and predictions: a path, s3:// or gs://; relative paths as for the
+    weather."""
+    crops: tuple[str, ...] = ()
+    """Crops to model; empty: all found."""
+    baseline: Literal["none", "mean", "trend"] = "trend"
+    """What weather departs from: nothing, each region's mean, or each region's straight line over years."""
+    trend_half_life: Seasons = 10.0
+    """Seasons after which one counts half in the baseline; inf: all alike."""
+    trend_shrinkage: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Pull of regional slopes to the pooled one, in units of the median region's information; 0: none."""
+    min_trend_seasons: int = Field(default=10, ge=2)
+    """Regions with fewer seasons take the pooled slope."""
+    first_season: int | None = Field(default=None, ge=-9999, le=9999)
+    """Earliest harvest year used."""
+    last_season: int | None = Field(default=None, ge=-9999, le=9999)
+    """Latest harvest year used."""
+    as_of: tuple[MonthDay, ...] = ()
+    """Cut-off days besides the full season: a model for each."""
+    min_coverage: float = Field(default=0.9, gt=0, le=1)
+    """Share of a feature's days that must be observed."""
+    max_rejected: float = Field(default=0.2, ge=0, le=1)
+    """Share of an input's in-scope rows that may be rejected before the run stops."""
+    runner: Literal["threads", "processes", "dask"] = "threads"
+    """What runs mapped tasks side by side."""
+    runner_address: str | None = None
+    """Address of an existing Dask scheduler; none: a local cluster."""
+    season: Season = Season()
+    """The growing season."""
+    weather_columns: Annotated[dict[str, str], ByKey] = {}
+    """ours = "theirs", for the weather files."""
+    yield_columns: Annotated[dict[str, str], ByKey] = {}
+    """ours = "theirs", for the yield files."""
+    crop_units: Annotated[dict[str, str], ByKey] = {}
+    """Unit of each crop where the yields carry no unit column."""
+    measures: Annotated[dict[str, Measure], ByKey] = {}
+    """Units and valid ranges of weather measures."""
+    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    """What the model sees of the weather."""
+    split: Split = Split()
+    """Training and test seasons."""
+    training: Training = Training()
+    """Stochastic gradient descent."""
+    gate: Gate = Gate()
+    """Conditions of publication."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (
+            self.first_season is not None
+            and self.last_season is not None
+            and self.first_season > self.last_season
+        ):
+            raise ValueError(f"first_season {self.first_season} is after last_season {self.last_season}")
+        if self.runner_address and self.runner != "dask":
+            raise ValueError('runner_address needs runner = "dask"')
+        for what, values in (("crops", self.crops), ("as_of", self.as_of)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{what} names one twice: {', '.join(values)}")
+        return self
+
+
+def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Settings:
+    """Read a settings file; relative locations in it become absolute, seen from its own folder.
+
+    `changes` maps dotted keys ("training.epochs") to values that replace the file's; relative
+    locations among them are seen from the current folder. Raises SettingsError.
+    """
+    file = Path(path)
+    if file.is_dir():
+        inside = file / "settings.toml"
+        hint = f"; name the file in it: {inside}" if inside.is_file() else ""
+        raise SettingsError(f"{path}: is a folder, not a settings file{hint}")
+    try:
+        # Windows writes a byte order mark
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"{path}: no such settings file; `cropyield init WEATHER YIELDS` writes one for your data, and "
+            "README.md shows the smallest"
+        ) from error
+    except UnicodeDecodeError as error:
+        kind = "a Parquet file" if file.read_bytes()[:4] == b"PAR1" else "not text in UTF-8"
+        raise SettingsError(f"{path}: can't be read as a settings file: it is {kind}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read as a settings file: {error.strerror or error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path}: not valid TOML: {error}"
+            + ("; write paths with / or in single quotes" if "\\" in str(error) else "; text needs quotes")
+        ) from error
+    for key in LOCATIONS:
+        if isinstance(raw.get(key), str):
+            raw[key] = locate(raw[key], file.parent)
+    for key, value in (changes or {}).items():
+        put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
+    return parse_settings(raw, str(path))
+
+
+def located(settings: Settings, folder: Path) -> Settings:
+    """The same settings with absolute locations, relative ones seen from `folder`."""
+    return settings.model_copy(update={key: locate(getattr(settings, key), folder) for key in LOCATIONS})
+
+
+def parse_settings(raw: dict[str, Any], source: str) -> Settings:
+    """Validate a parsed settings file. Raises SettingsError naming `source`, the key and the remedy."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        faults = explain(error, Settings)
+        # pydantic's own text would repeat what was found
+        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from None
+
+
+def dump_settings(settings: Settings, without: dict[str, Any] | None = None) -> str:
+    """The settings as TOML with every key, in the order of the class; readable by `load_settings`."""
+    return str(toml.dumps(_without_none(settings.model_dump(exclude=without))))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(inner) for inner in value]
+    return value

@@ -1,0 +1,98 @@
+"""The inputs that ship with the project: the textbook's table and the sample; made here, kept in git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts.columns import REGION, SEASON_YEAR, WEATHER, YIELDS
+from data.synthetic.write import write_world
+
+HERE = Path(__file__).parents[1]
+TUTORIAL, SAMPLE = "tutorial", "sample"
+
+_REGIONS = ("Kanto", "Johto", "Hoenn", "Sinnoh", "Unova")
+_FIRST_YEAR = 2001
+# the textbook measures its five regions three times over
+_TEMPERATURE = (73, 91, 87, 102, 69, 74, 91, 88, 101, 68, 73, 92, 87, 103, 68)
+_RAINFALL = (67, 88, 134, 43, 96, 66, 87, 134, 44, 96, 66, 87, 135, 43, 97)
+_HUMIDITY = (43, 64, 58, 37, 70, 43, 65, 59, 37, 71, 44, 64, 57, 36, 70)
+_APPLES = (56, 81, 119, 22, 103, 57, 80, 118, 21, 104, 57, 82, 118, 20, 102)
+_ORANGES = (70, 101, 133, 37, 119, 69, 102, 132, 38, 118, 69, 100, 134, 38, 120)
+
+
+def write_shipped_inputs(folder: Path = HERE) -> None:
+    """Write `tutorial/` and `sample/` anew under `folder`; same versions, same bytes."""
+    write_tutorial(folder / TUTORIAL)
+    sample = folder / SAMPLE
+    for old in sample.glob("*/part-*.parquet"):
+        old.unlink()
+    write_world(
+        sample, regions=60, years=30, resolution="monthly", seed=0, spoil=True, store="../../store/sample"
+    )
+
+
+def write_tutorial(folder: Path) -> None:
+    """Write the 15 rows of the textbook (°F, mm, %, t/ha) as seasonal weather and wide yields."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = {
+        REGION.name: pa.array(_REGIONS * 3),
+        SEASON_YEAR.name: pa.array(
+            [_FIRST_YEAR + row // len(_REGIONS) for row in range(15)], SEASON_YEAR.type
+        ),
+    }
+    weather = {"temperature": _TEMPERATURE, "rainfall": _RAINFALL, "humidity": _HUMIDITY}
+    yields = {"apples": _APPLES, "oranges": _ORANGES}
+    for name, columns in ((WEATHER, weather), (YIELDS, yields)):
+        values = {column: pa.array(rows, pa.float64()) for column, rows in columns.items()}
+        pq.write_table(pa.table(key | values), folder / f"{name}.parquet")
+    (folder / "settings.toml").write_text(_TUTORIAL_SETTINGS, encoding="utf-8")
+
+
+_TUTORIAL_SETTINGS = """\
+# The textbook case: yields of apples and oranges from temperature, rainfall and humidity.
+# Run it with: cropyield train data/tutorial/settings.toml
+# Relative locations are seen from this file's folder. Keys left out take their defaults.
+
+weather = "weather.parquet"    # region, year, one column for each measure
+yields = "yields.parquet"      # region, year, one column for each crop
+store = "../../store/tutorial"
+
+crops = ["apples", "oranges"]  # names the columns of wide yields
+baseline = "none"              # the model sees the weather as it is, not its departures
+
+[crop_units]
+apples = "t/ha"
+oranges = "t/ha"
+
+[measures.temperature]
+unit = "°F"
+range = [-75, 140]
+
+[measures.rainfall]
+unit = "mm"
+range = [0, 3000]
+
+[measures.humidity]
+unit = "%"
+range = [0, 100]
+
+# The weather has one value for each season already, so that an aggregate leaves it as it is.
+[[features]]
+measure = "temperature"
+aggregate = "mean"
+
+[[features]]
+measure = "rainfall"
+aggregate = "sum"
+
+[[features]]
+measure = "humidity"
+aggregate = "mean"
+
+# Fifteen rows: all of them train, none is kept for a test.
+[split]
+by = "none"
+"""

@@ -1,0 +1,228 @@
+"""Writes simulated worlds, any size, as the files that people have; for tests, demos and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from data.contracts.columns import WEATHER, YIELDS
+from data.errors import SettingsError
+from data.store.open import explained
+from data.synthetic.inject_faults import TOO_FEW, spoil_blocks
+from data.synthetic.simulate import (
+    FEATURES,
+    LAST_YEAR,
+    MEASURE_UNITS,
+    MODES,
+    Block,
+    Resolution,
+    World,
+    simulate_block,
+    time_steps,
+)
+
+_ROWS_PER_FILE = 2**21
+_ROWS_PER_GROUP = 2**20
+_FILES = 4  # at least, where there are regions enough: readers must cope with more than one
+
+
+def synth(out: str | Path, regions: int, years: int, resolution: str, seed: int) -> dict[str, Any]:
+    """Write a world for the command line; what was written, for people and for --json.
+
+    Raises SettingsError for a folder that isn't new or empty, StorageError where it can't be written.
+    """
+    if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+        raise SettingsError(f"{out}: must be a new or an empty folder")
+    with explained("write", str(out)):
+        Path(out).mkdir(parents=True, exist_ok=True)
+    truth = write_world(out, regions, years, resolution, seed)
+    written = {name: truth[name] for name in ("regions", "years", "resolution", "seed", "rows")}
+    return {"settings": str(Path(out) / "settings.toml"), "truth": str(Path(out) / "truth.json")} | written
+
+
+def write_world(
+    folder: str | Path,
+    regions: int = 60,
+    years: int = 30,
+    resolution: str = "monthly",
+    seed: int = 0,
+    spoil: bool = False,
+    world: World | None = None,
+    store: str = "store",
+) -> dict[str, Any]:
+    """Write `weather/`, `yields/`, `settings.toml` and `truth.json`; returns what is in the latter.
+
+    Same arguments give the same values, and the same bytes under the same versions. Harvest years
+    end with 2023. Memory is bounded by a few million rows, whatever the size. `spoil` adds dirt of
+    every kind and its exact `ledger` to the truth (monthly worlds only).
+
+    Raises SettingsError for sizes below 1, an unknown resolution, a folder that already holds
+    weather or yields, and a world that is too small to be spoilt.
+    """
+    target, truly = Path(folder), world or World()
+    _check(target, regions, years, resolution, seed)
+    if spoil and (resolution != "monthly" or regions < 20 or years < 15):
+        raise SettingsError("a world to be spoilt is monthly, with 20 or more regions and 15 or more years")
+    steps = time_steps(range(LAST_YEAR - years + 1, LAST_YEAR + 1), resolution)
+    rng = np.random.default_rng([seed, 0])
+    shared_2KY = rng.standard_normal((2, MODES, years))
+    block = max(1, min(_ROWS_PER_FILE // (steps.per_year * years), math.ceil(regions / _FILES)))
+    starts = range(0, regions, block)
+
+    def simulate(start: int) -> Block:
+        at_R = np.arange(start, min(start + block, regions))
+        return simulate_block(
+            at_R, regions, steps, shared_2KY, truly, np.random.default_rng([seed, 1, start])
+        )
+
+    for name in (WEATHER, YIELDS):
+        (target / name).mkdir(parents=True, exist_ok=True)
+
+    ledger: dict[str, Any] = {}
+    if spoil:
+        test_from = LAST_YEAR + 1 - seasons_to_test(years)
+        blocks, ledger = spoil_blocks([simulate(start) for start in starts], test_from, seed)
+        done = [_write(target, number, block) for number, block in enumerate(blocks)]
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            done = list(
+                pool.map(
+                    lambda numbered: _write(target, numbered[0], simulate(numbered[1])), enumerate(starts)
+                )
+            )
+
+    truth = {
+        "regions": regions,
+        "years": years,
+        "resolution": resolution,
+        "seed": seed,
+        "rows": {name: sum(rows[name] for rows, _ in done) for name in (WEATHER, YIELDS)},
+        "features": dict(zip(FEATURES, MEASURE_UNITS.values(), strict=True)),
+        "unit": truly.unit,
+        "crops": {crop.name: asdict(crop) for crop in truly.crops},
+        "regional": _joined([regional for _, regional in done]),
+    } | ({"ledger": ledger} if spoil else {})
+    (target / "truth.json").write_text(json.dumps(truth, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = settings_text(truly, years, store, spoilt=spoil)
+    (target / "settings.toml").write_text(text, encoding="utf-8")
+    return truth
+
+
+def seasons_to_test(years: int) -> int:
+    """How many of the last seasons a world's settings keep for the test."""
+    return min(5, years // 3)
+
+
+def _check(target: Path, regions: int, years: int, resolution: str, seed: int) -> None:
+    if resolution not in get_args(Resolution):
+        raise SettingsError(f"resolution {resolution!r}: choose one of {', '.join(get_args(Resolution))}")
+    if regions < 1 or not 1 <= years <= LAST_YEAR or seed < 0:
+        raise SettingsError(
+            f"a world needs 1 or more regions, 1 to {LAST_YEAR} years and a seed of 0 or more; "
+            f"found {regions} regions, {years} years, seed {seed}"
+        )
+    # files of an earlier, larger world would be read along with the new ones
+    for name in (WEATHER, YIELDS):
+        if (target / name).exists() and any((target / name).iterdir()):
+            raise SettingsError(f"{target / name}: already holds files; choose a new folder or remove it")
+
+
+def _write(target: Path, number: int, block: Block) -> tuple[dict[str, int], dict[str, Any]]:
+    """Write one file of each input; its rows, and the block's regional truth."""
+    rows = {}
+    for name, table in ((WEATHER, block.weather), (YIELDS, block.yields)):
+        path = target / name / f"part-{number:04d}.parquet"
+        # without the stored Arrow schema, dictionaries of repeated strings read as plain strings
+        pq.write_table(table, path, row_group_size=_ROWS_PER_GROUP, compression="zstd", store_schema=False)
+        rows[name] = table.num_rows
+    return rows, block.truth
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Each block's regional truths as one."""
+    return {
+        "regions": [name for part in parts for name in part["regions"]],
+        **{
+            key: {crop: [value for part in parts for value in part[key][crop]] for crop in parts[0][key]}
+            for key in ("levels", "trends")
+        },
+    }
+
+
+def settings_text(world: World, years: int, store: str, spoilt: bool) -> str:
+    """The commented settings file of a world."""
+    crops = [crop.name for crop in world.crops]
+    scope = ""
+    if spoilt:
+        crops.append(TOO_FEW)
+        scope = f"""
+# Harvest years used; weather and yields outside them are listed as out of scope.
+first_season = {LAST_YEAR - years + 1}
+last_season = {LAST_YEAR}
+"""
+    listed = ", ".join(json.dumps(crop, ensure_ascii=False) for crop in crops)
+    return _SETTINGS.format(crops=listed, scope=scope, store=store, test_seasons=seasons_to_test(years))
+
+
+_SETTINGS = """\
+# Run it with: cropyield train settings.toml
+# Relative locations are seen from this file's folder. Keys left out take their defaults.
+
+weather = "weather"            # folder of Parquet files, or s3://…, gs://…
+yields = "yields"
+store = "{store}"
+
+# Crops to model. Left out or empty: every crop found.
+crops = [{crops}]
+{scope}
+# What yields depart from: each region's straight line over the years. A region's slope is pulled
+# toward the common one where it has little to say, and older seasons count less.
+baseline = "trend"             # none | mean | trend
+trend_half_life = 10.0         # seasons; inf = all alike
+trend_shrinkage = 1.0          # 0 = none
+
+# The season that counts for the harvest; weather outside it is out of scope.
+[season]
+start = "04-01"
+end = "09-30"
+
+# Units are shown with every figure; values outside the range are rejected, with their reason.
+[measures.temperature]
+unit = "°C"
+range = [-60, 60]
+
+[measures.rainfall]
+unit = "mm"
+range = [0, 3000]
+
+[measures.humidity]
+unit = "%"
+range = [0, 100]
+
+# What the model sees of the weather, one number for each region and season.
+[[features]]
+measure = "temperature"
+aggregate = "mean"
+
+[[features]]
+measure = "rainfall"
+aggregate = "sum"
+
+[[features]]
+measure = "humidity"
+aggregate = "mean"
+
+# The last seasons test the model and never train it. The intervals come from predictions of the
+# last calibration seasons before them.
+[split]
+by = "season"
+test_seasons = {test_seasons}
+calibration_seasons = 25
+"""

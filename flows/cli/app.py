@@ -1,0 +1,71 @@
+"""What the words of the `cropyield` command have in common: options, and how results are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+app = App(
+    name="cropyield",
+    help="""Learn crop yields from regional weather and publish forecasts.
+
+Begin with your own two Parquet inputs: `cropyield init WEATHER YIELDS` writes settings.toml, and
+`cropyield train settings.toml` does the rest. `cropyield COMMAND --help` tells more.""",
+    version=lambda: metadata.version("cropyield"),
+    help_epilogue="Exit codes: 0 done, or nothing new to do; 1 unexpected; 2 bad settings or usage; 3 an "
+    "input is missing or breaks its contract; 4 the gate refused the run; 5 storage failed.",
+)
+
+
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Output:
+    """How results are shown."""
+
+    json: Flag = False
+    """Print one JSON object on standard output and nothing else there."""
+    debug: Flag = False
+    """Show tracebacks, and Prefect's own log."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Changes:
+    """What replaces values of the settings file."""
+
+    store: str | None = None
+    """Store, instead of the settings file's."""
+    weather: str | None = None
+    """Weather, instead of the settings file's."""
+    yields: str | None = None
+    """Yields, instead of the settings file's."""
+    set: Many = ()
+    """A setting as key=value, for example training.epochs=50 or 'crops=["corn"]'; repeatable."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Dotted keys and values."""
+        from data.settings.schema import LOCATIONS, parse_change
+
+        named = {key: getattr(self, key) for key in LOCATIONS if getattr(self, key) is not None}
+        return dict(parse_change(text) for text in self.set) | named
+
+
+PLAIN = Output()
+UNCHANGED = Changes()
+
+
+def answer(output: Output, result: dict[str, Any], for_people: Callable[[], None]) -> None:
+    """One JSON object, or what people read."""
+    if output.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        for_people()

@@ -1,0 +1,75 @@
+"""`cropyield init`: look at two inputs, try what they suggest, write the settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data.errors import SettingsError
+from data.settings.schema import load_settings, locate
+from data.store.open import explained
+from tasks.propose.proposal import propose
+from tasks.propose.settings_file import write_text
+from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, rehearse
+
+
+def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any]:
+    """Write a settings file for two inputs; what was found, for people and for --json.
+
+    Raises SettingsError when the file is there already, InputError where no settings could make the
+    inputs work, StorageError.
+    """
+    file = Path(settings)
+    if file.is_dir():
+        raise SettingsError(f"{file}: is a folder; name a file, as in --settings {file / 'settings.toml'}")
+    if file.exists() and not force:
+        raise SettingsError(
+            f"{file}: is there already; --force writes it anew, --settings OTHER.toml writes another one"
+        )
+    proposal = propose(*(locate(place, Path()) for place in (weather, yields)))
+    tried: Rehearsed | None = None
+    if proposal.weather_rows <= MOST_ROWS:
+        tried = rehearse(proposal, file)
+        proposal = tried.proposal
+    else:
+        as_settings(proposal, file)
+    with explained("write", str(file)):
+        file.absolute().parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(write_text(proposal, file), encoding="utf-8")
+    load_settings(file)
+    return {
+        "settings": str(file),
+        "seen": list(proposal.seen),
+        "resolution": proposal.resolution,
+        "crops": [crop.name for crop in proposal.crops],
+        "crops_left_out": {crop.name: crop.why for crop in proposal.other_crops},
+        "season": [proposal.season.start, proposal.season.end],
+        "first_season": proposal.first_season,
+        "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
+        "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},
+        "tried": tried and {"region_seasons": tried.rows, "crops": list(tried.crops), "ledger": tried.ledger},
+        "untold": list(proposal.untold),
+    }
+
+
+def tell(result: dict[str, Any]) -> None:
+    """What people read on the terminal."""
+    for line in result["seen"]:
+        print(line)
+    for what in ("crops", "features"):
+        names = [f"{name!r}" if "," in name else name for name in result[what]]
+        print(f"{what}: {', '.join(names)}")
+        if what == "crops" and (out := list(result["crops_left_out"].items())):
+            more = f"; and {len(out) - 4} more, see {result['settings']}" if len(out) > 4 else ""
+            print(f"crops left out: {'; '.join(f'{name} ({why})' for name, why in out[:4])}{more}")
+    if tried := result["tried"]:
+        counts = [
+            f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} {name} rows rejected"
+            for name, entry in tried["ledger"].items()
+        ]
+        print(f"tried: {tried['region_seasons']:,} region-seasons to learn from; {', '.join(counts)}")
+    if result["untold"]:
+        print("What could not be told:")
+        for said in result["untold"]:
+            print(f"  - {said}")
+    print(f"Written: {result['settings']}. Look it over, then\n  cropyield train {result['settings']}")

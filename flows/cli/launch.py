@@ -1,0 +1,174 @@
+"""Starting a flow from the command line: Prefect's environment and its quiet, and the progress bar."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from data.errors import GateError, SettingsError
+from data.settings.schema import Settings
+from flows.server.embedded import EMBEDDED
+
+HEARTBEAT_S = 30
+"""How often a run shows that it is alive; `cropyield alerts` takes three missed beats for death."""
+HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
+
+def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
+    """Run `train_yields` with the embedded server where no other is named; the flow's summary.
+
+    Inputs that break their contract on the face of it are refused before anything is started. A run
+    that is finished and current is answered before Prefect or torch are imported; where the current
+    run can't be this one, inputs are digested while server and imports start.
+    """
+    from tasks.assemble.precheck import check_inputs
+    from tasks.job.job import could_be_current, open_job
+
+    prepare_environment(debug)
+    if not force and accept is None and could_be_current(settings):
+        from tasks.publish.summary import unchanged
+
+        if known := unchanged(open_job(settings)):
+            return known
+    check_inputs(settings)
+    with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
+        EMBEDDED.start()
+        from flows.training import train_yields
+
+        digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
+        with _served(debug):
+            try:
+                return train_yields(settings, force=force, accept=accept)
+            except GateError as error:
+                from tasks.publish.run import refused
+
+                error.result = refused(digested.result(), error)
+                raise
+
+
+def backtest(
+    settings: Settings, seasons: int, as_of: tuple[str, ...], leave_one_out: bool, as_json: bool, debug: bool
+) -> dict[str, Any]:
+    """Run `backtest_yields` with the embedded server where no other is named; the flow's summary.
+
+    Raises SettingsError before anything is started when no season or a day outside the season is asked for.
+    """
+    from data.settings.features import cutoffs
+
+    if seasons < 1:
+        raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
+    asked = settings.model_copy(update={"as_of": (*settings.as_of, *as_of)})
+    cutoffs(asked)
+    from tasks.assemble.precheck import check_inputs
+
+    check_inputs(asked)
+    prepare_environment(debug)
+    with progress_bar(not as_json):
+        EMBEDDED.start()
+        from flows.backtesting import backtest_yields
+
+        with _served(debug):
+            return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
+
+
+def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool) -> dict[str, Any]:
+    """Run `forecast_yields` with the embedded server where no other is named; the flow's summary.
+
+    What can't be forecast for want of a model, and a forecast that is the newest one already, are
+    answered before Prefect or torch are imported.
+    """
+    from tasks.assemble.precheck import check_inputs
+    from tasks.job.forecast_job import open_forecast
+    from tasks.publish.forecast import unchanged
+
+    prepare_environment(debug)
+    if known := unchanged(open_forecast(settings, as_of)):
+        return known
+    check_inputs(settings)
+    with progress_bar(not as_json):
+        EMBEDDED.start()
+        from flows.forecasting import forecast_yields
+
+        with _served(debug):
+            return forecast_yields(settings, as_of=as_of)
+
+
+@contextmanager
+def _served(debug: bool) -> Iterator[None]:
+    """Run the block when the server answers."""
+    # torch's optimizers import this at their first step; before that there is waiting to be done anyway
+    import torch._dynamo  # noqa: F401
+
+    EMBEDDED.wait()
+    quiet(debug)
+    with EMBEDDED.unwatched():
+        yield
+
+
+@contextmanager
+def _beside(work: Callable[[], Any]) -> Iterator[Future[Any]]:
+    """Do some work in a thread while the block runs."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work)
+
+
+def prepare_environment(debug: bool) -> None:
+    """Settings that Prefect reads when it is first imported; what the user has set stays."""
+    defaults = {
+        "PREFECT_HOME": str(Path.cwd() / ".prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG" if debug else "CRITICAL",
+        HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
+        "MPLCONFIGDIR": str(Path.cwd() / ".prefect" / "matplotlib"),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def quiet(debug: bool) -> None:
+    """Keep what nobody asked for off the terminal."""
+    if not debug:
+        warnings.simplefilter("ignore")
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@contextmanager
+def progress_bar(wanted: bool) -> Iterator[None]:
+    """A bar on a terminal, plain lines elsewhere, both on standard error."""
+    from tasks.job.progress import watched_by
+
+    if not wanted:
+        yield
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bars:
+            known: dict[str, TaskID] = {}
+
+            def draw(what: str, done: int, total: int) -> None:
+                if what not in known:
+                    known[what] = bars.add_task(what, total=total)
+                bars.update(known[what], completed=done, total=total)
+
+            with watched_by(draw):
+                yield
+    else:
+
+        def say(what: str, done: int, total: int) -> None:
+            if done == total:
+                print(what, file=sys.stderr, flush=True)
+
+        with watched_by(say):
+            yield

@@ -1,0 +1,262 @@
+"""Commands that look at data and compute: from `init` to `alerts`. Each imports what it needs itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from data.errors import GateError, SettingsError
+from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, answer, app
+
+
+@app.command(sort_key=20)
+def train(
+    settings: str,
+    *,
+    force: Flag = False,
+    accept: str | None = None,
+    changes: Changes = UNCHANGED,
+    output: Output = PLAIN,
+) -> None:
+    """Train, evaluate and publish.
+
+    A run that is finished already is found and not computed again; one that was stopped half way goes on
+    from its last finished step. A run whose gate fails is kept, but doesn't become the current one.
+
+    Examples:
+
+    - `cropyield train settings.toml`
+    - `cropyield train settings.toml --set split.test_seasons=3 --store trial`
+    - `cropyield train settings.toml --store s3://bucket/barley --json`
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML).
+    force
+        Compute the run again even when it is finished, and publish it even when it was rolled back from.
+    accept
+        Publish in spite of a failed gate or an earlier rollback, for this reason.
+    """
+    from data.settings.schema import load_settings
+    from flows.cli import launch as start
+    from flows.cli import tables as show
+
+    chosen = load_settings(settings, changes.as_dict())
+    try:
+        result = start.train(chosen, force, accept, output.json, output.debug)
+    except GateError as refusal:
+        if output.json and refusal.result:
+            print(json.dumps(refusal.result, ensure_ascii=False))
+        raise
+    answer(output, result, lambda: show.trained(result))
+
+
+@app.command(sort_key=25)
+def forecast(
+    settings: str,
+    *,
+    as_of: str | None = None,
+    changes: Changes = UNCHANGED,
+    output: Output = PLAIN,
+) -> None:
+    """Forecast what has no yield yet with the current model: forecasts.parquet in the store.
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML); its features must be those of the current model.
+    as_of
+        Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
+    """
+    from data.settings.schema import load_settings
+    from flows.cli import launch as start
+    from flows.cli import tables as show
+
+    day = _day(as_of)
+    chosen = load_settings(settings, changes.as_dict())
+    result = start.forecast(chosen, day, output.json, output.debug)
+    answer(output, result, lambda: show.forecast(result))
+
+
+@app.command(sort_key=30)
+def backtest(
+    settings: str,
+    *,
+    seasons: int = 10,
+    as_of: Many = (),
+    leave_one_out: Flag = False,
+    changes: Changes = UNCHANGED,
+    output: Output = PLAIN,
+) -> None:
+    """Predict each of the last seasons without it: skill by cut-off day, under backtests/ in the store.
+
+    Example:
+
+    - `cropyield backtest settings.toml --seasons 10 --as-of 07-31`
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML).
+    seasons
+        How many of the last seasons to predict.
+    as_of
+        A cut-off day (MM-DD) besides the full season; repeatable.
+    leave_one_out
+        Train on all other seasons, which peeks at later years.
+    """
+    from data.settings.schema import load_settings
+    from flows.cli import launch as start
+    from flows.cli import tables as show
+
+    chosen = load_settings(settings, changes.as_dict())
+    result = start.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
+    answer(output, result, lambda: show.backtest(result))
+
+
+@app.command(sort_key=35)
+def serve(
+    settings: str,
+    *,
+    train_cron: str = "0 6 * * 1",
+    forecast_cron: str = "0 7 * * *",
+    timezone: str = "UTC",
+    name: str = "served",
+    changes: Changes = UNCHANGED,
+    output: Output = PLAIN,
+) -> None:
+    """Train weekly and forecast daily on this machine, until Ctrl-C.
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML).
+    train_cron
+        When to train: minute, hour, day, month, weekday.
+    forecast_cron
+        When to forecast.
+    timezone
+        Of both, for example Europe/Rome.
+    name
+        Of both deployments; tells several settings files on one server apart.
+    """
+    from data.settings.schema import load_settings
+    from flows.server import serve as serving
+
+    chosen = load_settings(settings, changes.as_dict())
+    clock = serving.Clock(train_cron, forecast_cron, timezone)
+    serving.serve(chosen, name, clock, output.json, output.debug)
+
+
+@app.command(sort_key=87)
+def alerts(
+    *,
+    webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
+    remove: Flag = False,
+    output: Output = PLAIN,
+) -> None:
+    """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.
+
+    Parameters
+    ----------
+    webhook
+        Address that receives a JSON object for every run that fails, times out, crashes or is not taken.
+    remove
+        Take the alerts back.
+    """
+    from flows.cli import launch as start
+    from flows.cli import tables as show
+
+    if webhook is None and not remove:
+        raise SettingsError("alerts: say --webhook URL, or --remove")
+    start.prepare_environment(output.debug)
+    from flows.server import alerts as automations
+
+    result = automations.remove() if remove or webhook is None else automations.install(webhook)
+    answer(output, result, lambda: show.alerts(result))
+
+
+@app.command(sort_key=10)
+def init(
+    weather: str,
+    yields: str,
+    *,
+    settings: str = "settings.toml",
+    force: Flag = False,
+    output: Output = PLAIN,
+) -> None:
+    """Look at your files and write a commented settings file for them.
+
+    Columns, resolution, crops, units, season, features and valid ranges are told from the data, and
+    tried; what could not be told is said here and at the end of the file. An existing file stays as it is.
+
+    Examples:
+
+    - `cropyield init weather/ yields.parquet`, then `cropyield train settings.toml`
+    - `cropyield init s3://bucket/weather s3://bucket/yields --settings maize.toml`
+
+    Parameters
+    ----------
+    weather
+        Folder or file of weather Parquet: a path, s3:// or gs://.
+    yields
+        Folder or file of yield Parquet.
+    settings
+        File to write.
+    force
+        Write it even where it is there already.
+    """
+    from flows.cli import init as proposing
+
+    result = proposing.init(weather, yields, settings, force)
+    answer(output, result, lambda: proposing.tell(result))
+
+
+@app.command(sort_key=90)
+def synth(
+    out: str,
+    *,
+    regions: int = 60,
+    years: int = 30,
+    resolution: Literal["daily", "monthly", "season"] = "monthly",
+    seed: int = 0,
+    output: Output = PLAIN,
+) -> None:
+    """Write a simulated world: weather, yields, the settings to train on them, and the truth behind them.
+
+    Example:
+
+    - `cropyield synth world --regions 100 --resolution daily`
+
+    Parameters
+    ----------
+    out
+        Folder to write; it must be new or empty.
+    regions
+        Number of regions.
+    years
+        Number of harvest years.
+    resolution
+        Of the weather.
+    seed
+        The same seed gives the same bytes.
+    """
+    from data.synthetic.write import synth as write
+
+    result = write(out, regions=regions, years=years, resolution=resolution, seed=seed)
+    answer(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  a day has no zone
+    except ValueError as error:
+        raise SettingsError(
+            f"--as-of {text}: no day of the calendar; write it as YYYY-MM-DD, as in 2024-07-31"
+        ) from error

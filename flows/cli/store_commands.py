@@ -1,0 +1,161 @@
+"""Commands on what a store holds: its history, audits, exports. Each imports what it needs itself."""
+
+from __future__ import annotations
+
+from data.errors import SettingsError
+from flows.cli.app import PLAIN, Flag, Output, answer, app
+
+
+@app.command(sort_key=40)
+def runs(store: str, *, output: Output = PLAIN) -> None:
+    """List the finished runs of a store, oldest first.
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    """
+    from flows.cli import history
+    from flows.cli import tables as show
+
+    result = history.runs(store)
+    answer(output, result, lambda: show.runs(result))
+
+
+@app.command(name="show", sort_key=50, usage="cropyield show [OPTIONS] STORE [RUN]")
+def show_run(store: str, run: str = "current", *, output: Output = PLAIN) -> None:
+    """Show what a run used, found and published: scores, ledger of all rows, gate, inputs.
+
+    Examples:
+
+    - `cropyield show store`
+    - `cropyield show store 3f2a`
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one; `current` for the published run.
+    """
+    from flows.cli import history
+    from flows.cli import tables as show
+
+    result = history.show(store, run)
+    answer(output, result, lambda: show.run(result))
+
+
+@app.command(sort_key=60, usage="cropyield verify [OPTIONS] STORE [RUN]")
+def verify(
+    store: str,
+    run: str = "current",
+    *,
+    rerun: Flag = False,
+    weather: str | None = None,
+    yields: str | None = None,
+    output: Output = PLAIN,
+) -> None:
+    """Read every file of a run, forecast or backtest again and compare its digest; exit code 5 on damage.
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one; `current` for the published run.
+    rerun
+        Then repeat the run from its recorded inputs and settings, in a temporary folder, and compare
+        every file; exit code 3 when the inputs have changed, 5 when bytes differ.
+    weather
+        Where the recorded weather lies now, for --rerun.
+    yields
+        Where the recorded yields lie now, for --rerun.
+    """
+    from flows.cli import history
+    from flows.cli import tables as show
+
+    if not rerun and (weather or yields):
+        raise SettingsError("--weather and --yields go with --rerun")
+    result = history.verify(store, run)
+    if not rerun or result["faults"]:
+        answer(output, result, lambda: show.verified(result))
+        history.raise_if_damaged(result)
+        return
+    from flows.cli import rerun as repetition
+
+    if not output.json:
+        show.verified(result)
+    repeated = repetition.rerun(store, result["run_id"], weather, yields, output.json, output.debug)
+    answer(output, result | {"rerun": repeated}, lambda: show.repeated(repeated))
+    repetition.raise_if_different(repeated)
+
+
+@app.command(sort_key=70)
+def rollback(store: str, run: str, *, output: Output = PLAIN) -> None:
+    """Make an earlier run current again, after verifying all its files.
+
+    The run it takes the place of is withdrawn: `cropyield train` with unchanged inputs, settings and
+    code leaves it so and says "nothing new", until --accept or --force publishes it again.
+
+    Example:
+
+    - `cropyield rollback store 3f2a` (`cropyield runs store` lists them)
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one.
+    """
+    from flows.cli import history
+    from flows.cli import tables as show
+
+    result = history.rollback(store, run)
+    answer(output, result, lambda: show.rolled_back(result))
+
+
+@app.command(sort_key=80)
+def prune(store: str, *, keep: int, output: Output = PLAIN) -> None:
+    """Remove old runs, and what killed runs left behind; the current run stays whatever its age.
+
+    Example:
+
+    - `cropyield prune store --keep 10`
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    keep
+        How many of the newest runs stay, the current one among them.
+    """
+    from flows.cli import history
+    from flows.cli import tables as show
+
+    result = history.prune(store, keep)
+    answer(output, result, lambda: show.pruned(result))
+
+
+@app.command(sort_key=85, usage="cropyield export --onnx FILE [OPTIONS] STORE [RUN]")
+def export(
+    store: str, run: str = "current", *, onnx: str, as_of: str | None = None, output: Output = PLAIN
+) -> None:
+    """Write a published model as an ONNX file, which takes raw features by name (needs the extra `onnx`).
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    run
+        Run id, or the beginning of one; `current` for the published run.
+    onnx
+        File to write.
+    as_of
+        Cut-off (MM-DD) of the model; by default the full season.
+    """
+    from flows.cli import history
+    from flows.cli import tables as show
+
+    result = history.export(store, run, onnx, as_of)
+    answer(output, result, lambda: show.exported(result))

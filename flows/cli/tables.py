@@ -1,0 +1,273 @@
+"""What people read on the terminal: short, aligned, in the data's units."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_NAIVE = {
+    "training_mean": "training mean",
+    "region_mean": "region mean",
+    "last_five_seasons": "last five seasons",
+    "region_trend": "region trend",
+}
+
+
+_MOST_ROWS = 20  # of a forecast; its file has them all
+_ORDER = ("test", "validation", "train")
+
+
+def trained(result: dict[str, Any]) -> None:
+    """The end of `cropyield train`: scores beside the best naive baseline, the gate, where things lie."""
+    console = _console()
+    console.print(Text(result["message"]))
+    if result["metrics"]:
+        console.print(_scores(result["metrics"], result["units"], headline_only=True))
+        _remarks(console, result)
+        for day, found in result["metrics"]["as_of"].items():
+            told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
+            console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
+    console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
+    if result["gate"]["outcome"] == "failed":
+        console.print(
+            Text(
+                "It is current all the same, for want of a better one; a later run that fails is kept aside."
+            )
+        )
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def forecast(result: dict[str, Any]) -> None:
+    """The end of `cropyield forecast`: means over regions by season and crop, in the crop's unit."""
+    console = _console()
+    as_of = f", as of {result['as_of']}" if result["as_of"] else ""
+    console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
+    if rows := result["seasons"]:
+        if len(rows) > _MOST_ROWS:
+            console.print(Text(f"the last {_MOST_ROWS} of {len(rows)} seasons, crops and cut-offs"))
+        table = _table(
+            "season", "crop", "as of", "regions", "unseen", "predicted", "80 %", "baseline", "unit"
+        )
+        for row in rows[-_MOST_ROWS:]:
+            low, high = (_number(row[name]) for name in ("lower_80", "upper_80"))
+            table.add_row(
+                str(row["year"]), Text(row["crop"]), row["as_of"], f"{row['regions']:,}",
+                f"{row['unseen_regions']:,}", _number(row["predicted"]), f"{low} to {high}",
+                _number(row["baseline"]), Text(row["unit"] or ""),
+            )  # fmt: skip
+        console.print(table)
+    for note in result["notes"]:
+        console.print(Text(note))
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def backtest(result: dict[str, Any]) -> None:
+    """Skill by cut-off and crop, and where the rest lies."""
+    console = _console()
+    first, last = min(result["seasons"]), max(result["seasons"])
+    console.print(Text(f"{result['made']}, seasons {first}–{last}"))
+    table = _table("as of", "crop", "unit", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
+    units = result["units"]
+    shared = next(iter(units.values())) if len(set(units.values())) == 1 else None
+    for row in result["skill"]:
+        if row["crop"] is None and len(set(units.values())) > 1:
+            continue  # a mean over different units says nothing
+        best = row["best_baseline"]
+        table.add_row(
+            row["as_of"], Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or "–"),
+            f"{row['rows']:,}", _number(row["mse"]),
+            _NAIVE.get(best or "", "–"), _number(row.get(f"mse_{best}")), _number(row["skill"]),
+            f"{_number(row['skill_lower_95'])} to {_number(row['skill_upper_95'])}",
+        )  # fmt: skip
+    console.print(table)
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def runs(result: dict[str, Any]) -> None:
+    """A line a run; below them the newest that ended without success."""
+    table = _table("run", "finished", "seasons", "crops", "gate", "")
+    for run in result["runs"]:
+        first, last = run["seasons"]
+        table.add_row(
+            run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
+            Text(_few(run["crops"])), run["gate"], "current" if run["current"] else "",
+        )  # fmt: skip
+    console = _console()
+    console.print(table)
+    if result["ends"]:
+        console.print(_ends(result["ends"]))
+    for fault in result["faults"]:
+        console.print(Text(fault))
+
+
+def run(result: dict[str, Any]) -> None:
+    """One run: scores, ledger, gate, inputs."""
+    console, manifest = _console(), result["manifest"]
+    current = ", the current one" if result["current"] else ""
+    console.print(Text(f"run {manifest['run_id']}, finished {manifest['finished_at'][:19]}{current}"))
+    console.print(_scores(result["metrics"], result["units"]))
+    _remarks(console, result)
+    console.print(_ledger(result["ledger"]))
+    for check in manifest["gate"]["checks"]:
+        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"), soft_wrap=True)
+    for name, given in manifest["inputs"].items():
+        size = sum(file["size"] for file in given["files"])
+        files = "1 file" if len(given["files"]) == 1 else f"{len(given['files'])} files"
+        console.print(Text(f"{name}: {files}, {size:,} bytes, {given['location']}"), soft_wrap=True)
+    console.print(Text(f"files: {result['place']}"))
+
+
+def verified(result: dict[str, Any]) -> None:
+    """Whether a run is as it was published."""
+    faults = len(result["faults"])
+    state = f"{faults} of {result['files']} files damaged" if faults else "as it was published"
+    console = _console()
+    console.print(Text(f"run {result['run_id']}: {result['files']} files, {result['size']:,} bytes, {state}"))
+    for fault in result["faults"]:
+        console.print(Text(f"  {fault}"))
+    for name in result["others"]:
+        console.print(Text(f"  {name}: not in the manifest"))
+
+
+def repeated(result: dict[str, Any]) -> None:
+    """Whether a run came out the same when it was repeated, and what had changed since."""
+    console, differing = _console(), result["differing"]
+    state = f"{len(differing)} of {result['files']} files differ" if differing else "the same bytes"
+    console.print(Text(f"run {result['run_id']}: repeated, {state}"))
+    for name in differing:
+        console.print(Text(f"  {name}"))
+    for change in result["changed"]:
+        console.print(Text(f"  changed since: {change}"))
+
+
+def rolled_back(result: dict[str, Any]) -> None:
+    """Which run is current now."""
+    _console().print(
+        Text(f"{result['message']}; {result['verified_files']} files verified, gate {result['gate']}")
+    )
+
+
+def exported(result: dict[str, Any]) -> None:
+    """Where the file lies and what it takes."""
+    console = _console()
+    model = f"the model of run {result['run_id']} for {result['as_of']}"
+    console.print(Text(f"{result['file']}: {model}, {result['size']:,} bytes"))
+    console.print(Text(f"takes        region, year, {', '.join(result['features'])}"))
+    console.print(
+        Text(
+            f"predicts     {', '.join(result['crops'])} in {result['regions']:,} known regions and any other"
+        )
+    )
+
+
+def pruned(result: dict[str, Any]) -> None:
+    """What went, what stayed."""
+    console = _console()
+    for name in result["removed"]:
+        console.print(Text(f"removed {name}"))
+    console.print(Text(f"{len(result['removed'])} removed, {len(result['kept'])} runs kept"))
+
+
+def alerts(result: dict[str, Any]) -> None:
+    """What the server does from now on."""
+    console = _console()
+    for name in result.get("removed", ()):
+        console.print(Text(f"removed {name}"))
+    if "removed" in result:
+        console.print(Text(f"{len(result['removed'])} removed at {result['server']}"))
+        return
+    console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
+    console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
+    console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
+    for warning in result["warnings"]:
+        console.print(Text(f"warning: {warning}"))
+
+
+def _remarks(console: Console, result: dict[str, Any]) -> None:
+    if result["left_out"]:
+        names = ", ".join(result["left_out"])
+        console.print(
+            Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
+        )
+    if len(set(result["units"].values())) > 1:
+        console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))
+
+
+def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only: bool = False) -> Table:
+    table = _table(
+        "as of",
+        "split",
+        "crop",
+        "unit",
+        "rows",
+        "MSE",
+        "RMSE",
+        "R²",
+        "best naive baseline",
+        "its MSE",
+        "skill",
+    )
+    for as_of, found in metrics["as_of"].items():
+        splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
+        for split, scores in list(splits.items())[: 1 if headline_only else None]:
+            pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
+            for crop, score in [*scores["crops"].items(), *pooled]:
+                naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
+                best = min(naive, key=lambda name: naive[name]) if naive else None
+                table.add_row(
+                    as_of, split, Text(crop), Text(units.get(crop, next(iter(units.values()), None)) or "–"),
+                    f"{score['rows']:,}", _number(score["mse"]),
+                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
+                    _number(naive.get(best or "")), _number(score["skill"]),
+                )  # fmt: skip
+    return table
+
+
+def _ends(ends: list[dict[str, Any]]) -> Table:
+    table = _table("without success", "flow", "flow run", "state")
+    table.add_column("message", overflow="fold")
+    for end in ends:
+        table.add_row(
+            end["ended_at"][:16].replace("T", " "), Text(end["flow"]), Text(end["flow_run"]), end["state"],
+            Text(end["message"]),
+        )  # fmt: skip
+    return table
+
+
+def _ledger(ledger: dict[str, Any]) -> Table:
+    from tasks.ledger.account import ledger_table
+
+    table = _table("ledger", "reason", *ledger)
+    for kind, what, *counts in ledger_table(ledger):
+        table.add_row(kind, what, *("–" if count is None else f"{count:,}" for count in counts))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill", "weather", "yields"}
+    numbers |= {"regions", "unseen", "predicted", "baseline"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
+    return table
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 5 else ""
+    return ", ".join(names[: 4 if more else None]) + more
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else 160  # into a file nothing need be cut off
+    return Console(highlight=False, width=width)

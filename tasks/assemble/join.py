@@ -1,0 +1,266 @@
+"""The join of weather and yields, the split by season, the account of every row.
+
+Shapes: C region-seasons with weather, X yields, N rows of a dataset, F features, T crops.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data.contracts.columns import WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
+from data.errors import InputError
+from data.inputs.listing import shown
+from data.settings.features import season_end
+from data.settings.schema import Settings
+from tasks.features.plan import make_plan
+from tasks.features.season_features import compute_features
+from tasks.ledger import rejected
+from tasks.ledger.account import Ledger, account, check_ledger, check_share
+from tasks.ledger.repeats import repeated_rows
+from tasks.weather import files as work_files
+from tasks.weather.duplicates import Cells
+from tasks.weather.merge import Weather, reject_cells
+from tasks.yields.ingest import Yields
+
+# coverage is a ratio of whole numbers of days; this only absorbs the rounding of 0.9 and its like
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Assembled:
+    """What the model learns from, per cut-off day, and what became of every input row.
+
+    `datasets` and `forecast_rows` go from AS_OF to a table, the full season last. The datasets have
+    the same rows; `forecast_rows` are region-seasons with enough weather for that cut-off but without
+    a yield. `feature_units` and `crop_units` go from name to unit. `rejected` is laid out as
+    contracts.REJECTED, sorted by input, file and row.
+    """
+
+    datasets: dict[str, SeasonTable]
+    forecast_rows: dict[str, SeasonTable]
+    crops: tuple[str, ...]
+    crop_units: dict[str, str | None]
+    feature_units: dict[str, str]
+    rejected: pa.Table
+    ledger: Ledger
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made."""
+        tables = {f"dataset-{as_of}": table.to_arrow() for as_of, table in self.datasets.items()}
+        tables |= {f"forecast-{as_of}": table.to_arrow() for as_of, table in self.forecast_rows.items()}
+        about = {
+            "features": {as_of: table.features for as_of, table in self.datasets.items()},
+            "crops": self.crops,
+            "crop_units": self.crop_units,
+            "feature_units": self.feature_units,
+            "ledger": self.ledger,
+        }
+        work_files.write(folder, about, tables | {"rejected": self.rejected})
+
+    @classmethod
+    def load(cls, folder: Path) -> Assembled:
+        """Read what `save` wrote."""
+        about = work_files.read(folder)
+        crops = tuple(about["crops"])
+
+        def tables(kind: str) -> dict[str, SeasonTable]:
+            return {
+                as_of: SeasonTable.from_arrow(
+                    work_files.read_table(folder, f"{kind}-{as_of}"), tuple(names), crops
+                )
+                for as_of, names in about["features"].items()
+            }
+
+        return cls(
+            tables("dataset"), tables("forecast"), crops, about["crop_units"], about["feature_units"],
+            work_files.read_table(folder, "rejected"), about["ledger"],
+        )  # fmt: skip
+
+
+def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
+    """Join weather and yields by region and harvest year, split them by season, balance the ledger.
+
+    A region-season with a yield is judged by its least covered feature, over all cut-offs; where that
+    is below `min_coverage` all of its weather rows are rejected. A crop with no more training rows
+    than coefficients is rejected, the crop with the fewest first, until the others have enough.
+
+    Raises InputError when nothing is left to train on and when too many rows of an input are
+    rejected; CropyieldError when the ledger doesn't balance, which is a bug.
+    """
+    plan = make_plan(settings, weather.resolution)
+    sums = weather.sums
+    computed = {as_of: compute_features(sums, plan, specs) for as_of, specs in plan.cutoffs.items()}
+    enough = {as_of: cover_C + ROUNDING >= settings.min_coverage for as_of, (_, cover_C) in computed.items()}
+    cell_X = Cells(sums.names, sums.region_C, sums.year_C).find(
+        yields.regions, yields.region_X, yields.year_X
+    )
+    matched_X = cell_X >= 0
+    low_C = _cells_of(cell_X[matched_X], len(sums)) & ~np.logical_and.reduce(list(enough.values()))
+    joined_X = matched_X.copy()
+    joined_X[matched_X] &= ~low_C[cell_X[matched_X]]  # there may be no region-season at all
+    weather_rejects = rejected.sort(
+        pa.concat_tables([weather.rejected, reject_cells(settings, weather, low_C, Reason.LOW_COVERAGE)])
+    )
+    used_C = _cells_of(cell_X[joined_X], len(sums))
+    observed_C = sums.observed()
+    few = len(weather_rejects) <= settings.max_rejected * weather.rows
+    if not joined_X.any() and few and len(yields.rejected) <= settings.max_rejected * yields.rows:
+        raise _nothing_joined(settings, weather, yields, low_C)  # and the rejected rows aren't why
+    check_share(settings, WEATHER, weather_rejects, len(weather_rejects) + int(observed_C[used_C].sum()))
+    check_share(settings, YIELDS, yields.rejected, len(yields.rejected) + int(joined_X.sum()))
+    if not joined_X.any():
+        raise _nothing_joined(settings, weather, yields, low_C)
+
+    coefficients = max(len(specs) for specs in plan.cutoffs.values()) + 1
+    used_X = _drop_small_crops(settings, yields, joined_X, coefficients)
+    yield_rejects = rejected.sort(
+        pa.concat_tables([yields.rejected, yields.reject(joined_X & ~used_X, Reason.FEW_ROWS)])
+    )
+    check_share(settings, YIELDS, yield_rejects, len(yield_rejects) + int(used_X.sum()))
+    used_C = _cells_of(cell_X[used_X], len(sums))
+    split_of = split_seasons(settings, np.unique(yields.year_X[used_X]))
+    split_C = np.array([split_of.get(year, SplitName.FORECAST) for year in sums.year_C.tolist()], np.str_)
+
+    grown = {yields.crops[crop] for crop in np.unique(yields.crop_X[used_X]).tolist()}
+    crops = tuple(crop for crop in settings.crops or sorted(grown) if crop in grown)
+    y_CT = np.full((len(sums), len(crops)), np.nan)
+    column = np.array([crops.index(crop) if crop in grown else -1 for crop in yields.crops], np.int64)
+    y_CT[cell_X[used_X], column[yields.crop_X[used_X]]] = yields.value_X[used_X]
+
+    ledger = {
+        WEATHER: account(
+            weather.rows,
+            _by_split(split_C[used_C], observed_C[used_C]),
+            rejected.counts(weather_rejects),
+            weather.outside | {str(OutOfScope.NO_YIELD): int(observed_C[~used_C & ~low_C].sum())},
+        ),
+        YIELDS: account(
+            yields.rows,
+            _by_split(split_C[cell_X[used_X]], np.ones(int(used_X.sum()), np.int64)),
+            rejected.counts(yield_rejects),
+            yields.outside | {str(OutOfScope.NO_WEATHER): int((~joined_X).sum())},
+        ),
+    }
+    check_ledger(ledger)
+
+    def table(as_of: str, chosen_C: Flags, splits_C: npt.NDArray[np.str_]) -> SeasonTable:
+        features = tuple(spec.name for spec in plan.cutoffs[as_of])
+        regions, region_N = np.unique(sums.region_C[chosen_C], return_inverse=True)
+        return SeasonTable(
+            tuple(sums.names[region] for region in regions.tolist()), region_N.astype(np.int64),
+            sums.year_C[chosen_C], splits_C[chosen_C], features, computed[as_of][0][chosen_C], crops,
+            y_CT[chosen_C],
+        )  # fmt: skip
+
+    ahead_C = np.full(len(sums), str(SplitName.FORECAST))
+    return Assembled(
+        {as_of: table(as_of, used_C, split_C) for as_of in plan.cutoffs},
+        {as_of: table(as_of, enough[as_of] & ~used_C & ~low_C, ahead_C) for as_of in plan.cutoffs},
+        crops,
+        {crop: yields.units[crop] for crop in crops},
+        {spec.name: spec.unit for spec in plan.cutoffs[season_end(settings)]},
+        pa.concat_tables([weather_rejects, yield_rejects]),
+        ledger,
+    )
+
+
+def split_seasons(settings: Settings, years: Integers) -> dict[int, SplitName]:
+    """The split of each of some seasons (distinct, ascending): the last test, those before validate.
+
+    Raises InputError when none is left to train on.
+    """
+    if settings.split.by == "none":
+        return dict.fromkeys(years.tolist(), SplitName.TRAIN)
+    test, validation = settings.split.test_seasons, settings.split.validation_seasons
+    train = len(years) - test - validation
+    if train < 1:
+        raise InputError(
+            f"nothing left to train on: weather and yields have {len(years)} seasons in common "
+            f"({_span(years)}), and split.test_seasons = {test} with split.validation_seasons = {validation} "
+            'keep them all; lower these, give more seasons, or set split.by = "none"'
+        )
+    names = [SplitName.TRAIN] * train + [SplitName.VALIDATION] * validation + [SplitName.TEST] * test
+    return dict(zip(years.tolist(), names, strict=True))
+
+
+def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coefficients: int) -> Flags:
+    used_X = joined_X.copy()
+    before: dict[str, int] = {}
+    while used_X.any():
+        years = np.unique(yields.year_X[used_X])
+        split_of = split_seasons(settings, years)
+        training = [year for year in years.tolist() if split_of[year] == SplitName.TRAIN]
+        train_X = used_X & np.isin(yields.year_X, training)
+        counts = np.bincount(yields.crop_X[train_X], minlength=len(yields.crops))
+        there = np.unique(yields.crop_X[used_X])
+        fewest = min(there.tolist(), key=lambda crop: (counts[crop], yields.crops[crop]))
+        if counts[fewest] > coefficients:
+            return used_X
+        before[yields.crops[fewest]] = int(counts[fewest])
+        used_X &= yields.crop_X != fewest
+    listed = ", ".join(f"{crop} {count}" for crop, count in list(before.items())[::-1][:8])
+    raise InputError(
+        f"nothing left to train on: every crop has too few training rows for {coefficients} coefficients "
+        f"({coefficients - 1} features and the intercept): {listed}; "
+        "give more seasons, fewer features, or fewer test and validation seasons"
+    )
+
+
+def _nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: Flags) -> InputError:
+    sums = weather.sums
+    conflicts = rejected.counts(weather.rejected).get(str(Reason.CONFLICT), 0)
+    if not len(sums) and conflicts > len(weather.rejected) / 2:
+        scope = weather.rows - sum(weather.outside.values())
+        return repeated_rows(settings, scope, len(weather.rejected), weather.rejected)
+    regions = sorted({yields.regions[at] for at in np.unique(yields.region_X).tolist()})
+    from data.survey.region_pairs import almost_alike  # with pandas, which only this message needs
+
+    near = almost_alike(frozenset(sums.names) - {*regions}, frozenset(regions) - {*sums.names})
+    pairs = ", ".join(f"{w!r} and {y!r}" for w, y in near[:3])
+    alike = (
+        f", and {len(near)} differ in case, blanks, punctuation or leading zeros only ({pairs})"
+        if near
+        else ""
+    )
+    return InputError(
+        f"nothing left to train on: none of {len(yields)} sound yields in {shown(settings.yields)} "
+        f"(regions such as {_some(regions)}; seasons {_span(yields.year_X)}) has sound weather in "
+        f"{shown(settings.weather)} (regions such as {_some(sums.names)}; seasons {_span(sums.year_C)}; "
+        f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
+        f"{alike}{_window(settings)}"
+    )
+
+
+def _window(settings: Settings) -> str:
+    given = {"first_season": settings.first_season, "last_season": settings.last_season}
+    named = " and ".join(f"{key} = {year}" for key, year in given.items() if year is not None)
+    return f", and {named} must leave seasons of both" if named else ""
+
+
+def _some(names: Any) -> str:
+    return ", ".join(map(repr, names[:3])) or "none"
+
+
+def _span(years: Integers) -> str:
+    return f"{int(years.min())}–{int(years.max())}" if len(years) else "none"
+
+
+def _cells_of(cell_X: Integers, cells: int) -> Flags:
+    found_C = np.zeros(cells, np.bool_)
+    found_C[cell_X] = True
+    return found_C
+
+
+def _by_split(split_N: npt.NDArray[np.str_], count_N: Integers | Floats) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for name in np.unique(split_N).tolist():
+        totals[name] += int(count_N[split_N == name].sum())
+    return dict(totals)

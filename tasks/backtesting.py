@@ -1,0 +1,104 @@
+"""The backtest's Prefect tasks: one for each held-out season and cut-off, and one that sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from data.contracts.columns import SCHEMA_VERSION
+from data.errors import InputError
+from data.store.manifests import BACKTESTS, run_settings, to_json
+from tasks.assemble.join import Assembled
+from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
+from tasks.evaluate.hindcast import from_arrow, predictions_of, to_arrow
+from tasks.job.job import Job
+from tasks.job.progress import report as report_progress
+from tasks.publish.run import origin, parquet, put_whole
+from tasks.report import plots
+from tasks.report.tables import number, percent
+from tasks.steps import POLICY, logger, made, step
+
+_HINDCAST = "hindcast.parquet"
+
+
+@task(name="choose seasons", task_run_name="choose seasons", **POLICY)
+def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
+    """The last seasons that can be predicted from those before."""
+    tables = Assembled.load(made(job, assembled)).datasets
+    chosen = backtest_seasons(tables[job.settings.season.end], seasons)
+    if not chosen:
+        raise InputError("no season has enough seasons before it to learn from; use fewer features")
+    logger().info("seasons to predict: %s", ", ".join(map(str, chosen)))
+    return chosen
+
+
+@task(name="hindcast", task_run_name="hindcast {season} as of {as_of}", **POLICY)
+def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one_out: bool) -> str:
+    """Train without one season and predict it."""
+    name = f"hindcast {as_of} {season}"
+    with step(job, name) as folder:
+        if folder is not None:
+            found = Assembled.load(made(job, assembled))
+            hindcast = backtest_season(
+                found.datasets[as_of], job.settings, as_of, season, leave_one_out, crop_units=found.crop_units
+            )
+            pq.write_table(to_arrow(hindcast), folder / _HINDCAST)
+    return name
+
+
+@task(name="publish backtest", task_run_name="publish backtest", **POLICY)
+def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
+    """Sum the hindcasts up, draw skill by cut-off, and publish: the manifest last."""
+    found = [from_arrow(pq.read_table(made(job, name) / _HINDCAST)) for name in hindcasts]
+    curve = skill_curve(found)
+    metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
+    metrics |= summarise(found, leave_one_out)
+    days = list(metrics["as_of"])
+    rows = curve.to_pylist()
+    by_crop = {(row["crop"], row["as_of"]): row["skill"] for row in rows}
+    crops = dict.fromkeys(row["crop"] for row in rows if row["crop"] is not None)
+    skill = {crop: [by_crop.get((crop, day)) for day in days] for crop in crops}
+    files = {
+        "settings.toml": run_settings(job.settings).encode(),
+        "predictions.parquet": parquet(predictions_of(found, job.run_id)),
+        "skill.parquet": parquet(curve),
+        "metrics.json": to_json(metrics),
+        "plots/skill-by-cutoff.svg": plots.as_svg("skill-by-cutoff", plots.skill_by_cutoff(days, skill)),
+    }
+    store, place = job.store, f"{BACKTESTS}/{job.run_id}"
+    put_whole(store, place, files, origin(job, "backtest") | {"made": metrics["made"]})
+    create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
+    report_progress("publish backtest", 1, 1)
+    return {
+        "run_id": job.run_id,
+        "made": metrics["made"],
+        "seasons": metrics["seasons"],
+        "skill": rows,
+        "units": {
+            crop: unit for each in found for crop, unit in zip(each.crops, each.crop_units, strict=True)
+        },
+        "places": {
+            "predictions": store.place(f"{place}/predictions.parquet"),
+            "backtest": store.place(place),
+        },
+    }
+
+
+def _markdown(rows: Sequence[dict[str, Any]], leave_one_out: bool) -> str:
+    lines = [f"_{PEEKING}_", ""] if leave_one_out else []
+    lines += [
+        "| as of | crop | rows | MSE | best naive baseline | skill | 95 % |",
+        "|---|---|---:|---:|---|---:|---|",
+    ]
+    for row in rows:
+        span = f"{percent(row['skill_lower_95'])} to {percent(row['skill_upper_95'])}"
+        crop = row["crop"] or "pooled"
+        lines.append(
+            f"| {row['as_of']} | {crop} | {row['rows']:,} | {number(row['mse'])} | {row['best_baseline']} "
+            f"| {percent(row['skill'])} | {span} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,172 @@
+"""How uncertain a prediction is: prediction intervals calibrated by rolling origin on the training seasons.
+
+Shapes: N rows of a SeasonTable, E rows of one season, T crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.settings.schema import Settings
+from tasks.evaluate.conformal import LEVELS, Widths, WidthsAhead, fit_widths, seasons_needed
+from tasks.evaluate.naive import region_trend
+from tasks.train.sgd import fit_exact
+
+
+class Predictor(Protocol):
+    """What calibration needs of a fitted model: yields [N, T] of the crops it was fitted to."""
+
+    def predict(self, table: SeasonTable) -> Floats: ...
+
+
+Fit = Callable[[SeasonTable, Settings, str], Predictor]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Half the width of the prediction intervals around a model, and around the naive regional trend.
+
+    `absent` maps (level, crop) to a sentence why there is no interval for the next season. `seasons`
+    counts, for each crop, the seasons that were predicted from those before them.
+    """
+
+    seasons: Mapping[str, int]
+    model: WidthsAhead
+    trend: WidthsAhead
+    absent: Mapping[tuple[int, str], str]
+
+    def sentences(self) -> tuple[str, ...]:
+        """Why intervals are missing, a sentence for each; empty when none is."""
+        return tuple(self.absent.values())
+
+
+@dataclass(frozen=True, eq=False)
+class SeasonErrors:
+    """Actual minus predicted [E, T] of one season predicted from earlier ones, in the crops' units.
+
+    By the model, by the naive regional trend, and by the model as if it had not seen the regions; NaN
+    where there is no prediction or no harvest. `region_E` are positions in the table's `region_names`.
+    """
+
+    region_E: Integers
+    model_ET: Floats
+    trend_ET: Floats
+    unseen_ET: Floats
+
+
+def calibrate(
+    train: SeasonTable, settings: Settings, as_of: str, leads: Iterable[int] = (1,), fit: Fit = fit_exact
+) -> Calibration:
+    """Intervals for a model that is trained on `train`, by rolling origin within it, for each of some leads.
+
+    Each of the last `calibration_seasons` seasons of `train` is predicted by a model of the seasons up
+    to `lead` years before it (1: all seasons before it); see `conformal.fit_widths` for what becomes of
+    the errors. Regions that the model has not seen get the widths of errors made without knowing the
+    region. Nothing but `train` is looked at.
+    """
+    years = np.unique(train.year_N)
+    wanted = [int(year) for year in years[1:]]
+    wanted = wanted[max(0, len(wanted) - settings.split.calibration_seasons) :]
+    leads = sorted({1, *leads})
+    origins = sorted({season - lead for season in wanted for lead in leads})
+    # one fit of an origin serves all the seasons that are asked of it
+    ahead = {
+        origin: errors_ahead(train, origin, [origin + lead for lead in leads], settings, as_of, fit)
+        for origin in origins
+        if origin >= years[0]
+    }
+    model, trend = {}, {}
+    for lead in leads:
+        errors = [ahead[season - lead][season] for season in wanted if season - lead in ahead]
+        model[lead], trend[lead] = _widths(train, errors, settings.min_trend_seasons)
+        if lead == 1:
+            seasons = {
+                crop: sum(bool(np.isfinite(each.model_ET[:, at]).any()) for each in errors)
+                for at, crop in enumerate(train.crops)
+            }
+    absent = {
+        (level, crop): _why_absent(crop, level, seasons[crop], settings)
+        for crop in train.crops
+        for level in LEVELS
+        if (level, crop) not in model[1].factor
+    }
+    last = int(years[-1]) if len(years) else 0
+    return Calibration(seasons, WidthsAhead(last, model), WidthsAhead(last, trend), absent)
+
+
+def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
+    """How many years after the last training season the seasons of some rows are; those that are after."""
+    if not len(train):
+        return ()
+    return tuple(int(lead) for lead in np.unique(rows.year_N - train.year_N.max()) if lead > 0)
+
+
+def errors_ahead(
+    train: SeasonTable,
+    origin: int,
+    seasons: Iterable[int],
+    settings: Settings,
+    as_of: str,
+    fit: Fit = fit_exact,
+) -> dict[int, SeasonErrors]:
+    """The errors of some seasons predicted from those up to and with `origin`, by season."""
+    learned = train.take(train.year_N <= origin)
+    at_T = learnable(learned)
+    if at_T:
+        learned = of_crops(learned, at_T)
+        model = fit(learned, settings, as_of)
+    found = {}
+    for season in seasons:
+        rows = train.take(train.year_N == season)
+        errors = SeasonErrors(rows.region_N, *(np.full_like(rows.y_NT, np.nan) for _ in range(3)))
+        if at_T and len(rows):
+            asked = of_crops(rows, at_T)
+            # a name that no region has, since a region's name is never empty
+            nameless = replace(asked, region_names=("",), region_N=np.zeros_like(asked.region_N))
+            errors.model_ET[:, at_T] = asked.y_NT - model.predict(asked)
+            errors.trend_ET[:, at_T] = asked.y_NT - region_trend(learned, asked)
+            errors.unseen_ET[:, at_T] = asked.y_NT - model.predict(nameless)
+        found[season] = errors
+    return found
+
+
+def _widths(train: SeasonTable, errors: list[SeasonErrors], own_seasons: int) -> tuple[Widths, Widths]:
+    """Widths around the model and around the naive trend."""
+    names, crops = train.region_names, train.crops
+    region_KE = [each.region_E for each in errors]
+    model = fit_widths(names, crops, region_KE, [each.model_ET for each in errors], own_seasons)
+    trend = fit_widths(names, crops, region_KE, [each.trend_ET for each in errors], own_seasons)
+    # all regions count as one here, the one that nothing is known of
+    nowhere_KE = [np.zeros_like(region_E) for region_E in region_KE]
+    unseen = fit_widths(("",), crops, nowhere_KE, [each.unseen_ET for each in errors], own_seasons)
+    return replace(model, unseen=unseen.unseen), trend
+
+
+def learnable(train: SeasonTable) -> list[int]:
+    """Positions of the crops with more rows than coefficients, those that a model can be fitted for."""
+    rows_T = np.isfinite(train.y_NT).sum(axis=0)
+    return [int(at) for at in np.flatnonzero(rows_T > len(train.features) + 1)]
+
+
+def of_crops(table: SeasonTable, at_T: list[int]) -> SeasonTable:
+    """The table with some of its crops."""
+    if len(at_T) == len(table.crops):
+        return table
+    return replace(table, crops=tuple(table.crops[at] for at in at_T), y_NT=table.y_NT[:, at_T])
+
+
+def _why_absent(crop: str, level: int, seasons: int, settings: Settings) -> str:
+    needed = seasons_needed(level)
+    allowed = settings.split.calibration_seasons
+    remedy = (
+        f"; split.calibration_seasons is {allowed}, set it to {needed} or more" if allowed < needed else ""
+    )
+    return (
+        f"{crop}: no {level} % interval, which takes {needed} training seasons that can be predicted "
+        f"from those before them; there are {seasons}{remedy}"
+    )

@@ -1,0 +1,123 @@
+"""What the evaluation hands on: metrics, scores, predictions and intervals of every cut-off, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from data.contracts.columns import NAIVE_BASELINES, SCHEMA_VERSION, SplitName
+from data.contracts.season_table import SeasonTable
+from data.errors import SettingsError
+from data.settings.schema import Settings
+from data.store.manifests import to_json
+from tasks.evaluate.calibration import Calibration, calibrate, leads_to
+from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, WidthsAhead
+from tasks.evaluate.hindcast import Hindcast, hindcast, predictions_of
+from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
+from tasks.model.fits import EVALUATED
+from tasks.model.model import Model
+
+# seasons ahead that a published model keeps intervals for: yields may come in years late
+_LEADS_KEPT = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cut-off: what was predicted of every season, and how that compares."""
+
+    evaluated: Hindcast
+    calibration: Calibration
+    metrics: dict[str, Any]
+
+
+def evaluate_cutoff(
+    models: Mapping[str, Model], table: SeasonTable, settings: Settings, as_of: str
+) -> Result:
+    """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
+    train = table.of_split(SplitName.TRAIN)
+    calibration = calibrate(train, settings, as_of, leads_to(train, table))
+    evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
+    excess = {fit: model.record["excess"] for fit, model in models.items()}
+    return Result(evaluated, calibration, metrics(evaluated, excess) | {"intervals": intervals(calibration)})
+
+
+def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = None) -> Hindcast:
+    """What a published model says of region-seasons to come, for each crop without a yield.
+
+    `crops` are the ones to forecast, by default all of the model's. Raises SettingsError where the
+    model was trained without intervals.
+    """
+    said = hindcast(model, ahead, calibration_of(model), model.as_of, split=SplitName.FORECAST)
+    chosen_T = np.array([crops is None or crop in crops for crop in said.crops])
+    return said.take(np.isnan(said.actual_E) & chosen_T[said.crop_E])
+
+
+def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
+    """The model with intervals calibrated on its own training rows, kept in its record."""
+    found = calibrate(train, settings, model.as_of, _LEADS_KEPT)
+    kept = intervals(found) | {"widths": found.model.as_json()}
+    return replace(model, record=model.record | {"intervals": kept})
+
+
+def calibration_of(model: Model) -> Calibration:
+    """The half-widths that `with_intervals` kept; why any is missing stays in the record's notes."""
+    kept = model.record.get("intervals")
+    if kept is None or "widths" not in kept:
+        raise SettingsError(
+            "the model was trained by a version of cropyield that kept no intervals with it; train it again "
+            "with `cropyield train`"
+        )
+    return Calibration(kept["seasons"], WidthsAhead.from_json(kept["widths"]), NO_WIDTHS, {})
+
+
+def interval_notes(model: Model) -> list[str]:
+    """Why a published model lacks an interval, a sentence each."""
+    return list(model.record["intervals"]["notes"])
+
+
+def intervals(calibration: Calibration) -> dict[str, Any]:
+    """The median region's half-widths by level and crop, the seasons behind them, and why any is missing."""
+    return {
+        "half_width": {
+            str(level): {
+                crop: calibration.model.next_season().median(level, crop) for crop in calibration.seasons
+            }
+            for level in LEVELS
+        },
+        "seasons": dict(calibration.seasons),
+        "notes": list(calibration.sentences()),
+    }
+
+
+def save_results(results: Mapping[str, Result], ahead: Sequence[Hindcast], folder: Path, run_id: str) -> None:
+    """Write metrics.json, evaluation.parquet and predictions.parquet, forecasts included, into a folder."""
+    evaluated = [result.evaluated for result in results.values()]
+    as_of = {day: result.metrics for day, result in results.items()}
+    content = {"schema": SCHEMA_VERSION, "run_id": run_id, "as_of": as_of}
+    (folder / "metrics.json").write_bytes(to_json(content))
+    pq.write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
+    pq.write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")
+
+
+def story(results: Mapping[str, Result]) -> list[str]:
+    """A line for each cut-off and crop: its error and the best naive baseline's."""
+    lines = []
+    for day, result in results.items():
+        splits = result.metrics["splits"]
+        split = next(
+            name for name in (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN) if name in splits
+        )
+        for crop, scores in splits[split]["crops"].items():
+            naive = {name: scores["baselines"][name] for name in NAIVE_BASELINES}
+            known = {name: mse for name, mse in naive.items() if mse is not None}
+            best = min(known, key=lambda name: known[name], default=None)
+            beside = f", {best} {known[best]:.6g}" if best else ""
+            skill = "unknown" if scores["skill"] is None else f"{scores['skill']:.1%}"
+            lines.append(f"{day} {split} {crop}: MSE {scores['mse']:.6g}{beside}, skill {skill}")
+        lines += result.metrics["intervals"]["notes"]
+    return lines

@@ -1,0 +1,166 @@
+"""Which sums over which stretches of the season the features need, and the features from these sums.
+
+The season's slots are cut into segments such that every feature's window (of every cut-off) is a
+union of segments; sums are kept per segment, so one pass over the rows serves all cut-offs.
+Shapes: C cells (region-seasons), F features, S segments, K slots, Y years, I runs of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.contracts.season_table import Floats, Integers
+from data.errors import SettingsError
+from data.settings.calendar import Resolution, SeasonCalendar, season_calendar
+from data.settings.features import FeatureSpec, cutoffs, expand_features, season_end
+from data.settings.schema import DAILY_ONLY, YEAR, Settings
+
+
+@dataclass(frozen=True)
+class Gather:
+    """One number gathered over the days of a segment: of `measure`, by `kind`, with its thresholds.
+
+    `squares` is the sum of squared departures from the segment's own mean.
+    """
+
+    measure: str
+    kind: str
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Unique among the gathers of a plan."""
+        return f"{self.measure}:{self.kind}:{self.low:g}:{self.high:g}"
+
+    @property
+    def neutral(self) -> float:
+        """What no row at all gathers to."""
+        return {"min": np.inf, "max": -np.inf}.get(self.kind, 0.0)
+
+    def reduce(self, value_N: Floats, begin_I: Integers, end_I: Integers) -> Floats:
+        """One number per run of rows; the runs follow one another without gaps."""
+        match self.kind:
+            case "sum":
+                found = np.add.reduceat(value_N, begin_I)
+            case "min":
+                found = np.minimum.reduceat(value_N, begin_I)
+            case "max":
+                found = np.maximum.reduceat(value_N, begin_I)
+            case "above":
+                found = np.add.reduceat((value_N > self.low).astype(np.float64), begin_I)
+            case "below":
+                found = np.add.reduceat((value_N < self.low).astype(np.float64), begin_I)
+            case "degrees":
+                found = np.add.reduceat(np.clip(value_N, self.low, self.high) - self.low, begin_I)
+            case "count":
+                found = (end_I - begin_I).astype(np.float64)
+            case _:
+                count_I = end_I - begin_I
+                mean_I = np.add.reduceat(value_N, begin_I) / count_I
+                found = np.add.reduceat((value_N - np.repeat(mean_I, count_I)) ** 2, begin_I)
+        return np.asarray(found, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """`segment_K` says which segment each slot is in; `cutoffs` holds the features of every AS_OF."""
+
+    calendar: SeasonCalendar
+    segment_K: Integers
+    segments: int
+    gathers: tuple[Gather, ...]
+    measures: tuple[str, ...]
+    cutoffs: dict[str, tuple[FeatureSpec, ...]]
+
+
+def make_plan(settings: Settings, resolution: Resolution) -> Plan:
+    """Plan the pass over weather of some resolution.
+
+    Raises SettingsError for features that such data can't give, saying why.
+    """
+    calendar = season_calendar(settings.season, resolution)
+    end = season_end(settings)
+    of_cutoff: dict[str, tuple[FeatureSpec, ...]] = {}
+    for as_of in cutoffs(settings):
+        specs = expand_features(settings, as_of)
+        if as_of == end:
+            for spec in specs:
+                _check(spec, calendar)
+        specs = tuple(spec for spec in specs if spec.measure == YEAR or _enough(spec, calendar))
+        if as_of != end and not any(spec.measure != YEAR for spec in specs):
+            raise SettingsError(
+                f"as_of: no feature is complete by {as_of} in {_WORDS[resolution]} data; "
+                "choose a later day" + ("" if resolution == "season" else ", best the last of a month")
+            )
+        of_cutoff[as_of] = specs
+    measured = {
+        (spec, tuple(calendar.covered(spec))): None
+        for specs in of_cutoff.values()
+        for spec in specs
+        if spec.measure != YEAR
+    }
+    measures = tuple(dict.fromkeys(f.measure for f in settings.features if f.measure != YEAR))
+    if resolution == "daily":
+        gathers = tuple(dict.fromkeys(gather for spec, _ in measured for gather in gathers_of(spec)))
+        member_FK = np.array([covered for _, covered in measured], np.bool_).reshape(-1, len(calendar))
+        changes_K = np.zeros(len(calendar), np.int64)
+        changes_K[1:] = (member_FK[:, 1:] != member_FK[:, :-1]).any(axis=0)
+        segment_K = np.cumsum(changes_K)
+    else:  # a segment per slot: the values themselves are kept
+        gathers = tuple(Gather(measure, "sum") for measure in measures)
+        segment_K = np.arange(len(calendar), dtype=np.int64)
+    return Plan(calendar, segment_K, int(segment_K[-1]) + 1, gathers, measures, of_cutoff)
+
+
+def gathers_of(spec: FeatureSpec) -> tuple[Gather, ...]:
+    """What a feature of daily data needs per segment."""
+    measure = spec.measure
+    match spec.aggregate:
+        case "mean" | "sum":
+            return (Gather(measure, "sum"),)
+        case "min" | "max":
+            return (Gather(measure, spec.aggregate),)
+        case "std":
+            return (Gather(measure, "count"), Gather(measure, "sum"), Gather(measure, "squares"))
+        case "days_above":
+            return (Gather(measure, "above", float(spec.threshold or 0.0)),)
+        case "days_below":
+            return (Gather(measure, "below", float(spec.threshold or 0.0)),)
+        case _:
+            return (Gather(measure, "degrees", float(spec.base or 0.0), float(spec.cap or 0.0)),)
+
+
+def _enough(spec: FeatureSpec, calendar: SeasonCalendar) -> bool:
+    return int(calendar.covered(spec).sum()) >= (2 if spec.aggregate == "std" else 1)
+
+
+def _check(spec: FeatureSpec, calendar: SeasonCalendar) -> None:
+    kind = _WORDS[calendar.resolution]
+    if spec.measure == YEAR:
+        return
+    if calendar.resolution != "daily" and spec.aggregate in DAILY_ONLY:
+        raise SettingsError(
+            f"features: {spec.name} counts days, but the weather is {kind}: "
+            f"a {_PERIOD[calendar.resolution]}'s value doesn't say on how many of its days "
+            f"{spec.measure} passed a threshold; give daily weather or another aggregate"
+        )
+    if _enough(spec, calendar):
+        return
+    if calendar.resolution == "season":
+        why = (
+            "there is no spread in one value"
+            if spec.aggregate == "std"
+            else "a value of the whole season can't be divided into windows or months"
+        )
+    elif spec.aggregate == "std":
+        why = f"its window holds only one {_PERIOD[calendar.resolution]}, and one value has no spread"
+    else:
+        why = "its window holds no whole month"
+    raise SettingsError(f"features: {spec.name} can't be had from {kind} weather: {why}")
+
+
+_WORDS: dict[Resolution, str] = {"daily": "daily", "monthly": "monthly", "season": "seasonal"}
+_PERIOD: dict[Resolution, str] = {"daily": "day", "monthly": "month", "season": "season"}

@@ -1,0 +1,103 @@
+"""The forecast's Prefect tasks: each reads, calls a plain function, writes and logs."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from data.settings.schema import Settings
+from data.store.manifests import run_settings, to_json
+from tasks.assemble import forecast_rows as looking
+from tasks.evaluate import results
+from tasks.evaluate.hindcast import predictions_of
+from tasks.job.forecast_job import ForecastJob, open_forecast
+from tasks.job.progress import report as report_progress
+from tasks.model.published import load_model
+from tasks.publish import forecast as publishing
+from tasks.publish.run import sweep
+from tasks.report.gather import ledger_story
+from tasks.steps import POLICY, logger, made, name_run, step
+from tasks.weather import ingest
+
+_FACTS = "facts.json"
+
+
+@task(name="identify forecast", task_run_name="identify forecast", **POLICY)
+def identify_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
+    """Find the current model and digest the inputs; the forecast's id follows from them."""
+    job = open_forecast(settings, as_of)
+    logger().info("forecast %s by the model of run %s", job.run_id, job.trained.run_id)
+    return job
+
+
+@task(name="forecast", task_run_name="forecast", **POLICY)
+def forecast(job: ForecastJob, weather: str, yields: str) -> str:
+    """Find what isn't harvested yet and predict it with the published models."""
+    with step(job, "forecast") as folder:
+        if folder is not None:
+            found = looking.look_ahead(
+                ingest.Weather.load(made(job, weather)), ingest.Yields.load(made(job, yields)),
+                job.settings, job.trained, job.crops, job.as_of,
+            )  # fmt: skip
+            models = {day: load_model(job.store, job.trained.run_id, day) for day in found.tables}
+            said = [results.forecast(model, found.tables[day], job.crops) for day, model in models.items()]
+            predictions = predictions_of(said, job.trained.run_id)
+            absent = [note for model in models.values() for note in results.interval_notes(model)]
+            left_out = [crop for crop in job.settings.crops if crop not in job.crops]
+            pq.write_table(predictions, folder / "predictions.parquet")
+            pq.write_table(found.rejected, folder / "rejected.parquet")
+            facts = {
+                "ledger": found.ledger,
+                "models": list(models),
+                "region_seasons": {
+                    "forecast": len(found), "harvested": found.harvested, "short": found.short,
+                },
+                "notes": publishing.notes_of(predictions, found.short, absent, left_out),
+            }  # fmt: skip
+            (folder / _FACTS).write_bytes(to_json(facts))
+            for line in (*ledger_story(found.ledger), *facts["notes"]):
+                logger().info(line)
+            report_progress("forecast", 1, 1)
+    return "forecast"
+
+
+@task(name="publish forecast", task_run_name="publish forecast", **POLICY)
+def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
+    """Write the forecast, its manifest last, then the pointer; None: it was finished before."""
+    result = _publish(job, forecast)
+    logger().info("%s", result["message"])
+    if result["seasons"]:
+        create_markdown_artifact(
+            publishing.as_markdown(result), key="forecast", description="Means over regions by season"
+        )
+        first, last = (result["seasons"][at]["year"] for at in (0, -1))
+        crops = dict.fromkeys(row["crop"] for row in result["seasons"])
+        name_run(f"{', '.join(crops)} {first if first == last else f'{first}–{last}'}")
+    return result
+
+
+def _publish(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
+    if forecast is None:
+        return publishing.publish_again(job)
+    folder = made(job, forecast)
+    facts = json.loads((folder / _FACTS).read_bytes())
+    if not facts["region_seasons"]["forecast"]:
+        return publishing.nothing_ahead(job, facts)
+    files = {name: (folder / name).read_bytes() for name in ("predictions.parquet", "rejected.parquet")}
+    files |= {
+        "settings.toml": run_settings(job.settings).encode(),
+        "ledger.json": to_json(facts["ledger"]),
+    }
+    result = publishing.publish(job, files, facts)
+    sweep(job.store)
+    return result
+
+
+def is_finished(job: ForecastJob) -> bool:
+    """Whether this very forecast lies in the store already."""
+    return publishing.finished(job) is not None

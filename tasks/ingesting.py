@@ -1,0 +1,61 @@
+"""Prefect tasks for weather that workers of other processes and machines read, a group of parts each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from prefect import task
+
+from tasks.job.job import Job
+from tasks.steps import POLICY, logger, made, step
+from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
+from tasks.weather.ingest import partition
+
+# groups fetched from an object store at a time
+_FETCHED = 8
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The step that lists the groups of the weather, and how many they are."""
+
+    step: str
+    groups: int
+
+
+@task(name="list weather", **POLICY)
+def list_weather(job: Job, workers: int) -> Listing:
+    """Cut the weather into groups of parts, at least one for each worker."""
+    groups = group_parts(partition(job.settings, job.as_of), workers)
+    # of changed files the parts are other ones, and what an interrupted run has read is void
+    name = f"weather {groups.digest}"
+    with step(job, name) as folder:
+        if folder is not None:
+            groups.save(folder)
+    logger().info("weather: %d rows in %d groups", groups.rows, len(groups.parts))
+    return Listing(name, len(groups.parts))
+
+
+@task(name="ingest weather", task_run_name="ingest weather, group {number}", **POLICY)
+def ingest_weather_group(job: Job, listing: Listing, number: int) -> str:
+    """Judge and sum the rows of one group of parts."""
+    name = f"{listing.step} {number}"
+    with step(job, name) as folder:
+        if folder is not None:
+            groups = Groups.load(made(job, listing.step))
+            save_partials(ingest_group(job.settings, groups, number), folder)
+    return name
+
+
+@task(name="merge weather", **POLICY)
+def merge_weather(job: Job, listing: Listing, parts: Sequence[str]) -> str:
+    """Merge the groups into one row per region and season, in the order of the files."""
+    with step(job, "weather") as folder:
+        if folder is not None:
+            with ThreadPoolExecutor(_FETCHED) as pool:
+                folders = list(pool.map(lambda name: made(job, name), parts))
+            rows = Groups.load(made(job, listing.step)).rows
+            merge_groups(job.settings, rows, map(load_partials, folders)).save(folder)
+    return "weather"

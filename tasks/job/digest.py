@@ -1,0 +1,82 @@
+"""Input files by their content: digests that a run's id is made of, and whether they are still the same.
+
+Imports little: the answer "nothing new" waits for this room and not for the reading of data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+from data.errors import InputError
+from data.inputs.listing import Listed, check_unchanged, guarded, list_files, locate_file, shown
+
+_BLOCK = 4 << 20
+# each holds a batch in memory, and beyond this they mostly wait for the interpreter
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of an input: name relative to the input (with /), size in bytes, SHA-256 in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def digest_inputs(uri: str, known: bool = False) -> tuple[InputFile, ...]:
+    """Name, size and SHA-256 of every Parquet file of an input, by name.
+
+    `known`: a file that this process has digested before isn't read again while its size and its time
+    of change are what they were.
+    Raises InputError for a missing or empty input and a file that changes meanwhile; StorageError.
+    """
+    digest = _digest_once if known else _digest
+    with ThreadPoolExecutor(workers()) as pool:
+        return tuple(pool.map(lambda file: digest(uri, file), list_files(uri)))
+
+
+def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:
+    """Raise InputError when an input isn't any more what `digest_inputs` found."""
+    changed = changed_files(uri, files)
+    if changed:
+        raise InputError(
+            f"{shown(uri)}: changed since the run began: {listing(changed)}; let their writer finish, "
+            "then run again"
+        )
+
+
+def changed_files(uri: str, files: tuple[InputFile, ...]) -> list[str]:
+    """The names of files that were added, removed or changed since `files` were digested."""
+    now = {file.name: file for file in digest_inputs(uri)}
+    before = {file.name: file for file in files}
+    return sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+
+
+def listing(names: list[str]) -> str:
+    """The first few names and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def workers() -> int:
+    """How many threads read inputs side by side."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_WORKERS)
+
+
+def _digest(uri: str, file: Listed) -> InputFile:
+    digest = hashlib.sha256()
+    with guarded(uri, file.name):
+        files, path = locate_file(uri, file.name)
+        with files.open_input_stream(path) as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    check_unchanged(uri, file.name, file.size, file.mtime_ns)
+    return InputFile(file.name, file.size, digest.hexdigest())
+
+
+_digest_once = lru_cache(maxsize=None)(_digest)

@@ -1,0 +1,137 @@
+"""What a forecast is about to do: which model it uses, whether the settings suit it, and its id."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from datetime import date
+
+from data.errors import SettingsError, StorageError
+from data.settings.features import FeatureSpec, cutoffs, expand_features
+from data.settings.schema import LOCATIONS, Settings, parse_settings
+from data.store.manifests import folder, read_current, read_manifest
+from data.store.open import Store, open_store
+from tasks.job.job import Job, open_job
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a forecast needs to know of the run whose models it uses; `last_season` is its last harvest."""
+
+    run_id: str
+    crops: tuple[str, ...]
+    cutoffs: tuple[str, ...]
+    last_season: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastJob(Job):
+    """A forecast by the models of `trained`.
+
+    `settings.as_of` are the cut-offs that there are models for.
+    """
+
+    trained: Trained
+
+    @property
+    def crops(self) -> tuple[str, ...]:
+        """The crops to forecast: those of the model that the settings select."""
+        chosen = self.settings.crops or self.trained.crops
+        return tuple(crop for crop in self.trained.crops if crop in chosen)
+
+
+def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
+    """Find the current model, compare features, digest the inputs and form the forecast's id.
+
+    Raises SettingsError when there is no current model, or it was trained on other features or other
+    crops; InputError and StorageError.
+    """
+    store = open_store(settings.store)
+    current = read_current(store)
+    if current is None:
+        raise SettingsError(
+            f"{store.place('')}: no model has been published here yet; `cropyield train` with these settings "
+            "makes one"
+        )
+    run = current["run_id"]
+    manifest = read_manifest(store, run)
+    if manifest is None:
+        raise StorageError(
+            f"{store.place('current.json')} names run {run}, which is gone; `cropyield runs` lists the "
+            "others and `cropyield rollback` makes one of them current"
+        )
+    before = trained_settings(store, run, settings)
+    require_same_features(settings, before, run)
+    trained = Trained(run, tuple(manifest["crops"]), cutoffs(before), int(manifest["seasons"][1]))
+    settings = settings.model_copy(update={"as_of": before.as_of})
+    kind = f"forecast by {run}, as of {as_of or 'the newest weather'}"
+    job = open_job(settings, kind=kind)
+    found = {field.name: getattr(job, field.name) for field in fields(Job)}
+    forecast = ForecastJob(**found | {"as_of": as_of}, trained=trained)
+    if not forecast.crops:
+        raise SettingsError(
+            f"crops: the current model (run {run}) has none of {', '.join(settings.crops)}, but "
+            f"{', '.join(trained.crops)}; train one with `cropyield train`"
+        )
+    return forecast
+
+
+def trained_settings(store: Store, run: str, settings: Settings) -> Settings:
+    """The settings that a run was trained with; its locations are those of `settings`.
+
+    Raises StorageError when they are gone, SettingsError when this version can't read them.
+    """
+    name = f"{folder(run)}/settings.toml"
+    content = store.get(name)
+    if content is None:
+        raise StorageError(f"{store.place(name)} is gone; `cropyield verify` shows what else")
+    raw = tomllib.loads(content.decode())
+    return parse_settings(
+        raw | {key: getattr(settings, key) for key in LOCATIONS},
+        f"{store.place(name)} (written by another version of cropyield? train again)",
+    )
+
+
+def require_same_features(settings: Settings, trained: Settings, run: str) -> None:
+    """Raise SettingsError where the settings' features aren't those that a run was trained on."""
+    for key in ("start", "end"):
+        ours, theirs = getattr(settings.season, key), getattr(trained.season, key)
+        if ours != theirs:
+            raise SettingsError(
+                f"season.{key} = {ours!r}, but the current model (run {run}) was trained on {theirs!r}; "
+                "train a model for these settings with `cropyield train`"
+            )
+    asked = {spec.name: spec for spec in expand_features(settings)}
+    known = {spec.name: spec for spec in expand_features(trained)}
+    differing = [
+        _difference(name, asked.get(name), known.get(name))
+        for name in dict.fromkeys((*asked, *known))
+        if asked.get(name) != known.get(name)
+    ]
+    if differing:
+        more = f"; and {len(differing) - 5} more" if len(differing) > 5 else ""
+        raise SettingsError(
+            f"features: {len(differing)} differ from those that the current model (run {run}) was trained "
+            f"on: {'; '.join(differing[:5])}{more}. Train a model for these settings with `cropyield train`, "
+            "or put the features back"
+        )
+
+
+def _difference(name: str, asked: FeatureSpec | None, known: FeatureSpec | None) -> str:
+    if asked is None:
+        return f"{name} is missing"
+    if known is None:
+        return f"{name} is new"
+    changed = [
+        f"{field.name} {_shown(getattr(asked, field.name))}, was {_shown(getattr(known, field.name))}"
+        for field in fields(FeatureSpec)
+        if getattr(asked, field.name) != getattr(known, field.name)
+    ]
+    return f"{name}: {', '.join(changed)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):  # the days of a window
+        first, last = (f"{month:02d}-{day:02d}" for month, day in (value[0], value[-1]))
+        return f"{first} to {last}"
+    return repr(value)

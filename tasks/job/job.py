@@ -1,0 +1,84 @@
+"""What a run is about to do: its settings, its inputs as they are now, and the id that follows from both."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from data.inputs.listing import list_files
+from data.settings.schema import Settings, located
+from data.store.manifests import now, read_current, read_manifest, run_id, run_settings, withdrawn_runs
+from data.store.open import Store, open_store
+from data.store.work import Work, forced_name
+from tasks.job.digest import InputFile, digest_inputs
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: small, frozen, and all that a task needs to find its files.
+
+    `as_of`: only weather up to this day counts; None: all there is.
+    """
+
+    settings: Settings
+    run_id: str
+    work_name: str
+    weather: tuple[InputFile, ...]
+    yields: tuple[InputFile, ...]
+    started_at: str
+    as_of: date | None = None
+
+    @property
+    def store(self) -> Store:
+        """Where the run will be published."""
+        return open_store(self.settings.store)
+
+    @property
+    def work(self) -> Work:
+        """Where its finished steps lie."""
+        return Work(self.store, self.work_name)
+
+    def inputs(self) -> dict[str, list[dict[str, Any]]]:
+        """Input files with size and digest, for run id and manifest."""
+        return {
+            "weather": [asdict(file) for file in self.weather],
+            "yields": [asdict(file) for file in self.yields],
+        }
+
+
+def could_be_current(settings: Settings) -> bool:
+    """Whether a run with these settings and inputs could be current, or withdrawn, before any digest.
+
+    False only where it can't: there is none, its settings are others, or its files had other names or
+    sizes. Raises InputError for an input that is missing, StorageError.
+    """
+    listed = {name: list_files(getattr(settings, name)) for name in ("weather", "yields")}
+    store = open_store(settings.store)
+    current = read_current(store)
+    manifest = read_manifest(store, current["run_id"]) if current else None
+    if manifest is None:
+        return False
+    if withdrawn_runs(store):
+        return True  # one of these, whose answer is as quick
+    alike = hashlib.sha256(run_settings(settings).encode()).hexdigest() == manifest["settings_digest"]
+    return alike and all(
+        [(file.name, file.size) for file in files]
+        == [(file["name"], file["size"]) for file in manifest["inputs"][name]["files"]]
+        for name, files in listed.items()
+    )
+
+
+def open_job(settings: Settings, force: bool = False, kind: str = "train") -> Job:
+    """Digest the inputs and form the run id. Raises InputError and StorageError.
+
+    Digests that this process has formed before are taken over. From here on locations are absolute,
+    whatever folder a task runs in: a deployment's are relative to its working directory.
+    """
+    settings = located(settings, Path())
+    weather, yields = digest_inputs(settings.weather, known=True), digest_inputs(settings.yields, known=True)
+    inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
+    run = run_id(settings, inputs, kind)
+    return Job(settings, run, forced_name(run) if force else run, weather, yields, now())

@@ -1,0 +1,89 @@
+"""The account of every input row: used, rejected or out of scope; and the limit on rejects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.errors import CropyieldError, InputError
+
+if TYPE_CHECKING:  # `cropyield show` draws the ledger without Arrow
+    import pyarrow as pa
+
+    from data.settings.schema import Settings
+
+Ledger = dict[str, dict[str, Any]]
+_ORDER = {
+    "used": tuple(map(str, SplitName)),
+    "rejected": tuple(map(str, Reason)),
+    "out_of_scope": tuple(map(str, OutOfScope)),
+}
+_UNITS = {WEATHER: "rows", YIELDS: "rows"}
+
+
+def account(
+    rows_in: int, used: dict[str, int], rejected_by: dict[str, int], out_of_scope: dict[str, int]
+) -> dict[str, Any]:
+    """One input's entry: zero counts left out, each kind in the order of the contract."""
+    given = {"used": used, "rejected": rejected_by, "out_of_scope": out_of_scope}
+    return {"rows_in": int(rows_in)} | {
+        kind: {name: int(given[kind][name]) for name in names if given[kind].get(name)}
+        for kind, names in _ORDER.items()
+    }
+
+
+def check_ledger(ledger: Ledger) -> None:
+    """Raise CropyieldError, the sign of a bug, when an input's rows don't add up."""
+    for name, entry in ledger.items():
+        counted = sum(sum(entry[kind].values()) for kind in _ORDER)
+        if counted != entry["rows_in"]:
+            raise CropyieldError(
+                f"bug: the ledger of {name} doesn't balance: {entry['rows_in']} rows came in, "
+                f"{counted} are accounted for ({entry}); please report it with these figures"
+            )
+
+
+def ledger_table(ledger: Ledger) -> list[tuple[str, str, int | None, int | None]]:
+    """The ledger as rows (kind, what, weather, yields) whose last one, `rows in`, is the columns' sum."""
+    inputs = (WEATHER, YIELDS)
+    table: list[tuple[str, str, int | None, int | None]] = []
+    for kind, names in _ORDER.items():
+        for name in names:
+            counts = [ledger.get(of, {}).get(kind, {}).get(name) for of in inputs]
+            if any(counts):
+                table.append((kind.replace("_", " "), name, counts[0], counts[1]))
+    totals = [ledger[of]["rows_in"] if of in ledger else None for of in inputs]
+    table.append(("rows in", "", totals[0], totals[1]))
+    return table
+
+
+def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -> None:
+    """Raise InputError when more than `max_rejected` of an input's in-scope rows are rejected.
+
+    `others` is the number of rows in scope; before that is known, all rows of the input: what fails
+    then would fail later.
+    """
+    count = len(rejects)
+    if not count or count <= settings.max_rejected * max(others, 1):
+        return
+    from data.inputs.listing import shown
+    from tasks.ledger import rejected
+    from tasks.ledger.diagnose_rejects import suspicions
+
+    by_reason = sorted(rejected.counts(rejects).items(), key=lambda item: -item[1])
+    lines = [f"  {reason}: {n}, for example {_example(rejects, reason)}" for reason, n in by_reason[:3]]
+    uri = settings.weather if name == WEATHER else settings.yields
+    raise InputError(
+        f"{shown(uri)}: {count} of {others} {name} rows in scope are rejected, "
+        f"more than max_rejected = {settings.max_rejected:g} allows:\n"
+        + "\n".join([*lines, *suspicions(settings, name, rejects)])
+        + "\nMend the input or the settings (valid ranges, columns), or raise max_rejected."
+    )
+
+
+def _example(rejects: pa.Table, reason: str) -> str:
+    at = rejects["reason"].index(reason).as_py()
+    row = {field: rejects[field][at].as_py() for field in rejects.schema.names}
+    key = ", ".join(str(row[part]) for part in ("region", "date", "crop") if row[part] is not None)
+    fault = f": {row['column']} = {row['value']}" if row["column"] else ""
+    return f"{row['file']} row {row['row']} ({key}{fault})"

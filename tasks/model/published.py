@@ -1,0 +1,29 @@
+"""Published models, read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.errors import SettingsError
+from data.store.manifests import folder, read_published
+from data.store.open import Store
+from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model
+
+
+def load_model(store: Store, run: str, as_of: str) -> Model:
+    """The published model of a finished run at one cut-off.
+
+    Raises SettingsError when the run has none for that day, DamageError when its files are gone or aren't
+    as they were published.
+    """
+    place = f"model/{as_of}"
+    days = model_days(store, run)
+    if as_of not in days:
+        raise SettingsError(f"run {run} has no model for {as_of}; it has {', '.join(days) or 'none at all'}")
+    names = (WEIGHTS_FILE, FACTS_FILE)
+    return Model.from_bytes({name: read_published(store, run, f"{place}/{name}") for name in names})
+
+
+def model_days(store: Store, run: str) -> Sequence[str]:
+    """The cut-offs that a run has models for, as its folders are sorted."""
+    return store.folders(f"{folder(run)}/model")

@@ -1,0 +1,178 @@
+"""Publishing a forecast: its folder, its manifest last, then its pointer; and what people are told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
+from data.errors import DamageError
+from data.store.manifests import (
+    FORECASTS,
+    NEWEST_FORECAST,
+    PREDICTIONS,
+    damaged,
+    follow,
+    point_forecast,
+    read_forecast_pointer,
+    read_manifest,
+)
+from tasks.job.forecast_job import ForecastJob
+from tasks.publish.run import origin, put_whole
+from tasks.weather.ingest import verify_inputs
+
+_MEANS = ("predicted", "lower_80", "upper_80", "baseline")
+
+
+def unchanged(job: ForecastJob) -> dict[str, Any] | None:
+    """The answer to a forecast that is the newest one already, without torch or Prefect; else None."""
+    if newest(job) != job.run_id or finished(job) is None:
+        return None
+    follow(job.store, NEWEST_FORECAST)
+    return summary(job, f"nothing new: forecast {job.run_id} is the newest one")
+
+
+def finished(job: ForecastJob) -> dict[str, Any] | None:
+    """The manifest of this very forecast, where it lies in the store as it was published."""
+    with contextlib.suppress(DamageError):
+        manifest = read_manifest(job.store, job.run_id, FORECASTS)
+        return manifest if manifest and not damaged(job.store, manifest, FORECASTS) else None
+    return None
+
+
+def newest(job: ForecastJob) -> str | None:
+    """The id of the newest forecast; a damaged pointer, which is about to be replaced, names none."""
+    with contextlib.suppress(DamageError):
+        return (read_forecast_pointer(job.store) or {}).get("run_id")
+    return None
+
+
+def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a forecast and make it the newest one. Raises InputError when an input changed meanwhile."""
+    verify_inputs(job.settings.weather, job.weather)
+    verify_inputs(job.settings.yields, job.yields)
+    about = {
+        "model_run_id": job.trained.run_id,
+        "as_of": job.as_of and job.as_of.isoformat(),
+        "crops": list(job.crops),
+    }
+    put_whole(job.store, _place(job), files, {**origin(job, "forecast"), **about, **facts})
+    point_forecast(job.store, job.run_id, job.trained.run_id)
+    return summary(job, f"published forecast {job.run_id}")
+
+
+def publish_again(job: ForecastJob) -> dict[str, Any]:
+    """Make a forecast that was made before the newest one."""
+    if newest(job) != job.run_id:
+        point_forecast(job.store, job.run_id, job.trained.run_id)
+    else:
+        follow(job.store, NEWEST_FORECAST)
+    return summary(job, f"nothing new: forecast {job.run_id} was made before")
+
+
+def nothing_ahead(job: ForecastJob, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer where there is nothing to forecast; what was published stays."""
+    counts = facts["region_seasons"]
+    out = facts["ledger"]["weather"]["out_of_scope"]
+    left_out = [
+        f"{count:,} rows of weather are {reason}"
+        for reason, count in out.items()
+        if reason.startswith(("before", "after"))
+    ]
+    why = [f"{counts['harvested']:,} region-seasons have their yield", *left_out]
+    if counts["short"]:
+        why.insert(1, f"{counts['short']:,} without one have too little weather")
+    return _answer(job, f"nothing to forecast, nothing published: {'; '.join(why)}", [], [], {})
+
+
+def summary(job: ForecastJob, message: str) -> dict[str, Any]:
+    """What the command prints of a published forecast: a row for each season, crop and cut-off."""
+    store, place = job.store, _place(job)
+    manifest = read_manifest(store, job.run_id, FORECASTS) or {}
+    content = store.get(f"{place}/{PREDICTIONS}") or b""
+    predictions = pq.read_table(io.BytesIO(content))
+    places = {
+        "forecasts": store.place(NEWEST_FORECAST.copy),
+        "forecast": store.place(place),
+    }
+    return _answer(job, message, by_season(predictions), manifest["notes"], places)
+
+
+def _answer(
+    job: ForecastJob, message: str, seasons: list[dict[str, Any]], notes: list[str], places: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "run_id": job.run_id,
+        "model_run_id": job.trained.run_id,
+        "as_of": job.as_of and job.as_of.isoformat(),
+        "message": message,
+        "seasons": seasons,
+        "notes": notes,
+        "places": places,
+    }
+
+
+def by_season(predictions: pa.Table) -> list[dict[str, Any]]:
+    """Means over regions for each season, crop and cut-off, in the crop's unit; regions and unseen ones."""
+    keys = [SEASON_YEAR.name, CROP.name, AS_OF.name, UNIT.name]
+    unseen = pc.cast(pc.invert(predictions["known_region"]), pa.int64())
+    grouped = predictions.append_column("unseen", unseen).group_by(keys)
+    wanted = [(REGION.name, "count"), ("unseen", "sum"), *((name, "mean") for name in _MEANS)]
+    rows = grouped.aggregate(wanted).sort_by([(key, "ascending") for key in keys[:3]]).to_pylist()
+    return [
+        {key: row[key] for key in keys}
+        | {"regions": row[f"{REGION.name}_count"], "unseen_regions": row["unseen_sum"]}
+        | {name: row[f"{name}_mean"] for name in _MEANS}
+        for row in rows
+    ]
+
+
+def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """What a reader of a forecast should know besides its figures, a sentence each."""
+    strangers = predictions.filter(pc.invert(predictions["known_region"]))
+    unseen = len(pc.unique(strangers[REGION.name]))
+    notes = []
+    if unseen:
+        notes.append(f"regions new to the model, predicted from the pooled baseline: {unseen:,}")
+    if short:
+        notes.append(f"region-seasons with too little weather, listed in rejected.parquet: {short:,}")
+    if left_out:
+        notes.append(f"crops that the model lacks: {', '.join(left_out)}")
+    return [*notes, *absent]
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """The forecast for Prefect's pages."""
+    lines = [
+        f"{result['message']}, by the model of run {result['model_run_id']}", "",
+        "| season | crop | unit | as of | regions | predicted | 80 % interval | baseline |",
+        "|---|---|---|---|---:|---:|---|---:|",
+    ]  # fmt: skip
+    for row in result["seasons"]:
+        low, high = (_number(row[name]) for name in ("lower_80", "upper_80"))
+        lines.append(
+            f"| {row['year']} | {_in_cell(row['crop'])} | {_in_cell(row['unit'] or '')} | {row['as_of']} "
+            f"| {row['regions']:,} | {_number(row['predicted'])} | {low} to {high} "
+            f"| {_number(row['baseline'])} |"
+        )
+    return "\n".join([*lines, "", *(f"- {_in_cell(note)}" for note in result["notes"])])
+
+
+def _in_cell(text: str) -> str:
+    """Somebody's name as text: neither markup nor the end of a cell."""
+    return "".join(f"&#{ord(letter)};" if letter in "|*_`[]\\" else letter for letter in html.escape(text))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _place(job: ForecastJob) -> str:
+    return f"{FORECASTS}/{job.run_id}"

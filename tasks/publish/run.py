@@ -1,0 +1,217 @@
+"""Publishing: the run folder, its manifest last, then the pointer, if the gate lets it through."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts.columns import SCHEMA_VERSION
+from data.errors import CropyieldError, GateError
+from data.settings.features import cutoffs
+from data.store.manifests import (
+    DAY_S,
+    MANIFEST,
+    WORK,
+    folder,
+    follow,
+    now,
+    point,
+    read_current,
+    read_manifest,
+    run_settings,
+    to_json,
+)
+from data.store.open import Store, explained, public
+from tasks.assemble.join import Assembled
+from tasks.job import machine
+from tasks.job.digest import verify_inputs
+from tasks.job.job import Job
+from tasks.model.fits import EVALUATED, PUBLISHED
+from tasks.publish.gate import Gate, decide
+from tasks.publish.judge import described, judge_run
+from tasks.publish.summary import mend_forecasts, summary, withdrawn
+
+
+def publish(job: Job, accept: str | None) -> dict[str, Any]:
+    """Write the run where it isn't finished, judge it, and make it current if the gate lets it through.
+
+    Returns the summary for people and machines. Raises InputError when an input changed since the
+    run began, StorageError, and GateError when the run is kept but not made current.
+    """
+    store = job.store
+    finished = read_manifest(store, job.run_id)
+    forced = job.work_name != job.run_id
+    if not forced and accept is None and (known := withdrawn(job)):
+        return known
+    if finished is None or forced:
+        verify_inputs(job.settings.weather, job.weather)
+        verify_inputs(job.settings.yields, job.yields)
+        with explained("read", store.place(job.work.name)):
+            files = run_files(job)
+        write_files(store, job.run_id, files, finished)
+        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        if finished is None:
+            facts = manifest_facts(job, gate, accept)
+            store.put(f"{folder(job.run_id)}/{MANIFEST}", to_json(facts | {"files": digests(files)}))
+        message = f"published run {job.run_id}"
+    else:
+        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        message = f"nothing new: run {job.run_id} was finished before"
+    let_through(store, job.run_id, gate, accept)
+    mend_forecasts(store)
+    sweep(store)
+    return summary(job, described(gate), message)
+
+
+def refused(job: Job, error: GateError) -> dict[str, Any]:
+    """The summary of a run that is kept but not made current."""
+    gate = judge_run(job.store, job.run_id, job.settings.season.end, job.settings.gate)
+    return summary(job, described(gate), str(error))
+
+
+def sweep(store: Store) -> None:
+    """Remove work that nobody has touched for a day; younger work may be another run's."""
+    for run in store.folders(WORK):
+        if (store.age(f"{WORK}/{run}") or 0.0) > DAY_S:
+            store.remove(f"{WORK}/{run}")
+
+
+def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
+    """Move the pointer to a finished run, unless the gate refuses. Raises GateError."""
+    current = read_current(store)
+    decision = decide(gate, current is None or current["run_id"] == run, accept)
+    if not decision.publish:
+        raise GateError(
+            f"run {run} is kept but not published: {decision.reason}. Look at "
+            f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
+        )
+    if current is None or current["run_id"] != run or accept:
+        point(store, run, described(gate) | {"accepted": accept}, decision.reason)
+    else:
+        follow(store)
+
+
+def run_files(job: Job) -> dict[str, bytes]:
+    """Every file of a run but its manifest, from its finished steps.
+
+    `dataset.parquet` holds the full season's features; those of earlier cut-offs lie beside their models.
+    """
+    assembled = Assembled.load(_finished(job, "assembled"))
+    days = cutoffs(job.settings)
+    files = {
+        "settings.toml": run_settings(job.settings).encode(),
+        "rejected.parquet": parquet(assembled.rejected),
+        "ledger.json": to_json(assembled.ledger),
+        "dataset.parquet": parquet(assembled.datasets[days[-1]].to_arrow()),
+    }
+    for day in days[:-1]:
+        files[f"model/{day}/dataset.parquet"] = parquet(assembled.datasets[day].to_arrow())
+    for step in ("evaluated", "report"):
+        files |= _contents(_finished(job, step))
+    for day in days:
+        for name, content in _contents(_finished(job, f"model {day}")).items():
+            fit, _, file = name.partition("/")
+            place = f"model/{day}" if fit == PUBLISHED else f"model/{day}/{EVALUATED}"
+            files[f"{place}/{file}"] = content
+    return files
+
+
+def write_files(
+    store: Store, run: str, files: Mapping[str, bytes], finished: Mapping[str, Any] | None
+) -> None:
+    """Write the files of a run; those that lie there already with the same bytes are left alone.
+
+    Raises CropyieldError when the run is finished with other bytes: it would not be reproducible.
+    """
+    if finished is not None:
+        found = digests(files)
+        differing = sorted(name for name in found if finished["files"].get(name) != found[name])
+        if differing:
+            raise CropyieldError(
+                f"run {run} was computed again and {', '.join(differing)} came out with other bytes; "
+                "the published run is left as it was"
+            )
+    for name, content in sorted(files.items()):
+        path = f"{folder(run)}/{name}"
+        if store.get(path) != content:
+            store.put(path, content)
+
+
+def put_whole(store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    """Write files into a folder of the store and, after them, the manifest: `facts` and their digests."""
+    for name, content in sorted(files.items()):
+        store.put(f"{place}/{name}", content)
+    store.put(f"{place}/{MANIFEST}", to_json({**facts, "files": digests(files)}))
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """SHA-256 and size of every file."""
+    return {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in sorted(files.items())
+    }
+
+
+def origin(job: Job, kind: str) -> dict[str, Any]:
+    """What any manifest says of how files came about: inputs, settings, versions, code, machine."""
+    settings = job.settings
+    locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
+    return {
+        "schema": SCHEMA_VERSION,
+        "run_id": job.run_id,
+        "kind": kind,
+        "started_at": job.started_at,
+        "finished_at": now(),
+        "inputs": {
+            name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
+        },
+        "versions": machine.versions(),
+        "device": machine.device_class(settings.training.device),
+        "code": machine.code_version(),
+        "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
+        "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
+        "machine": machine.facts(),
+    }
+
+
+def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
+    """What a manifest says besides its files: how the run came about and what it decided."""
+    assembled = Assembled.load(_finished(job, "assembled"))
+    years = assembled.datasets[job.settings.season.end].year_N
+    metrics = json.loads((_finished(job, "evaluated") / "metrics.json").read_bytes())
+    return origin(job, "train") | {
+        "gate": described(gate) | {"accepted": accept},
+        "ledger": assembled.ledger,
+        "crops": list(assembled.crops),
+        "seasons": [int(years.min()), int(years.max())],
+        "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
+    }
+
+
+def _finished(job: Job, step: str) -> Path:
+    made = job.work.finished(step)
+    if made is None:
+        raise CropyieldError(f"step {step!r} of run {job.run_id} is not finished; run again")
+    return made
+
+
+def _contents(made: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(made).as_posix(): file.read_bytes()
+        for file in sorted(made.rglob("*"))
+        if file.is_file()
+    }
+
+
+def parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()

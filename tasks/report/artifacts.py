@@ -1,0 +1,125 @@
+"""What a run shows in the Prefect UI: headline, curves, ledger and gate, as markdown, pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.contracts.columns import NAIVE_BASELINES
+from tasks.ledger.account import ledger_table
+from tasks.report import page as report
+from tasks.report import tables
+from tasks.report.plots import with_unit
+from tasks.report.tables import BASELINE_NAMES, ReportData, number, percent
+
+MOST_PICTURES = 8
+"""Of one kind in an artifact; the report shows them all."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One page in the Prefect UI; `key` (lower case, digits, dashes) ties it to those of other runs."""
+
+    key: str
+    description: str
+    markdown: str
+
+
+def of_report(data: ReportData, plots: Path) -> list[Artifact]:
+    """What a finished report has to show; `plots` is the folder of its SVG files."""
+    curves = {"": plots / f"{report.LOSS}.svg"} if data.losses else {}
+    clouds = {
+        crop: plots / f"{report.PREDICTED_ACTUAL}-{slug}.svg"
+        for crop, slug in report.slugs(data).items()
+        if len(data.scored(crop))
+    }
+    split = f"{data.split} seasons {tables.seasons_of(data)}"
+    found = [Artifact("headline", "Scores beside naive baselines", headline_markdown(data))]
+    if curves:
+        found.append(
+            Artifact("loss-curve", "Loss by epoch, and the exact optimum", pictures_markdown(curves))
+        )
+    if clouds:
+        found.append(
+            Artifact("predicted-actual", f"Predicted against actual, {split}", pictures_markdown(clouds))
+        )
+    found.append(Artifact("ledger", "What became of every input row", ledger_markdown(data.ledger)))
+    return found
+
+
+def of_gate(result: Mapping[str, Any]) -> Artifact:
+    """What the gate decided and why, and where things lie; `result` is the summary of a run."""
+    gate = result["gate"]
+    lines = [
+        f"**Gate {gate['outcome']}.** {as_text(result['message'])}",
+        "",
+        "| check | outcome | why |",
+        "|---|---|---|",
+    ]
+    for check in gate["checks"]:
+        name = check["name"].replace("_", " ")
+        lines.append(f"| {name} | {check['outcome']} | {as_text(check['reason'])} |")
+    lines += ["", "| file | where it lies |", "|---|---|"]
+    lines += [
+        f"| {what} | {_link(place)} |" for what, place in sorted(result["places"].items(), reverse=True)
+    ]
+    lines += ["", "A browser opens a file of its own machine when its address is copied into a new tab."]
+    return Artifact("gate", f"Gate {gate['outcome']}; where the report lies", "\n".join(lines) + "\n")
+
+
+def headline_markdown(data: ReportData) -> str:
+    """MSE and skill of each crop beside the naive baselines, as markdown."""
+    # the old UI leaves a table some 580 pixels; what doesn't fit is in the report
+    heads = ["crop", "rows", "MSE", "skill", *BASELINE_NAMES.values()]
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    for row in report.headline(data):
+        cells = [as_text(with_unit(row["crop"], row["unit"])), f"{row['rows']:,}"]
+        cells += [number(row["mse"]), percent(row["skill"])]
+        for name in NAIVE_BASELINES:
+            value = number(row["baselines"].get(name))
+            cells.append(f"**{value}**" if name == row["best"] else value)
+        lines.append(f"| {' | '.join(cells)} |")
+    pooled = data.headline["pooled"]
+    lines += [
+        "",
+        f"Scored on {data.split} seasons {tables.seasons_of(data)}; mean over crops: "
+        f"MSE {number(pooled.get('mse'))}, skill {percent(pooled.get('skill'))}. "
+        "Baselines are MSE; the best is bold.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def ledger_markdown(ledger: Mapping[str, Mapping[str, Any]]) -> str:
+    """What became of every input row, as markdown."""
+    lines = ["| | reason | weather | yields |", "|---|---|---:|---:|"]
+    for kind, what, *counts in ledger_table({name: dict(entry) for name, entry in ledger.items()}):
+        shown = ["–" if count is None else f"{count:,}" for count in counts]
+        lines.append(f"| {kind} | {what} | {shown[0]} | {shown[1]} |")
+    return "\n".join(lines) + "\n"
+
+
+def pictures_markdown(files: Mapping[str, Path]) -> str:
+    """Pictures under their titles; beyond a few the report has to do."""
+    lines = []
+    for title, file in list(files.items())[:MOST_PICTURES]:
+        content = base64.b64encode(file.read_bytes()).decode()
+        lines += [f"### {as_text(title)}", ""] if title else []
+        lines += [f"![{as_text(title) or file.stem}](data:image/svg+xml;base64,{content})", ""]
+    if len(files) > MOST_PICTURES:
+        lines.append(f"{len(files) - MOST_PICTURES} more are in the report.")
+    return "\n".join(lines)
+
+
+def as_text(text: str) -> str:
+    """Text that markdown shows as it is, inside a table."""
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _link(place: str) -> str:
+    """A place to click on where a browser can follow it, and to copy where it can't."""
+    return as_text(place) if "://" in place else f"[{as_text(place)}](<{Path(place).as_uri()}>)"

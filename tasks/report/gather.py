@@ -1,0 +1,68 @@
+"""The report of a run in progress: gathers what its finished steps left and has it drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tasks.assemble.join import Assembled
+from tasks.job import machine
+from tasks.job.job import Job
+from tasks.model.fits import EVALUATED, PUBLISHED
+from tasks.model.model import Model
+from tasks.report.page import render_plots, render_report
+from tasks.report.tables import ReportData
+
+
+def report_data(
+    job: Job, assembled: Path, evaluated: Path, models: dict[str, dict[str, Model]]
+) -> ReportData:
+    """What the report needs, from the folders of finished steps; `models` by cut-off and fit."""
+    metrics = json.loads((evaluated / "metrics.json").read_bytes())
+    found = Assembled.load(assembled)
+    season_end = job.settings.season.end
+    published = models[season_end][PUBLISHED]
+    return ReportData(
+        run_id=job.run_id,
+        settings=job.settings,
+        metrics=metrics,
+        predictions=pq.read_table(evaluated / "predictions.parquet"),
+        evaluation=pq.read_table(evaluated / "evaluation.parquet"),
+        losses={day: fits[EVALUATED].record["losses"] for day, fits in models.items()},
+        optimum={day: fits[EVALUATED].record["optimum"] for day, fits in models.items()},
+        coefficients=published.coefficients(),
+        ledger=found.ledger,
+        dataset=found.datasets[season_end],
+        crop_units=dict(zip(published.crops, published.crop_units, strict=True)),
+        feature_units=dict(zip(published.features, published.feature_units, strict=True)),
+        inputs=[
+            file | {"name": f"{of}/{file['name']}"} for of, files in job.inputs().items() for file in files
+        ],
+        versions=machine.versions(),
+        notes=[note for part in metrics["as_of"].values() for note in part["intervals"]["notes"]],
+    )
+
+
+def save_report(data: ReportData, folder: Path) -> None:
+    """Write report.html and plots/*.svg."""
+    pictures = render_plots(data)
+    (folder / "plots").mkdir()
+    for name, svg in pictures.items():
+        (folder / "plots" / f"{name}.svg").write_bytes(svg)
+    (folder / "report.html").write_text(render_report(data, pictures), encoding="utf-8")
+
+
+def ledger_story(ledger: dict[str, dict[str, Any]]) -> list[str]:
+    """Two lines for each input: rows in, and what became of them; why rows were rejected."""
+    lines = []
+    for name, entry in ledger.items():
+        kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))
+        parts = [f"{sum(entry[kind].values()):,} {word}" for kind, word in kinds]
+        lines.append(f"{name}: {entry['rows_in']:,} rows in = {' + '.join(parts)}")
+        if entry["rejected"]:
+            reasons = (f"{reason} {count:,}" for reason, count in entry["rejected"].items())
+            lines.append(f"{name} rejected: {', '.join(reasons)}")
+    return lines

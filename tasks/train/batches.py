@@ -1,0 +1,193 @@
+"""How rows become batches: dealt once like cards, then served as whole blocks in a new order each epoch.
+
+Shapes: N rows, K blocks, B rows of a block, P columns, T crops, C = P + T (+ T where crops are missing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from data.contracts.season_table import Floats
+from tasks.train.device import fits
+
+# numbers that are put into place while they lie in a core's cache
+_CHUNK = 1 << 17
+
+
+class Rows(Protocol):
+    """Training rows that can be had piece by piece, so that no whole copy of them is made."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """N, P and T."""
+
+    def fill(self, rows: slice, out_BC: npt.NDArray[Any]) -> None:
+        """Put inputs into the first P columns and targets (NaN: not grown) into the next T."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRows:
+    """Rows that lie ready in two arrays, x_NP and y_NT."""
+
+    x_NP: Floats
+    y_NT: Floats
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (*self.x_NP.shape, self.y_NT.shape[1])
+
+    def fill(self, rows: slice, out_BC: npt.NDArray[Any]) -> None:
+        P = self.x_NP.shape[1]
+        out_BC[:, :P] = self.x_NP[rows]
+        out_BC[:, P:] = self.y_NT[rows]
+
+
+class Batch(NamedTuple):
+    """One block: inputs, targets (0 where not grown) and 1 where grown (None: all are)."""
+
+    x_BP: Tensor
+    y_BT: Tensor
+    grown_BT: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Dealt(Dataset[Tensor]):
+    """Rows in the order of their blocks; a block is a view, found without touching a row.
+
+    `rows_KBC` holds inputs, targets and, where any is missing, a column per crop that is 1 where
+    it is grown. `sizes` are the rows of each block: they differ by one at most.
+    """
+
+    rows_KBC: Tensor
+    sizes: tuple[int, ...]
+    inputs: int
+    crops: int
+    grown_T: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, block: int) -> Tensor:
+        return self.rows_KBC[block, : self.sizes[block]]
+
+    def split(self, block_BC: Tensor) -> Batch:
+        """A block's columns by what they are."""
+        at = self.inputs + self.crops
+        grown_BT = block_BC[:, at:] if block_BC.shape[1] > at else None
+        return Batch(block_BC[:, : self.inputs], block_BC[:, self.inputs : at], grown_BT)
+
+
+def deal(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Dealt:
+    """Deal rows to K = ceil(N / batch_size) blocks.
+
+    Each run of K neighbours is dealt one row to each block, beginning at a random block. So a block
+    holds a random row of every run: a good sample of the whole however the rows are sorted (region,
+    year, yield), and also where they repeat with a period. Memory is read in order.
+    """
+    N, P, T = source.shape
+    K = max(1, -(-N // batch_size))
+    runs = -(-N // K)
+    begin_R = torch.randint(K, (runs,), generator=torch.Generator().manual_seed(seed)).numpy()
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    dealt_KBC = np.zeros((K, runs, P + T), kind)
+    some = max(1, _CHUNK // (K * (P + T)))
+    piece = np.empty((some * K, P + T), kind)
+    card_K = np.arange(K)[:, None]
+    for run in range(0, runs, some):
+        rows = slice(run * K, min(N, (run + some) * K))
+        source.fill(rows, piece[: rows.stop - rows.start])
+        begin = begin_R[run : run + some]
+        order_KR = (card_K - begin) % K + np.arange(len(begin)) * K
+        dealt_KBC[:, run : run + some] = np.take(piece, order_KR, axis=0)
+    sizes = np.full(K, runs)
+    if runs * K > N:  # the last run is short: some blocks got what isn't there
+        missing = (np.arange(K) - begin_R[-1]) % K >= N - (runs - 1) * K
+        sizes[missing] -= 1
+        dealt_KBC[missing, -1] = 0.0
+    y_KBT = dealt_KBC[:, :, P:]
+    grown_T = (float(N),) * T
+    if np.isnan(y_KBT).any():
+        grown_KBT = (~np.isnan(y_KBT)).astype(kind)
+        grown_KBT[sizes < runs, -1] = 0.0
+        dealt_KBC = np.concatenate((dealt_KBC[:, :, :P], np.nan_to_num(y_KBT), grown_KBT), axis=2)
+        grown_T = tuple(grown_KBT.sum(axis=(0, 1), dtype=np.float64).tolist())
+    return Dealt(torch.from_numpy(dealt_KBC), tuple(sizes.tolist()), P, T, grown_T)
+
+
+class _Order(Sampler[int]):
+    """Blocks in an order of their own for each epoch, the same whenever the epoch is run."""
+
+    def __init__(self, blocks: int, seed: int) -> None:
+        self.blocks, self.seed, self.epoch = blocks, seed, 0
+
+    def __len__(self) -> int:
+        return self.blocks
+
+    def __iter__(self) -> Iterator[int]:
+        # random numbers of its own for each epoch, so that a resumed run needs no history
+        mixed = (self.seed * 1_000_003 + self.epoch + 1) % 2**63
+        return iter(torch.randperm(self.blocks, generator=torch.Generator().manual_seed(mixed)).tolist())
+
+
+class Batches:
+    """A DataLoader over dealt rows: `epoch(e)` yields its batches on the device.
+
+    Rows that fit on the device go there once. Others stay in pinned memory, and each block travels while
+    the device works on the one before (`resident` overrides the choice).
+    """
+
+    def __init__(self, dealt: Dealt, device: torch.device, seed: int, resident: bool | None = None) -> None:
+        rows = dealt.rows_KBC
+        self._streams = not (fits(rows.nbytes, device) if resident is None else resident)
+        self._side = torch.cuda.Stream(device) if self._streams and device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        if not self._streams:
+            rows = rows.to(device)
+        elif device.type == "cuda":
+            rows = rows.pin_memory()
+        self._dealt = Dealt(rows, dealt.sizes, dealt.inputs, dealt.crops, dealt.grown_T)
+        self._device = device
+        self._order = _Order(len(dealt), seed)
+        # batch_size None: an item is a whole block already, nothing is collated row by row;
+        # a generator of its own: the loader must not draw from the process's random numbers
+        self._loader = DataLoader(
+            self._dealt, batch_size=None, sampler=self._order, generator=torch.Generator(),
+            collate_fn=_as_it_is,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Batches of one epoch (0-based), in its own order."""
+        self._order.epoch = epoch
+        blocks: Iterator[Tensor] = iter(self._loader)
+        if self._streams:
+            blocks = self._ahead(blocks)
+        return (self._dealt.split(block) for block in blocks)
+
+    def _ahead(self, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
+        waiting: Tensor | None = None
+        for block in blocks:
+            with torch.cuda.stream(self._side) if self._side else nullcontext():
+                coming = block.to(self._device, non_blocking=True)
+            if waiting is not None:
+                yield waiting
+            if self._side:
+                torch.cuda.current_stream(self._device).wait_stream(self._side)
+                coming.record_stream(torch.cuda.current_stream(self._device))
+            waiting = coming
+        if waiting is not None:
+            yield waiting
+
+
+def _as_it_is(block: Any) -> Any:
+    return block

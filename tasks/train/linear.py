@@ -1,0 +1,47 @@
+"""The linear layer that is trained: how it begins, one step of it, its loss on rows held out.
+
+Shapes: N rows, P trained columns, T crops.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn, optim
+
+from data.contracts.season_table import Floats
+
+
+def take_step(optimizer: optim.SGD, rate: float, momentum: float) -> None:
+    """One step along the gradient gathered so far."""
+    for group in optimizer.param_groups:
+        group["lr"], group["momentum"] = rate, momentum
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def given_parameters(weight: Floats | None, bias: Floats | None) -> dict[str, Tensor]:
+    """The parameters that somebody has given, by the names that the layer has for them."""
+    given = {"weight": weight, "bias": bias}
+    return {name: torch.tensor(values) for name, values in given.items() if values is not None}
+
+
+def linear_layer(P: int, T: int, seed: int, start: dict[str, Tensor], dtype: torch.dtype) -> nn.Linear:
+    """nn.Linear, initialised as it is by default but from a stream of random numbers of its own."""
+    model = nn.Linear(P, T, device="meta", dtype=dtype).to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    bound = max(P, 1) ** -0.5
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
+            if name in start:
+                parameter.copy_(start[name])
+    return model
+
+
+def mean_loss(model: nn.Linear, rows: tuple[Floats, Floats], unit_T: Floats) -> float:
+    """Mean over crops of the mean squared error, in yield units."""
+    x_NP, y_NT = (torch.as_tensor(values).to(model.weight) for values in rows)
+    with torch.no_grad():
+        mse_T = (model(x_NP) - y_NT).square().nanmean(dim=0).double().cpu().numpy()
+    return float(np.nanmean(mse_T * unit_T**2))

@@ -1,0 +1,222 @@
+"""Weather as sums per region-season: part by part, merged in the order of file and row.
+
+The three steps `partition`, `aggregate_part` and `merge_parts` may run anywhere, side by side; the
+result is the same to the last bit, because merging follows the order of the files, not of arrival.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from data.contracts.columns import WEATHER, OutOfScope, Reason
+from data.errors import InputError
+from data.inputs.listing import place_of
+from data.settings.calendar import Resolution
+from data.settings.schema import Settings
+from tasks.features.plan import make_plan
+from tasks.features.season_sums import Sums, merge, sum_rows
+from tasks.features.time_table import TimeTable
+from tasks.ledger import account as ledger
+from tasks.ledger import rejected
+from tasks.ledger.repeats import repeated_rows
+from tasks.weather import files as work_files
+from tasks.weather.duplicates import Cells, Reread, resolve
+from tasks.weather.parts import SECTION, Part, time_table
+from tasks.weather.rows import RowBatch, read_rows
+
+_EXAMPLES = 20  # region-seasons that an error looks at
+
+
+@dataclass(frozen=True)
+class Box:
+    """The region-seasons a part may hold: first and last region name and harvest year."""
+
+    regions: tuple[str, str]
+    years: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """What one part gave: sums, rows out of scope, rejected rows, values of text columns.
+
+    `texts` counts, per column of text, the values that aren't empty and those that can't be parsed.
+    """
+
+    part: Part
+    sums: Sums
+    outside: dict[str, int]
+    rejected: pa.Table
+    texts: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Weather:
+    """All weather per region-season, each row of it accounted for.
+
+    `outside` counts rows by OutOfScope; `rejected` holds the rows judged so far; `boxes` say for each
+    of `parts` where a second reading may find a region-season.
+    """
+
+    resolution: Resolution
+    sums: Sums
+    rows: int
+    outside: dict[str, int]
+    rejected: pa.Table
+    parts: tuple[Part, ...]
+    boxes: tuple[Box | None, ...]
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made."""
+        about = {
+            "resolution": self.resolution,
+            "rows": self.rows,
+            "outside": self.outside,
+            "parts": [asdict(part) for part in self.parts],
+            "boxes": [box and asdict(box) for box in self.boxes],
+            "sums": work_files.sums_about(self.sums),
+        }
+        tables = {"sums": work_files.sums_table(self.sums), "rejected": self.rejected}
+        work_files.write(folder, about, tables)
+
+    @classmethod
+    def load(cls, folder: Path) -> Weather:
+        """Read what `save` wrote."""
+        about = work_files.read(folder)
+        return cls(
+            about["resolution"],
+            work_files.sums_from(work_files.read_table(folder, "sums"), about["sums"]),
+            about["rows"],
+            about["outside"],
+            work_files.read_table(folder, "rejected"),
+            tuple(work_files.part_from(part) for part in about["parts"]),
+            tuple(box and Box(tuple(box["regions"]), tuple(box["years"])) for box in about["boxes"]),
+        )
+
+
+def aggregate_part(settings: Settings, part: Part) -> Partial:
+    """Judge and sum the rows of one part. Raises InputError when the file can't be read or changed."""
+    plan = make_plan(settings, part.layout.resolution)
+    table = time_table(settings, plan, part.until)
+    blocks: list[Sums] = []
+    outside: Counter[OutOfScope] = Counter()
+    tables: list[pa.Table] = []
+    texts: dict[str, tuple[int, int]] = {}
+    for batch in read_rows(settings, part, table):
+        outside.update(batch.outside)
+        if len(batch.rejected):
+            tables.append(batch.rejected)
+        for column, (seen, bad) in batch.texts.items():
+            before = texts.get(column, (0, 0))
+            texts[column] = (before[0] + seen, before[1] + bad)
+        if len(batch):
+            sums, skipped = sum_rows(batch.names, batch.code_N, batch.time_N, batch.values, table)
+            blocks.append(sums)
+            outside.update(skipped)
+    counts = {str(scope): outside[scope] for scope in OutOfScope if outside[scope]}
+    return Partial(part, merge(blocks, plan), counts, pa.concat_tables([rejected.NONE, *tables]), texts)
+
+
+def merge_parts(settings: Settings, partials: Sequence[Partial]) -> Weather:
+    """Merge the partials of all parts, in any order, and decide among rows of one region and time.
+
+    Where rows repeat, the parts concerned are read once more. Raises InputError when a text column
+    holds no number at all, and when already too many rows are rejected.
+    """
+    partials = sorted(partials, key=lambda partial: (partial.part.file, partial.part.first_row))
+    _refuse_texts(settings, partials)
+    rows = sum(partial.part.rows for partial in partials)
+    tables = [partial.rejected for partial in partials]
+    ledger.check_share(settings, WEATHER, pa.concat_tables(tables), rows)
+    plan = make_plan(settings, partials[0].part.layout.resolution)
+    table = time_table(settings, plan, partials[0].part.until)
+    sums = merge([partial.sums for partial in partials], plan)
+    if sums.repeated().any():
+        scope = rows - sum(n for partial in partials for n in partial.outside.values())
+        copies = scope - sum(len(t) for t in tables) - int(sums.observed().sum())
+        parts, reread = [partial.sums for partial in partials], _reread(settings, partials, table)
+        if copies > settings.max_rejected * rows:  # don't gather them all first
+            few = sums.take(np.flatnonzero(sums.repeated())[:_EXAMPLES])
+            _, some = resolve(few, parts, reread, table, plan)
+            slots = sums.repeated_CW if sums.repeated_CW is not None else np.zeros(0, np.uint64)
+            claimed = copies + int(np.bitwise_count(slots).sum())  # each with the first of its slot
+            raise repeated_rows(settings, scope, claimed, pa.concat_tables(some))
+        sums, more = resolve(sums, parts, reread, table, plan)
+        tables += more
+    outside: Counter[str] = Counter()
+    for partial in partials:
+        outside.update(partial.outside)
+    return Weather(
+        partials[0].part.layout.resolution,
+        sums,
+        rows,
+        {str(scope): outside[scope] for scope in OutOfScope if outside[scope]},
+        rejected.sort(pa.concat_tables(tables)),
+        tuple(partial.part for partial in partials),
+        tuple(_box(partial.sums) for partial in partials),
+    )
+
+
+def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reason: Reason) -> pa.Table:
+    """All rows used for some region-seasons (mask or positions in `weather.sums`) as rejected rows.
+
+    Reads the parts again that hold them. Raises InputError, also when a file changed in between.
+    """
+    chosen = weather.sums.take(cell_C)
+    tables = [rejected.NONE]
+    if not len(chosen):
+        return tables[0]
+    plan = make_plan(settings, weather.resolution)
+    table = time_table(settings, plan, weather.parts[0].until)
+    cells = Cells(chosen.names, chosen.region_C, chosen.year_C)
+    before = rejected.positions(weather.rejected)
+    name_C = np.array(chosen.names, dtype=object)[chosen.region_C]
+    for part, box in zip(weather.parts, weather.boxes, strict=True):
+        if box is None:
+            continue
+        in_years = (chosen.year_C >= box.years[0]) & (chosen.year_C <= box.years[1])
+        if not any(box.regions[0] <= name <= box.regions[1] for name in name_C[in_years]):
+            continue
+        gone = before.get(part.file, np.zeros(0, np.int64))
+        for batch in read_rows(settings, part, table):
+            if len(batch):
+                cell_N, _ = cells.of_rows(batch, table)
+                rows = batch.take((cell_N >= 0) & ~np.isin(batch.rows(), gone))
+                if len(rows):
+                    tables.append(rows.reject([reason] * len(rows)))
+    return pa.concat_tables(tables)
+
+
+def _reread(settings: Settings, partials: Sequence[Partial], table: TimeTable) -> Reread:
+    def read(n: int) -> Iterator[RowBatch]:
+        return (batch for batch in read_rows(settings, partials[n].part, table) if len(batch))
+
+    return read
+
+
+def _box(sums: Sums) -> Box | None:
+    if not len(sums):
+        return None
+    return Box(
+        (sums.names[int(sums.region_C.min())], sums.names[int(sums.region_C.max())]),
+        (int(sums.year_C.min()), int(sums.year_C.max())),
+    )
+
+
+def _refuse_texts(settings: Settings, partials: Sequence[Partial]) -> None:
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for partial in partials:
+        for column, (seen, bad) in partial.texts.items():
+            before = counts.get((partial.part.file, column), (0, 0))
+            counts[partial.part.file, column] = (before[0] + seen, before[1] + bad)
+    for (file, column), (seen, bad) in counts.items():
+        if seen == bad:
+            raise InputError(
+                f"{place_of(settings.weather, file)}: column {column!r} is text, and none of its {seen} "
+                f"values is a number; map another column or convert it (settings: [{SECTION}])"
+            )

@@ -1,0 +1,173 @@
+"""How weather files are laid out and cut into parts that can be read side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from data.errors import InputError
+from data.inputs.listing import place_of
+from data.inputs.parquet import Footer, read_footers, require_alike
+from data.inputs.parsing import Kind
+from data.settings.calendar import Resolution
+from data.settings.schema import YEAR, Settings
+from tasks.features.plan import Plan, make_plan
+from tasks.features.time_table import TimeTable
+
+SECTION = "weather_columns"
+# row groups are joined up to this, so that a part is worth the trouble
+PART_ROWS = 1 << 20
+_NAMES: tuple[Kind, ...] = ("text", "number")
+_DATES: tuple[Kind, ...] = ("time", "text")
+_NUMBERS: tuple[Kind, ...] = ("number", "text")
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names in the source: of the region, of what makes up a row's time, of measures (ours, theirs)."""
+
+    resolution: Resolution
+    region: str
+    times: tuple[str, ...]
+    measures: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some consecutive row groups of one file, as the file was when it was listed.
+
+    `keys_only`: its footer says that all of its rows are out of scope, so only their times are read.
+    `until`: the last time that counts; later rows are out of scope.
+    """
+
+    file: str
+    size: int
+    mtime_ns: int
+    row_groups: tuple[int, ...]
+    first_row: int
+    rows: int
+    folders: tuple[tuple[str, str | None], ...]
+    layout: Layout
+    keys_only: bool = False
+    until: int | None = None
+
+
+def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
+    """The parts of the weather input, in the order of file name and row; `as_of`: as known on that day.
+
+    Raises InputError for a missing input, unreadable or empty files, missing columns and columns of
+    the wrong type; SettingsError for features that such data can't give; StorageError.
+    """
+    footers = read_footers(settings.weather)
+    layout = find_layout(settings, footers[0])
+    wanted: dict[str, tuple[str, tuple[Kind, ...]]] = {"region": (layout.region, _NAMES)}
+    if layout.resolution == "daily":
+        wanted["date"] = (layout.times[0], _DATES)
+    else:
+        wanted |= {ours: (theirs, _NUMBERS) for ours, theirs in zip(("year", "month"), layout.times)}  # noqa: B905
+    wanted |= {ours: (theirs, _NUMBERS) for ours, theirs in layout.measures}
+    require_alike(settings.weather, footers, wanted, SECTION)
+    plan = make_plan(settings, layout.resolution)
+    table = time_table(settings, plan, None if as_of is None else plan.calendar.last_known(as_of))
+    return [part for footer in footers for part in _parts_of(footer, layout, table)]
+
+
+def find_layout(settings: Settings, footer: Footer) -> Layout:
+    """Resolution and columns, from the first file. Raises InputError when it has no column of time."""
+
+    def theirs(ours: str) -> str:
+        return settings.weather_columns.get(ours, ours)
+
+    measures = tuple(
+        (measure, theirs(measure))
+        for measure in dict.fromkeys(f.measure for f in settings.features if f.measure != YEAR)
+    )
+    of_time: dict[Resolution, tuple[str, ...]] = {
+        "daily": ("date",),
+        "monthly": ("year", "month"),
+        "season": ("year",),
+    }
+    for resolution, ours in of_time.items():
+        times = tuple(theirs(name) for name in ours)
+        if all(footer.has(name) for name in times):
+            return Layout(resolution, theirs("region"), times, measures)
+    raise InputError(
+        f"{place_of(settings.weather, footer.file.name)}: no column 'date', nor 'year' and 'month', "
+        f"nor 'year'; the file has {', '.join([*footer.columns, *footer.folders])}. "
+        f'If it goes by another name, say so in the settings: [{SECTION}] date = "its name"'
+    )
+
+
+def time_table(settings: Settings, plan: Plan, until: int | None = None) -> TimeTable:
+    """The calendar of these settings; times after `until` are out of scope."""
+    return TimeTable(plan, settings.first_season, settings.last_season, until)
+
+
+def _parts_of(footer: Footer, layout: Layout, table: TimeTable) -> list[Part]:
+    file = footer.file
+    folders = tuple(footer.folders.items())
+    whole = Part(file.name, file.size, file.mtime_ns, (), 0, 0, folders, layout, until=table.until)
+    parts: list[Part] = []
+    row = 0
+    for group in range(footer.metadata.num_row_groups):
+        about = footer.metadata.row_group(group)
+        keys_only = _none_in_scope(about, layout, table)
+        last = parts[-1] if parts else None
+        if last and last.keys_only == keys_only and last.rows + about.num_rows <= PART_ROWS:
+            parts[-1] = replace(last, row_groups=(*last.row_groups, group), rows=last.rows + about.num_rows)
+        elif about.num_rows:
+            parts.append(
+                replace(whole, row_groups=(group,), first_row=row, rows=about.num_rows, keys_only=keys_only)
+            )
+        row += about.num_rows
+    return parts
+
+
+def _none_in_scope(group: pq.RowGroupMetaData, layout: Layout, table: TimeTable) -> bool:
+    """The footer proves that no row of a row group is in scope and that all their times are readable."""
+    bounds = [_bounds(group, name) for name in layout.times]
+    if not all(bounds):
+        return False
+    (first, last), *months = [bound for bound in bounds if bound]
+    if layout.resolution == "monthly":
+        if not 1 <= months[0][0] <= months[0][1] <= 12 or abs(first) > 9999 or abs(last) > 9999:
+            return False
+        years, in_year = range(first, last + 1), range(months[0][0], months[0][1] + 1)
+        times = np.array([year * 12 + month - 1 for year, month in product(years, in_year)])
+    elif layout.resolution == "season" and (abs(first) > 9999 or abs(last) > 9999):
+        return False
+    else:
+        times = np.arange(first, last + 1)
+    table.cover(int(times[0]), int(times[-1]))
+    return bool((table.scope_of(times) >= 0).all())
+
+
+def _bounds(group: pq.RowGroupMetaData, name: str) -> tuple[int, int] | None:
+    for at in range(group.num_columns):
+        column = group.column(at)
+        if column.path_in_schema != name or not column.is_stats_set:
+            continue
+        known = column.statistics
+        if not (known.has_min_max and known.has_null_count and known.null_count == 0):
+            return None
+        try:
+            return _time(known.min, -1), _time(known.max, 1)
+        except (TypeError, ValueError, OverflowError):  # text, or a date that Python can't hold
+            return None
+    return None
+
+
+def _time(value: Any, margin: int) -> int:
+    if isinstance(value, datetime):  # in UTC; its local date may be a day off
+        return value.date().toordinal() - _EPOCH + (margin if value.tzinfo else 0)
+    if isinstance(value, date):
+        return value.toordinal() - _EPOCH
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise TypeError(f"no time: {value!r}")

@@ -1,0 +1,209 @@
+"""The object store over a real S3 protocol, and what becomes of it when the service misbehaves."""
+
+import gc
+import socket
+import time
+
+import pytest
+
+from data.errors import SettingsError, StorageError
+from data.inputs.listing import list_files
+from data.locations import filesystems as remote
+from data.store.manifests import find_run, follow, point, read_current, to_json
+from data.store.open import Store, open_store
+from tests.object_storage import SECRET, Proxy
+
+LARGE = 12 << 20  # more than one part of a multipart upload
+
+
+@pytest.fixture
+def store(bucket: str) -> Store:
+    return open_store(f"s3://{bucket}/deep/store")
+
+
+def test_put_get_list_age_remove(store: Store, bucket: str) -> None:
+    assert store.get("a/b.json") is None
+    assert store.names() == store.folders() == []
+    assert store.age("a") is None
+    for content in (b"1", b"22", b""):
+        store.put("a/b.json", content)
+        assert store.get("a/b.json") == content
+    store.put("a/deep/with space é", b"x")
+    store.put("c", b"y" * LARGE)
+    assert store.names() == ["a/b.json", "a/deep/with space é", "c"]
+    assert store.names("a/deep") == ["a/deep/with space é"]
+    assert store.folders() == ["a"]
+    assert store.folders("a") == ["deep"]
+    assert store.get("c") == b"y" * LARGE
+    for name in ("a", "a/b.json"):
+        age = store.age(name)
+        assert age is not None
+        assert -2 <= age < 60
+    store.remove("a/b.json")
+    assert store.names("a") == ["a/deep/with space é"]
+    assert store.folders() == ["a"]
+    for _ in range(2):
+        store.remove("a")
+        assert store.names() == ["c"]
+        assert store.folders() == []
+    assert store.place("c") == f"s3://{bucket}/deep/store/c"
+
+
+def test_a_history_on_an_object_store(store: Store) -> None:
+    for run in ("aa", "bb"):
+        store.put(f"runs/{run}/predictions.parquet", run.encode())
+        store.put(f"runs/{run}/manifest.json", to_json({"run_id": run, "finished_at": "then", "files": {}}))
+        point(store, run, {"outcome": "passed"})
+    assert store.get("predictions.parquet") == b"bb"
+    store.put("predictions.parquet", b"aa")
+    follow(store)
+    assert store.get("predictions.parquet") == b"bb"
+    assert find_run(store, "current")["run_id"] == "bb"
+
+
+def test_endpoint_and_credentials_in_the_location(
+    bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.delenv(name)
+    host = s3_server.removeprefix("http://").replace(":", "%3A")
+    store = open_store(
+        f"s3://KEYKEY:se%2Fcret@{bucket}/p?region=us-east-1&scheme=http&endpoint_override={host}"
+    )
+    store.put("x", b"1")
+    assert store.get("x") == b"1"
+    assert store.place("x") == f"s3://{bucket}/p/x"
+
+
+def test_inputs_are_read_with_the_same_endpoint(store: Store, bucket: str) -> None:
+    store.put("weather/part.parquet", b"1234")
+    assert [file.name for file in list_files(f"s3://{bucket}/deep/store/weather")] == ["part.parquet"]
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3://KEY:hush-hush@bucket/x?bogus=1", "nonsense://hush-hush@a/b"])
+def test_locations_that_make_no_sense(uri: str) -> None:
+    with pytest.raises((SettingsError, StorageError)) as caught:
+        open_store(uri).put("x", b"1")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_bucket_is_not_created(bucket: str) -> None:
+    store = open_store(f"s3://{bucket}-other/store")
+    assert store.get("x") is None
+    assert store.names() == []
+    with pytest.raises(StorageError, match=r"bucket doesn't exist"):
+        store.put("x", b"1")
+    assert store.names() == []
+
+
+def test_a_dead_endpoint_is_given_up_in_seconds(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        store = open_store(f"s3://{bucket}/store")
+        before = time.monotonic()
+        with pytest.raises(StorageError, match="no connection") as caught:
+            store.put("x", b"1")
+        assert time.monotonic() - before < 15
+    assert caught.value.exit_code == 5
+
+
+FAULTS = ["500", "503", "slow", "hang up", "truncated upload"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "size"),
+    [(fault, 20) for fault in FAULTS] + [(fault, LARGE) for fault in FAULTS if fault != "slow"],
+)
+def test_a_failed_write_shows_nothing_and_can_be_repeated(
+    fault: str, size: int, proxy: Proxy, bucket: str
+) -> None:
+    store = open_store(f"s3://{bucket}/store")
+    store.put("old", b"old")
+    proxy.fail(fault, method="PUT")
+    for name in ("new", "old") if fault != "slow" else ("new",):
+        with pytest.raises(StorageError, match=f"can't write s3://{bucket}/store/{name}: ") as caught:
+            store.put(name, b"n" * size)
+        assert SECRET not in str(caught.value)
+        assert caught.value.__cause__ is None
+    proxy.heal()
+    assert store.names() == ["old"]
+    assert store.get("old") == b"old"
+    for name in ("new", "old"):
+        store.put(name, b"n" * size)
+        assert store.get(name) == b"n" * size
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "?uploads"), ("POST", "uploadId"), ("PUT", "partNumber=1"), ("PUT", "partNumber=2")],
+)
+def test_a_large_upload_that_fails_half_way_shows_nothing(
+    method: str, path: str, proxy: Proxy, bucket: str
+) -> None:
+    store = open_store(f"s3://{bucket}/store")
+    proxy.fail("500", method=method, path=path)
+    with pytest.raises(StorageError, match="can't write"):
+        store.put("new", b"n" * LARGE)
+    proxy.heal()
+    gc.collect()  # a stream that is dropped must not publish what it has
+    assert store.names() == []
+    store.put("new", b"n" * LARGE)
+    assert store.get("new") == b"n" * LARGE
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "slow", "hang up", "truncated answer"])
+def test_a_failed_reading_is_an_error_never_absence(fault: str, proxy: Proxy, bucket: str) -> None:
+    store = open_store(f"s3://{bucket}/store")
+    store.put("current.json", b'{"run_id": "aa"}')
+    proxy.fail(fault, method="GET")
+    with pytest.raises(StorageError, match="can't read"):
+        store.get("current.json")
+    with pytest.raises(StorageError):
+        store.names()
+    proxy.fail(fault, method="HEAD")
+    if fault != "truncated answer":  # it has no body to cut
+        with pytest.raises(StorageError, match="can't read"):
+            read_current(store)
+    proxy.heal()
+    assert read_current(store) == {"run_id": "aa"}
+    assert store.names() == ["current.json"]
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "slow"])
+def test_one_bad_moment_is_ridden_out(
+    fault: str, proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ATTEMPTS", 3)
+    store = open_store(f"s3://{bucket}/store")
+    proxy.fail(fault, times=1, method="PUT")
+    store.put("x", b"1")
+    proxy.fail("503", times=1, method="GET")
+    assert store.get("x") == b"1"
+
+
+def test_a_file_replaced_while_it_is_read_is_one_of_both(
+    proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client asks for the size first and for that many bytes then."""
+    monkeypatch.setattr(remote, "SILENCE_TIMEOUT_S", 10.0)
+    store = open_store(f"s3://{bucket}/store")
+    store.put("x", b"short")
+
+    def replace(method: str, _path: str) -> bool:
+        if method == "GET" and len(proxy.seen) and proxy.seen[-1].startswith("HEAD"):
+            proxy.heal()
+            open_store(f"s3://{bucket}/store").put("x", b"longer than before")
+        return False
+
+    proxy.fail("none")
+    proxy.strikes = replace
+    assert store.get("x") == b"longer than before"
+
+
+def test_a_small_file_is_one_request(proxy: Proxy, bucket: str) -> None:
+    store = open_store(f"s3://{bucket}/store")
+    store.put("x", b"1")
+    proxy.seen.clear()
+    store.put("x", b"2" * 100_000)
+    assert [line.partition(" ")[0] for line in proxy.seen] == ["PUT"]

@@ -1,0 +1,158 @@
+"""What becomes of real runs later: repeated from their manifest, rolled back from, met again unchanged."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import DeviceError
+from data.store.manifests import read_current, to_json
+from data.store.open import LocalStore
+from flows.cli.main import run
+from flows.cli.rerun import changed_setup, recorded_settings
+from tasks.job import machine
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ["--set", "training.epochs=20", "--set", "gate.excess=1"]
+HEAVY = ("torch", "prefect", "pandas", "matplotlib")
+
+
+@pytest.fixture(scope="module")
+def inputs(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs") / "sample"
+    shutil.copytree(shipped / "sample", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two runs, the second of them current."""
+    store = tmp_path_factory.mktemp("made") / "store"
+    for seed in (0, 1):
+        assert run(train(inputs, store, seed)) == 0
+    return store
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "store"))
+
+
+def train(inputs: Path, store: Path, seed: int) -> list[str]:
+    words = ["train", str(inputs / "settings.toml"), "--store", str(store), "--json"]
+    return [*words, *QUICK, "--set", f"training.seed={seed}"]
+
+
+def manifest_of(store: Path, which: str = "current") -> tuple[Path, Any]:
+    current = (read_current(LocalStore(store)) or {})["run_id"]
+    name = (
+        current
+        if which == "current"
+        else next(f.name for f in (store / "runs").iterdir() if f.name != current)
+    )
+    file = store / "runs" / name / "manifest.json"
+    return file, json.loads(file.read_bytes())
+
+
+def everything(store: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in sorted(store.rglob("*")) if file.is_file()}
+
+
+def test_a_run_repeated_from_its_manifest_has_the_same_bytes(store: Path, capsys: Capture) -> None:
+    before = everything(store)
+    assert run(["verify", str(store), "--rerun", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["rerun"]["differing"] == found["rerun"]["changed"] == []
+    assert found["rerun"]["files"] > 20
+    assert everything(store) == before
+
+
+def test_a_forged_run_is_found_by_repeating_it(store: Path, capsys: Capture) -> None:
+    """Its digests agree with its files, so nothing but the repetition can tell."""
+    file, manifest = manifest_of(store)
+    forged = file.with_name("metrics.json").read_bytes().replace(b'"mse": 4', b'"mse": 3')
+    file.with_name("metrics.json").write_bytes(forged)
+    manifest["files"]["metrics.json"] |= {"sha256": hashlib.sha256(forged).hexdigest(), "size": len(forged)}
+    manifest["versions"]["torch"] = "0.1"
+    file.write_bytes(to_json(manifest))
+    assert run(["verify", str(store)]) == 0
+    assert run(["verify", str(store), "--rerun"]) == 5
+    said = capsys.readouterr()
+    assert "1 of " in said.err
+    assert "metrics.json" in said.err
+    assert f"torch: recorded 0.1, here {machine.versions()['torch']}" in said.err
+
+
+def test_changed_inputs_are_not_repeated(store: Path, inputs: Path, tmp_path: Path, capsys: Capture) -> None:
+    moved = Path(shutil.copytree(inputs / "weather", tmp_path / "moved"))
+    (moved / "part-0000.parquet").write_bytes((moved / "part-0001.parquet").read_bytes())
+    assert run(["verify", str(store), "--rerun", "--weather", str(moved)]) == 3
+    said = capsys.readouterr().err
+    assert "part-0000.parquet changed" in said
+    assert "--weather" in said
+    assert run(["verify", str(store), "--rerun", "--yields", str(tmp_path / "gone")]) == 3
+    assert "gone" in capsys.readouterr().err
+    assert run(["verify", str(store), "--weather", str(moved)]) == 2
+
+
+def test_what_a_repetition_takes_from_the_manifest(store: Path) -> None:
+    _, manifest = manifest_of(store)
+    settings = recorded_settings(manifest, {"weather": None, "yields": None}, "elsewhere")
+    assert settings.training.device == manifest["device"] == machine.device_class("auto")
+    assert settings.training.seed == 1
+    assert settings.weather == manifest["inputs"]["weather"]["location"]
+    endless = manifest | {"settings": manifest["settings"] | {"trend_half_life": "inf"}}
+    assert recorded_settings(endless, {"weather": None, "yields": None}, "x").trend_half_life == float("inf")
+    with pytest.raises(DeviceError, match="was made on tpu"):
+        recorded_settings(manifest | {"device": "tpu"}, {}, "elsewhere")
+    assert changed_setup(manifest) == []
+    other = manifest | {"code": {"source": "0" * 64, "commit": "abc", "dirty": False}}
+    assert changed_setup(other)[0].startswith("code: recorded commit abc, here ")
+
+
+def test_a_rollback_outlasts_unchanged_repetitions(store: Path, inputs: Path, capsys: Capture) -> None:
+    newer = manifest_of(store)[1]["run_id"]
+    older = manifest_of(store, "other")[1]["run_id"]
+    assert run(["rollback", str(store), older]) == 0
+    capsys.readouterr()
+    assert run(train(inputs, store, 1)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["run_id"] == newer
+    assert found["message"].startswith("nothing new")
+    assert "rolled back from" in found["message"]
+    assert (read_current(LocalStore(store)) or {})["run_id"] == older
+    assert run([*train(inputs, store, 1), "--accept", "it was right"]) == 0
+    pointer = read_current(LocalStore(store)) or {}
+    assert pointer["run_id"] == newer
+    assert "withdrawn" not in pointer
+    # --force says as much
+    assert run(["rollback", str(store), older]) == 0
+    assert run([*train(inputs, store, 1), "--force"]) == 0
+    assert (read_current(LocalStore(store)) or {})["run_id"] == newer
+    assert run(["verify", str(store)]) == 0
+
+
+def test_nothing_new_is_answered_without_torch_and_prefect(store: Path, inputs: Path) -> None:
+    older = manifest_of(store, "other")[1]["run_id"]
+    script = (
+        "import sys, flows.cli.main; code = flows.cli.main.run(sys.argv[1:]); "
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    for seed, rolled_back in ((1, False), (1, True)):
+        if rolled_back:
+            assert run(["rollback", str(store), older]) == 0
+        done = subprocess.run(
+            [sys.executable, "-c", script, *train(inputs, store, seed)],
+            capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[3],
+            env={**os.environ, "PYTHONPATH": "."},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.strip() == "[]"
+        answer = json.loads(done.stdout)
+        assert answer["message"].startswith(f"nothing new: run {answer['run_id']}")

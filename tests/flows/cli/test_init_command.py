@@ -1,0 +1,95 @@
+"""`cropyield init`: two commands from two inputs to a report; what it writes, says, and leaves alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data.settings.schema import load_settings
+from flows.cli.main import run
+from tests.odd_files import german, spanish_wide, two_units
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_two_commands_from_two_files_to_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    weather, yields = two_units(tmp_path / "theirs")
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", weather, yields]) == 0
+    said = capsys.readouterr().out
+    for words in (
+        "12 regions",
+        "crops: maize, wheat",
+        "What could not be told",
+        "cropyield train settings.toml",
+    ):
+        assert words in said
+    assert run(["train", "settings.toml"]) == 0
+    said = capsys.readouterr().out
+    assert "bu/acre" in said
+    assert "t/ha" in said
+    assert "pooled row" in said  # the units differ, and why there is none is said
+    assert "report" in said
+    predictions = pd.read_parquet("store/predictions.parquet")
+    assert set(predictions["unit"]) == {"bu/acre", "t/ha"}
+    (report,) = Path("store/runs").glob("*/report.html")
+    assert report.stat().st_size > 10_000
+
+
+def test_locations_are_written_as_seen_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    german(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    assert (
+        run(["init", "in/weather.parquet", "in", "--settings", "deep/s.toml"]) == 3
+    )  # weather and yields mixed
+    assert run(["init", "in/weather.parquet", "in/yields.parquet", "--settings", "deep/s.toml"]) == 0
+    text = (tmp_path / "deep/s.toml").read_text(encoding="utf-8")
+    assert 'weather = "../in/weather.parquet"' in text
+    assert load_settings("deep/s.toml").yields == str(tmp_path / "in/yields.parquet")
+
+
+def test_an_existing_file_stays_unless_forced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("settings.toml").write_text("mine")
+    assert run(["init", weather, yields]) == 2
+    assert Path("settings.toml").read_text() == "mine"
+    assert run(["init", weather, yields, "--force"]) == 0
+    first = Path("settings.toml").read_bytes()
+    assert run(["init", weather, yields, "--settings", "settings.toml", "--force"]) == 0
+    assert Path("settings.toml").read_bytes() == first
+    capsys.readouterr()
+
+
+def test_json_says_what_was_found(tmp_path: Path, capsys: Capture) -> None:
+    weather, yields = spanish_wide(tmp_path)
+    assert run(["init", weather, yields, "--settings", str(tmp_path / "s.toml"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["settings"] == str(tmp_path / "s.toml")
+    assert found["resolution"] == "monthly"
+    assert found["crops"] == ["maiz", "trigo"]
+    assert found["columns"]["weather"]["precipitacion"] == "precipitación_mm"
+    assert found["tried"]["region_seasons"] == 360
+    assert found["untold"]
+
+
+@pytest.mark.parametrize(
+    "command", ["init", "train", "backtest", "runs", "show", "verify", "rollback", "prune", "export", "synth"]
+)
+def test_help_explains_every_option_and_the_exit_codes(command: str, capsys: Capture) -> None:
+    assert run([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert f"Usage: cropyield {command}" in said
+    assert "Exit codes: 0 done" in said
+    assert "[ARGS" not in said  # says nothing of what may follow
+    assert "[default: False]" not in said
+    assert "()" not in said
+    options = [line for line in said.splitlines() if line.startswith("│") and " --" in line]
+    assert all(len(line.strip("│ *").split("  ")) > 1 for line in options), said

@@ -1,0 +1,41 @@
+"""`cropyield alerts` where it can't do its work: what it says, and what it keeps to itself."""
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.cli.main import run
+
+Capture = pytest.CaptureFixture[str]
+TOKEN = "a-token-nobody-may-see"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [f"ftp://host/{TOKEN}", TOKEN, f"https:///{TOKEN}", f"https://host:0x/{TOKEN}", f" https://h/{TOKEN}"],
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(address: str, capsys: Capture) -> None:
+    assert run(["alerts", "--webhook", address, "--debug"]) == 2
+    said = capsys.readouterr()
+    assert "--webhook" in said.err
+    assert TOKEN not in said.out + said.err
+
+
+def test_the_address_may_come_from_the_environment_and_a_server_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert run(["alerts"]) == 2
+    assert "--webhook" in capsys.readouterr().err
+    monkeypatch.setenv("CROPYIELD_WEBHOOK", f"https://host/{TOKEN}")
+    assert run(["alerts"]) == 2
+    said = capsys.readouterr().err
+    assert "PREFECT_API_URL" in said
+    assert TOKEN not in said
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password(capsys: Capture) -> None:
+    with temporary_settings({PREFECT_API_URL: "http://user:password@127.0.0.1:9/api"}):
+        assert run(["alerts", "--webhook", f"https://host/{TOKEN}"]) == 2
+    said = capsys.readouterr().err
+    assert "http://127.0.0.1:9/api" in said
+    assert "password" not in said
+    assert TOKEN not in said
