@@ -9,10 +9,9 @@ from prefect import flow, unmapped
 from data.settings.features import cutoffs
 from data.settings.schema import MonthDay, Settings
 from flows.ingesting import ingest
-from flows.policy import FLOW_POLICY
-from flows.training import run_name
+from flows.policy import FLOW_POLICY, run_name
 from flows.workers.open import open_workers
-from tasks import backtesting, steps
+from tasks import backtesting, training
 
 
 @flow(name="backtest-yields", flow_run_name=run_name, **FLOW_POLICY)
@@ -31,10 +30,10 @@ def backtest_yields(
     """
     settings = settings.model_copy(update={"as_of": tuple(dict.fromkeys((*settings.as_of, *as_of)))})
     kind = f"backtest of {seasons} seasons" + (", leave-one-out" if leave_one_out else "")
-    job = steps.identify(settings, kind=kind)
+    job = training.identify(settings, kind=kind)
     with open_workers(settings) as workers:
         weather, yields = ingest(job, workers)
-        assembled = steps.assemble(job, weather, yields)
+        assembled = training.assemble(job, weather, yields)
         chosen = backtesting.choose_seasons(job, assembled, seasons)
         pairs = [(day, season) for day in cutoffs(settings) for season in chosen]
         hindcasts = workers.map(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data.settings.schema import LOCATIONS, Settings, load_settings
-from data.store.open import is_local
+from data.locations.uris import is_local
+from data.settings.files import load_settings
+from data.settings.schema import LOCATIONS, Settings
 
 
 def read_settings(file: str) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from prefect import flow
 
 from data.settings.schema import Settings
 from flows.ingesting import ingest
-from flows.policy import FLOW_POLICY
-from flows.training import run_name
+from flows.policy import FLOW_POLICY, run_name
 from flows.workers.open import open_workers
 from tasks import forecasting
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import unmapped
 
-from flows.workers.open import Workers
-from tasks import ingesting, steps
+from flows.workers.pools import Workers
+from tasks import ingesting
 from tasks.job.job import Job
 
 
@@ -15,9 +15,9 @@ def ingest(job: Job, workers: Workers) -> tuple[str, str]:
     Threads share one task, which reads 44 million rows in less time than a task for each part takes
     to start; workers that share no memory get groups of parts. Both give the same bytes.
     """
-    yields = steps.ingest_yields.submit(job)
+    yields = ingesting.ingest_yields.submit(job)
     if workers.in_process or job.work.finished("weather"):
-        weather = steps.ingest_weather.submit(job)
+        weather = ingesting.ingest_weather.submit(job)
         return weather.result(), yields.result()
     listing = ingesting.list_weather(job, workers.count())
     parts = workers.map(

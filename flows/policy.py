@@ -11,14 +11,20 @@ from prefect.client.orchestration import get_client
 from prefect.logging.loggers import flow_run_logger
 
 from data.errors import CropyieldError
+from data.locations.uris import locate, redacted
 from data.settings.schema import LOCATIONS
 from data.store.failed_runs import record_end
 from data.store.manifests import now
-from data.store.open import locate, open_store, redacted
+from data.store.open import open_store
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import FlowRun, State
+
+
+from prefect.runtime import flow_run
+
+from data.settings.schema import Settings
 
 TIMEOUT_S = 6 * 3600
 _WORKING_FOLDER = "prefect.deployments.steps.set_working_directory"
@@ -100,3 +106,10 @@ def _locations(flow_run: FlowRun) -> dict[str, str]:
     settings = (flow_run.parameters or {}).get("settings")
     given = settings if isinstance(settings, Mapping) else getattr(settings, "__dict__", {})
     return {key: given[key] for key in LOCATIONS if isinstance(given.get(key), str)}
+
+
+def run_name() -> str:
+    """What the run is about: its crops and seasons."""
+    settings = Settings.model_validate(flow_run.parameters["settings"])
+    crops = "+".join(settings.crops) or "all crops"
+    return f"{crops} · {settings.first_season or 'first'}–{settings.last_season or 'last'} season"

@@ -5,21 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.runtime import flow_run
 
 from data.settings.features import cutoffs
 from data.settings.schema import Settings
 from flows.ingesting import ingest
-from flows.policy import FLOW_POLICY
+from flows.policy import FLOW_POLICY, run_name
 from flows.workers.open import open_workers
-from tasks import steps
-
-
-def run_name() -> str:
-    """What the run is about: its crops and seasons."""
-    settings = Settings.model_validate(flow_run.parameters["settings"])
-    crops = "+".join(settings.crops) or "all crops"
-    return f"{crops} · {settings.first_season or 'first'}–{settings.last_season or 'last'} season"
+from tasks import training
 
 
 @flow(name="train-yields", flow_run_name=run_name, **FLOW_POLICY)
@@ -34,11 +26,13 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
     Returns the summary that `cropyield train --json` prints. Raises SettingsError, InputError,
     StorageError, and GateError when the run is kept but not made current.
     """
-    job = steps.identify(settings, force)
-    if force or not steps.is_finished(job):
+    job = training.identify(settings, force)
+    if force or not training.is_finished(job):
         with open_workers(settings) as workers:
             weather, yields = ingest(job, workers)
-        assembled = steps.assemble(job, weather, yields)
-        models = [steps.train(job, day, steps.normalise(job, day, assembled)) for day in cutoffs(settings)]
-        steps.report(job, assembled, models, steps.evaluate(job, assembled, models))
-    return steps.publish(job, accept)
+        assembled = training.assemble(job, weather, yields)
+        models = [
+            training.train(job, day, training.normalise(job, day, assembled)) for day in cutoffs(settings)
+        ]
+        training.report(job, assembled, models, training.evaluate(job, assembled, models))
+    return training.publish(job, accept)

@@ -11,13 +11,15 @@ from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.columns import SCHEMA_VERSION
 from data.errors import InputError
-from data.store.manifests import BACKTESTS, run_settings, to_json
+from data.store.manifests import BACKTESTS, to_json
 from tasks.assemble.join import Assembled
 from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
-from tasks.evaluate.hindcast import from_arrow, predictions_of, to_arrow
+from tasks.evaluate.hindcast import from_arrow, to_arrow
+from tasks.evaluate.predictions import predictions_of
+from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
-from tasks.publish.run import origin, parquet, put_whole
+from tasks.publish.manifest import origin, parquet, put_whole
 from tasks.report import plots
 from tasks.report.tables import number, percent
 from tasks.steps import POLICY, logger, made, step

@@ -11,16 +11,17 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from data.settings.schema import Settings
-from data.store.manifests import run_settings, to_json
+from data.store.manifests import to_json
 from tasks.assemble import forecast_rows as looking
-from tasks.evaluate import results
-from tasks.evaluate.hindcast import predictions_of
+from tasks.evaluate import results, stored_intervals
+from tasks.evaluate.predictions import predictions_of
 from tasks.job.forecast_job import ForecastJob, open_forecast
+from tasks.job.identity import run_settings
 from tasks.job.progress import report as report_progress
+from tasks.ledger.account import ledger_story
 from tasks.model.published import load_model
 from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
-from tasks.report.gather import ledger_story
 from tasks.steps import POLICY, logger, made, name_run, step
 from tasks.weather import ingest
 
@@ -47,7 +48,7 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
             models = {day: load_model(job.store, job.trained.run_id, day) for day in found.tables}
             said = [results.forecast(model, found.tables[day], job.crops) for day, model in models.items()]
             predictions = predictions_of(said, job.trained.run_id)
-            absent = [note for model in models.values() for note in results.interval_notes(model)]
+            absent = [note for model in models.values() for note in stored_intervals.interval_notes(model)]
             left_out = [crop for crop in job.settings.crops if crop not in job.crops]
             pq.write_table(predictions, folder / "predictions.parquet")
             pq.write_table(found.rejected, folder / "rejected.parquet")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from prefect import task
 
 from tasks.job.job import Job
+from tasks.job.progress import report as report_progress
 from tasks.steps import POLICY, logger, made, step
+from tasks.weather import ingest
 from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
 from tasks.weather.ingest import partition
 
@@ -59,3 +61,24 @@ def merge_weather(job: Job, listing: Listing, parts: Sequence[str]) -> str:
             rows = Groups.load(made(job, listing.step)).rows
             merge_groups(job.settings, rows, map(load_partials, folders)).save(folder)
     return "weather"
+
+
+@task(name="ingest weather", task_run_name="ingest weather", **POLICY)
+def ingest_weather(job: Job) -> str:
+    """Stream the weather into one row per region and season; name every row that can't be used."""
+    with step(job, "weather") as folder:
+        if folder is not None:
+            ingest.ingest_weather(
+                job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
+            ).save(folder)
+    return "weather"
+
+
+@task(name="ingest yields", task_run_name="ingest yields", **POLICY)
+def ingest_yields(job: Job) -> str:
+    """Bring the yields into one row per region and season; name every row that can't be used."""
+    with step(job, "yields") as folder:
+        if folder is not None:
+            ingest.ingest_yields(job.settings).save(folder)
+            report_progress("ingest yields", 1, 1)
+    return "yields"

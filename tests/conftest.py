@@ -10,7 +10,7 @@ import pytest
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="cropyield-tests-")
 os.environ.pop("PREFECT_API_URL", None)
 
-from flows.cli.launch import prepare_environment
+from flows.server.environment import prepare_environment
 
 prepare_environment(debug=False)
 

@@ -228,7 +228,7 @@ def test_settings_in_the_readme_are_settings() -> None:
     """TOML blocks are read as settings, those without locations as parts of them."""
     import tomllib
 
-    from data.settings.schema import parse_settings
+    from data.settings.files import parse_settings
 
     least = {"weather": "w", "yields": "y", "store": "s", "features": [{"measure": "x", "aggregate": "mean"}]}
     found = [

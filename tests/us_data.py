@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from data.contracts.season_table import SeasonTable
-from data.settings.schema import Settings, parse_settings
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
 
 CROPS = ("corn", "soybeans")
 _MEASURES = ("temperature_c", "rainfall_mm")

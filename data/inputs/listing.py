@@ -13,7 +13,7 @@ from pyarrow import fs
 from data.errors import CropyieldError, InputError, StorageError
 from data.inputs.fix_commands import convert
 from data.locations.filesystems import open_remote
-from data.store.open import is_local, redacted
+from data.locations.uris import is_local, redacted
 
 SUFFIX = ".parquet"
 _OTHER_KINDS = r"\.(csv|tsv|xlsx?|json|feather)(\.gz)?$"

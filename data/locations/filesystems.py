@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 3.0
 SILENCE_TIMEOUT_S = 10.0
 ATTEMPTS = 3
-_SHORTEST_SECRET = 4  # what is shorter is a stand-in, and would be crossed out inside of words
 _S3_OPTIONS = ("region", "scheme", "endpoint_override")
 
 
@@ -103,12 +102,3 @@ def _endpoint(options: dict[str, str]) -> tuple[str | None, str | None]:
         return options.get("scheme"), given.rstrip("/")
     scheme, _, rest = given.partition("://")
     return options.get("scheme") or scheme, rest.rstrip("/")
-
-
-def secrets_of(uri: str) -> tuple[str, ...]:
-    """Credentials that a message about this URI must not show: its own and the environment's."""
-    user, at, _ = urlsplit(uri).netloc.rpartition("@")
-    own = [text for part in user.split(":") if at for text in (part, unquote(part))]
-    names = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN")
-    found = {*own, *(os.environ.get(name, "") for name in names)}
-    return tuple(text for text in found if len(text) >= _SHORTEST_SECRET)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from data.store.open import LOCATIONS
+from data.locations.uris import LOCATIONS
 
 _SAID = "Value error, "
 

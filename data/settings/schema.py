@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import toml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,17 +14,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
-from data.errors import SettingsError
-from data.settings.messages import explain
+from data.locations.uris import LOCATIONS as LOCATIONS
+from data.locations.uris import locate as locate
 from data.settings.overrides import parse_change as parse_change
-from data.settings.overrides import put
-from data.store.open import LOCATIONS as LOCATIONS
-from data.store.open import locate as locate
 
 YEAR = "year"
 DAILY_ONLY = ("days_above", "days_below", "degree_days")
@@ -50,7 +43,7 @@ ByKey = AfterValidator(_by_key)
 
 
 def _without_credentials(location: str) -> str:
-    from data.store.open import carries_credentials, public
+    from data.locations.uris import carries_credentials, public
 
     if carries_credentials(location):
         raise ValueError(
@@ -270,68 +263,3 @@ class Settings(_Section):
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} names one twice: {', '.join(values)}")
         return self
-
-
-def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Settings:
-    """Read a settings file; relative locations in it become absolute, seen from its own folder.
-
-    `changes` maps dotted keys ("training.epochs") to values that replace the file's; relative
-    locations among them are seen from the current folder. Raises SettingsError.
-    """
-    file = Path(path)
-    if file.is_dir():
-        inside = file / "settings.toml"
-        hint = f"; name the file in it: {inside}" if inside.is_file() else ""
-        raise SettingsError(f"{path}: is a folder, not a settings file{hint}")
-    try:
-        # Windows writes a byte order mark
-        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise SettingsError(
-            f"{path}: no such settings file; `cropyield init WEATHER YIELDS` writes one for your data, and "
-            "README.md shows the smallest"
-        ) from error
-    except UnicodeDecodeError as error:
-        kind = "a Parquet file" if file.read_bytes()[:4] == b"PAR1" else "not text in UTF-8"
-        raise SettingsError(f"{path}: can't be read as a settings file: it is {kind}") from error
-    except OSError as error:
-        raise SettingsError(f"{path}: can't be read as a settings file: {error.strerror or error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"{path}: not valid TOML: {error}"
-            + ("; write paths with / or in single quotes" if "\\" in str(error) else "; text needs quotes")
-        ) from error
-    for key in LOCATIONS:
-        if isinstance(raw.get(key), str):
-            raw[key] = locate(raw[key], file.parent)
-    for key, value in (changes or {}).items():
-        put(raw, key, locate(value, Path()) if key in LOCATIONS and isinstance(value, str) else value)
-    return parse_settings(raw, str(path))
-
-
-def located(settings: Settings, folder: Path) -> Settings:
-    """The same settings with absolute locations, relative ones seen from `folder`."""
-    return settings.model_copy(update={key: locate(getattr(settings, key), folder) for key in LOCATIONS})
-
-
-def parse_settings(raw: dict[str, Any], source: str) -> Settings:
-    """Validate a parsed settings file. Raises SettingsError naming `source`, the key and the remedy."""
-    try:
-        return Settings.model_validate(raw)
-    except ValidationError as error:
-        faults = explain(error, Settings)
-        # pydantic's own text would repeat what was found
-        raise SettingsError("\n".join(f"{source}: {fault}" for fault in faults)) from None
-
-
-def dump_settings(settings: Settings, without: dict[str, Any] | None = None) -> str:
-    """The settings as TOML with every key, in the order of the class; readable by `load_settings`."""
-    return str(toml.dumps(_without_none(settings.model_dump(exclude=without))))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(inner) for inner in value]
-    return value

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from data.errors import SettingsError, StorageError
+from data.locations.failures import explained
 from data.locations.filesystems import ATTEMPTS, open_remote
-from data.store.open import MANIFEST, explained, public
+from data.locations.uris import public
+from data.store.base import MANIFEST
 
 if TYPE_CHECKING:
     from pyarrow import fs

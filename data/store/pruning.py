@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from data.store.manifests import (
-    BACKTESTS,
-    DAY_S,
-    FORECASTS,
-    RUNS,
-    WORK,
-    finished_runs,
-    read_current,
-    read_forecast_pointer,
-    read_manifest,
-    repair,
-    require_current,
-)
-from data.store.open import Store
+from data.store.base import Store
+from data.store.manifests import BACKTESTS, DAY_S, FORECASTS, RUNS, WORK, finished_runs, read_manifest
+from data.store.pointers import read_current, read_forecast_pointer, repair, require_current
 
 
 def prune(store: Store, keep: int) -> list[str]:

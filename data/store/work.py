@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import StorageError
+from data.locations.failures import explained
+from data.store.base import TEMPORARY, Store
+from data.store.local import LocalStore, flush_folder, make_folder
 from data.store.manifests import WORK, read_json, to_json
-from data.store.open import TEMPORARY, LocalStore, Store, explained, flush_folder, make_folder
 
 # on an object store: written last, says which upload of the step counts and what is in it
 _DONE = ".done"

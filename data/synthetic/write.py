@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from data.contracts.columns import WEATHER, YIELDS
 from data.errors import SettingsError
-from data.store.open import explained
+from data.locations.failures import explained
 from data.synthetic.inject_faults import TOO_FEW, spoil_blocks
 from data.synthetic.simulate import (
     FEATURES,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DamageError, SettingsError, StorageError
+from data.locations.uris import locate
 from data.store import pruning
+from data.store.base import Store
 from data.store.failed_runs import ENDS, newest_ends, prune_ends
 from data.store.manifests import (
     BACKTESTS,
@@ -17,18 +19,13 @@ from data.store.manifests import (
     RUNS,
     crop_units,
     damaged,
-    find_run,
     finished_runs,
     folder,
-    follow,
-    point,
-    read_current,
-    read_forecast_pointer,
     read_json,
     read_manifest,
-    repair,
 )
-from data.store.open import Store, locate, open_store
+from data.store.open import open_store
+from data.store.pointers import find_run, follow, point, read_current, read_forecast_pointer, repair
 
 SHOWN_ENDS = 5
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import SettingsError
-from data.settings.schema import load_settings, locate
-from data.store.open import explained
+from data.locations.failures import explained
+from data.settings.files import load_settings
+from data.settings.schema import locate
 from tasks.propose.proposal import propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, rehearse

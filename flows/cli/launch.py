@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from data.errors import GateError, SettingsError
 from data.settings.schema import Settings
+from flows.cli.progress import progress_bar
 from flows.server.embedded import EMBEDDED
-
-HEARTBEAT_S = 30
-"""How often a run shows that it is alive; `cropyield alerts` takes three missed beats for death."""
-HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+from flows.server.environment import prepare_environment, quiet
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -118,57 +111,3 @@ def _beside(work: Callable[[], Any]) -> Iterator[Future[Any]]:
     """Do some work in a thread while the block runs."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(work)
-
-
-def prepare_environment(debug: bool) -> None:
-    """Settings that Prefect reads when it is first imported; what the user has set stays."""
-    defaults = {
-        "PREFECT_HOME": str(Path.cwd() / ".prefect"),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG" if debug else "CRITICAL",
-        HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
-        "MPLCONFIGDIR": str(Path.cwd() / ".prefect" / "matplotlib"),
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-
-
-def quiet(debug: bool) -> None:
-    """Keep what nobody asked for off the terminal."""
-    if not debug:
-        warnings.simplefilter("ignore")
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-
-
-@contextmanager
-def progress_bar(wanted: bool) -> Iterator[None]:
-    """A bar on a terminal, plain lines elsewhere, both on standard error."""
-    from tasks.job.progress import watched_by
-
-    if not wanted:
-        yield
-    elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bars:
-            known: dict[str, TaskID] = {}
-
-            def draw(what: str, done: int, total: int) -> None:
-                if what not in known:
-                    known[what] = bars.add_task(what, total=total)
-                bars.update(known[what], completed=done, total=total)
-
-            with watched_by(draw):
-                yield
-    else:
-
-        def say(what: str, done: int, total: int) -> None:
-            if done == total:
-                print(what, file=sys.stderr, flush=True)
-
-        with watched_by(say):
-            yield

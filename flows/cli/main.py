@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        from data.store.open import remedy_of
+        from data.locations.failures import remedy_of
 
         if remedy := remedy_of(error):
             where = f"{error.filename}: " if error.filename else ""

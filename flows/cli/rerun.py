@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DeviceError, InputError, StorageError
-from data.settings.schema import Settings, locate, parse_settings
-from data.store.manifests import find_run, folder
-from data.store.open import LocalStore
+from data.settings.files import parse_settings
+from data.settings.schema import Settings, locate
+from data.store.local import LocalStore
+from data.store.manifests import folder
+from data.store.pointers import find_run
 from flows.cli.history import existing_store
 from tasks.job import machine
 

@@ -41,7 +41,7 @@ def train(
     accept
         Publish in spite of a failed gate or an earlier rollback, for this reason.
     """
-    from data.settings.schema import load_settings
+    from data.settings.files import load_settings
     from flows.cli import launch as start
     from flows.cli import tables as show
 
@@ -72,7 +72,7 @@ def forecast(
     as_of
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
-    from data.settings.schema import load_settings
+    from data.settings.files import load_settings
     from flows.cli import launch as start
     from flows.cli import tables as show
 
@@ -109,7 +109,7 @@ def backtest(
     leave_one_out
         Train on all other seasons, which peeks at later years.
     """
-    from data.settings.schema import load_settings
+    from data.settings.files import load_settings
     from flows.cli import launch as start
     from flows.cli import tables as show
 
@@ -144,7 +144,7 @@ def serve(
     name
         Of both deployments; tells several settings files on one server apart.
     """
-    from data.settings.schema import load_settings
+    from data.settings.files import load_settings
     from flows.server import serve as serving
 
     chosen = load_settings(settings, changes.as_dict())
@@ -168,12 +168,12 @@ def alerts(
     remove
         Take the alerts back.
     """
-    from flows.cli import launch as start
     from flows.cli import tables as show
+    from flows.server import environment
 
     if webhook is None and not remove:
         raise SettingsError("alerts: say --webhook URL, or --remove")
-    start.prepare_environment(output.debug)
+    environment.prepare_environment(output.debug)
     from flows.server import alerts as automations
 
     result = automations.remove() if remove or webhook is None else automations.install(webhook)

@@ -26,8 +26,8 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from data.errors import CropyieldError, SettingsError
-from data.store.open import public
-from flows.cli.launch import HEARTBEAT_S, HEARTBEAT_VARIABLE
+from data.locations.uris import public
+from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 FLOWS = ("train-yields", "forecast-yields", "backtest-yields")
 SILENCE_S = 3 * HEARTBEAT_S

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from data.errors import CropyieldError
-from flows.cli.launch import HEARTBEAT_S, HEARTBEAT_VARIABLE
+from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 STARTS_WITHIN_S = 180.0
 STOPS_WITHIN_S = 30.0

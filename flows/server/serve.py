@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import SettingsError
 from data.settings.schema import Settings
-from flows.cli.launch import prepare_environment
 from flows.deploying import parameters
+from flows.server.environment import prepare_environment
 from flows.server.local import client_environment, interruptible, local_server
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 
 from data.errors import SettingsError
 from data.settings.schema import Settings
-from flows.workers.open import Processes, server_address
+from flows.workers.pools import Processes, server_address
 from tasks.job import machine
 
 _CONNECT_TIMEOUT_S = 20

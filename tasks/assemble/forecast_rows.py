@@ -24,7 +24,7 @@ from tasks.features.time_table import unpack_bits
 from tasks.job.forecast_job import Trained
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
-from tasks.weather.duplicates import Cells
+from tasks.weather.cells import Cells
 from tasks.weather.merge import Weather, reject_cells
 from tasks.yields.ingest import Yields
 

@@ -20,13 +20,14 @@ from data.errors import InputError
 from data.inputs.listing import shown
 from data.settings.features import season_end
 from data.settings.schema import Settings
+from tasks.assemble.split import _drop_small_crops, split_seasons
 from tasks.features.plan import make_plan
 from tasks.features.season_features import compute_features
+from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
 from tasks.ledger.repeats import repeated_rows
-from tasks.weather import files as work_files
-from tasks.weather.duplicates import Cells
+from tasks.weather.cells import Cells
 from tasks.weather.merge import Weather, reject_cells
 from tasks.yields.ingest import Yields
 
@@ -63,25 +64,25 @@ class Assembled:
             "feature_units": self.feature_units,
             "ledger": self.ledger,
         }
-        work_files.write(folder, about, tables | {"rejected": self.rejected})
+        step_files.write(folder, about, tables | {"rejected": self.rejected})
 
     @classmethod
     def load(cls, folder: Path) -> Assembled:
         """Read what `save` wrote."""
-        about = work_files.read(folder)
+        about = step_files.read(folder)
         crops = tuple(about["crops"])
 
         def tables(kind: str) -> dict[str, SeasonTable]:
             return {
                 as_of: SeasonTable.from_arrow(
-                    work_files.read_table(folder, f"{kind}-{as_of}"), tuple(names), crops
+                    step_files.read_table(folder, f"{kind}-{as_of}"), tuple(names), crops
                 )
                 for as_of, names in about["features"].items()
             }
 
         return cls(
             tables("dataset"), tables("forecast"), crops, about["crop_units"], about["feature_units"],
-            work_files.read_table(folder, "rejected"), about["ledger"],
+            step_files.read_table(folder, "rejected"), about["ledger"],
         )  # fmt: skip
 
 
@@ -169,48 +170,6 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
         {spec.name: spec.unit for spec in plan.cutoffs[season_end(settings)]},
         pa.concat_tables([weather_rejects, yield_rejects]),
         ledger,
-    )
-
-
-def split_seasons(settings: Settings, years: Integers) -> dict[int, SplitName]:
-    """The split of each of some seasons (distinct, ascending): the last test, those before validate.
-
-    Raises InputError when none is left to train on.
-    """
-    if settings.split.by == "none":
-        return dict.fromkeys(years.tolist(), SplitName.TRAIN)
-    test, validation = settings.split.test_seasons, settings.split.validation_seasons
-    train = len(years) - test - validation
-    if train < 1:
-        raise InputError(
-            f"nothing left to train on: weather and yields have {len(years)} seasons in common "
-            f"({_span(years)}), and split.test_seasons = {test} with split.validation_seasons = {validation} "
-            'keep them all; lower these, give more seasons, or set split.by = "none"'
-        )
-    names = [SplitName.TRAIN] * train + [SplitName.VALIDATION] * validation + [SplitName.TEST] * test
-    return dict(zip(years.tolist(), names, strict=True))
-
-
-def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coefficients: int) -> Flags:
-    used_X = joined_X.copy()
-    before: dict[str, int] = {}
-    while used_X.any():
-        years = np.unique(yields.year_X[used_X])
-        split_of = split_seasons(settings, years)
-        training = [year for year in years.tolist() if split_of[year] == SplitName.TRAIN]
-        train_X = used_X & np.isin(yields.year_X, training)
-        counts = np.bincount(yields.crop_X[train_X], minlength=len(yields.crops))
-        there = np.unique(yields.crop_X[used_X])
-        fewest = min(there.tolist(), key=lambda crop: (counts[crop], yields.crops[crop]))
-        if counts[fewest] > coefficients:
-            return used_X
-        before[yields.crops[fewest]] = int(counts[fewest])
-        used_X &= yields.crop_X != fewest
-    listed = ", ".join(f"{crop} {count}" for crop, count in list(before.items())[::-1][:8])
-    raise InputError(
-        f"nothing left to train on: every crop has too few training rows for {coefficients} coefficients "
-        f"({coefficients - 1} features and the intercept): {listed}; "
-        "give more seasons, fewer features, or fewer test and validation seasons"
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from data.errors import StorageError
 from data.inputs.parquet import read_footers
+from data.locations.uris import is_local
 from data.settings.schema import Settings
-from data.store.open import is_local
 from tasks.weather.parts import partition
 from tasks.yields.rows import YieldReader
 

@@ -18,10 +18,11 @@ from data.contracts.season_table import SeasonTable
 from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import calibrate, leads_to, learnable, of_crops
-from tasks.evaluate.hindcast import Forecaster, Hindcast, hindcast, join
+from tasks.evaluate.hindcast import Hindcast, hindcast, join
 from tasks.evaluate.metrics import metrics
 from tasks.evaluate.naive import naive_predictions
-from tasks.train.sgd import fit_model
+from tasks.model.forecaster import Forecaster
+from tasks.train.fit import fit_model
 
 PEEKING = "leave-one-out: peeks at later years"
 

@@ -15,7 +15,7 @@ from data.contracts.season_table import Floats, Integers, SeasonTable
 from data.settings.schema import Settings
 from tasks.evaluate.conformal import LEVELS, Widths, WidthsAhead, fit_widths, seasons_needed
 from tasks.evaluate.naive import region_trend
-from tasks.train.sgd import fit_exact
+from tasks.train.fit import fit_exact
 
 
 class Predictor(Protocol):

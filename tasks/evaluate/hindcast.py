@@ -8,33 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.columns import AS_OF, CROP, PREDICTIONS, REGION, SEASON_YEAR, UNIT, SplitName, schema_of
+from data.contracts.columns import SplitName
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import LEVELS, WidthsAhead
+from tasks.model.forecaster import Forecaster
 
 _BY_KEY = ("naive", "half_width", "trend_half_width")
 _FACTS = "hindcast"
-_KEY = (REGION.name, SEASON_YEAR.name, CROP.name, AS_OF.name)
-
-
-class Forecaster(Protocol):
-    """What a hindcast needs of a fitted model; T are its own crops, in its own order."""
-
-    @property
-    def crops(self) -> tuple[str, ...]: ...
-    @property
-    def crop_units(self) -> tuple[str | None, ...]: ...
-    def predict(self, table: SeasonTable) -> Floats: ...
-    def baseline_of(self, table: SeasonTable) -> Floats: ...
-    def known(self, table: SeasonTable) -> Flags: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,27 +111,6 @@ def hindcast(
     )
 
 
-def predictions_of(hindcasts: Sequence[Hindcast], run_id: str) -> pa.Table:
-    """Hindcasts laid out as `predictions.parquet`, sorted by region, year, crop and cut-off.
-
-    The schema's metadata holds its version and, for each crop, `unit:CROP`.
-    """
-    units = {
-        f"unit:{crop}": unit
-        for each in hindcasts
-        for crop, unit in zip(each.crops, each.crop_units, strict=True)
-        if unit
-    }
-    schema = schema_of(PREDICTIONS, dict(sorted(units.items())))
-    tables = [pa.table(_prediction_columns(each, run_id), schema=schema) for each in hindcasts]
-    return sorted_predictions(pa.concat_tables([schema.empty_table(), *tables]))
-
-
-def sorted_predictions(table: pa.Table) -> pa.Table:
-    """Predictions in the published order: by region, year, crop and cut-off."""
-    return table.sort_by([(key, "ascending") for key in _KEY]).combine_chunks()
-
-
 def join(hindcasts: Sequence[Hindcast]) -> Hindcast:
     """Hindcasts of one cut-off, made alike (the seasons of a backtest), as one; at least one.
 
@@ -229,26 +196,6 @@ def _recoded(position_E: Integers, names: tuple[str, ...], wanted: tuple[str, ..
 
 def _positions(column: pa.ChunkedArray, names: tuple[str, ...]) -> Integers:
     return np.asarray(pc.index_in(column, pa.array(names, pa.string())).to_numpy().astype(np.int64))
-
-
-def _prediction_columns(each: Hindcast, run_id: str) -> dict[str, pa.Array]:
-    columns = {
-        REGION.name: _named(each.region_E, each.region_names),
-        SEASON_YEAR.name: pa.array(each.year_E, SEASON_YEAR.type),
-        CROP.name: _named(each.crop_E, each.crops),
-        AS_OF.name: pa.repeat(pa.scalar(each.as_of), len(each)),
-        UNIT.name: _named(each.crop_E, each.crop_units),
-        "predicted": pa.array(each.predicted_E),
-        "baseline": pa.array(each.baseline_E),
-        "actual": pa.array(each.actual_E, from_pandas=True),
-        "split": pa.array(each.split_E.tolist(), pa.string()),
-        "known_region": pa.array(each.known_E),
-        "run_id": pa.repeat(pa.scalar(run_id), len(each)),
-    }
-    for level, width_E in each.half_width.items():
-        columns[f"lower_{level}"] = pa.array(each.predicted_E - width_E, from_pandas=True)
-        columns[f"upper_{level}"] = pa.array(each.predicted_E + width_E, from_pandas=True)
-    return {column.name: columns[column.name] for column in PREDICTIONS}
 
 
 def _named(position_E: Integers, names: Sequence[str | None]) -> pa.Array:

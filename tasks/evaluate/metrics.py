@@ -17,9 +17,10 @@ from data.contracts.columns import EVALUATION, NAIVE_BASELINES, SplitName, schem
 from data.contracts.season_table import Floats, Integers, SeasonTable
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import LEVELS
-from tasks.evaluate.hindcast import Forecaster, Hindcast, hindcast
+from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.naive import naive_predictions
 from tasks.evaluate.scores import score, skill_intervals
+from tasks.model.forecaster import Forecaster
 
 _SPLITS = (SplitName.TRAIN, SplitName.VALIDATION, SplitName.TEST)
 _FIGURES = ("mse", "rmse", "mae", "bias", "r2", "skill")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,18 @@ import pyarrow.parquet as pq
 
 from data.contracts.columns import NAIVE_BASELINES, SCHEMA_VERSION, SplitName
 from data.contracts.season_table import SeasonTable
-from data.errors import SettingsError
 from data.settings.schema import Settings
 from data.store.manifests import to_json
 from tasks.evaluate.calibration import Calibration, calibrate, leads_to
-from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, WidthsAhead
-from tasks.evaluate.hindcast import Hindcast, hindcast, predictions_of
+from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
+from tasks.evaluate.predictions import predictions_of
+from tasks.evaluate.stored_intervals import (
+    calibration_of,
+    intervals,
+)
 from tasks.model.fits import EVALUATED
 from tasks.model.model import Model
-
-# seasons ahead that a published model keeps intervals for: yields may come in years late
-_LEADS_KEPT = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -55,43 +55,6 @@ def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = N
     said = hindcast(model, ahead, calibration_of(model), model.as_of, split=SplitName.FORECAST)
     chosen_T = np.array([crops is None or crop in crops for crop in said.crops])
     return said.take(np.isnan(said.actual_E) & chosen_T[said.crop_E])
-
-
-def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
-    """The model with intervals calibrated on its own training rows, kept in its record."""
-    found = calibrate(train, settings, model.as_of, _LEADS_KEPT)
-    kept = intervals(found) | {"widths": found.model.as_json()}
-    return replace(model, record=model.record | {"intervals": kept})
-
-
-def calibration_of(model: Model) -> Calibration:
-    """The half-widths that `with_intervals` kept; why any is missing stays in the record's notes."""
-    kept = model.record.get("intervals")
-    if kept is None or "widths" not in kept:
-        raise SettingsError(
-            "the model was trained by a version of cropyield that kept no intervals with it; train it again "
-            "with `cropyield train`"
-        )
-    return Calibration(kept["seasons"], WidthsAhead.from_json(kept["widths"]), NO_WIDTHS, {})
-
-
-def interval_notes(model: Model) -> list[str]:
-    """Why a published model lacks an interval, a sentence each."""
-    return list(model.record["intervals"]["notes"])
-
-
-def intervals(calibration: Calibration) -> dict[str, Any]:
-    """The median region's half-widths by level and crop, the seasons behind them, and why any is missing."""
-    return {
-        "half_width": {
-            str(level): {
-                crop: calibration.model.next_season().median(level, crop) for crop in calibration.seasons
-            }
-            for level in LEVELS
-        },
-        "seasons": dict(calibration.seasons),
-        "notes": list(calibration.sentences()),
-    }
 
 
 def save_results(results: Mapping[str, Result], ahead: Sequence[Hindcast], folder: Path, run_id: str) -> None:

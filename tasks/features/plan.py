@@ -11,57 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.contracts.season_table import Floats, Integers
+from data.contracts.season_table import Integers
 from data.errors import SettingsError
 from data.settings.calendar import Resolution, SeasonCalendar, season_calendar
 from data.settings.features import FeatureSpec, cutoffs, expand_features, season_end
 from data.settings.schema import DAILY_ONLY, YEAR, Settings
-
-
-@dataclass(frozen=True)
-class Gather:
-    """One number gathered over the days of a segment: of `measure`, by `kind`, with its thresholds.
-
-    `squares` is the sum of squared departures from the segment's own mean.
-    """
-
-    measure: str
-    kind: str
-    low: float = 0.0
-    high: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Unique among the gathers of a plan."""
-        return f"{self.measure}:{self.kind}:{self.low:g}:{self.high:g}"
-
-    @property
-    def neutral(self) -> float:
-        """What no row at all gathers to."""
-        return {"min": np.inf, "max": -np.inf}.get(self.kind, 0.0)
-
-    def reduce(self, value_N: Floats, begin_I: Integers, end_I: Integers) -> Floats:
-        """One number per run of rows; the runs follow one another without gaps."""
-        match self.kind:
-            case "sum":
-                found = np.add.reduceat(value_N, begin_I)
-            case "min":
-                found = np.minimum.reduceat(value_N, begin_I)
-            case "max":
-                found = np.maximum.reduceat(value_N, begin_I)
-            case "above":
-                found = np.add.reduceat((value_N > self.low).astype(np.float64), begin_I)
-            case "below":
-                found = np.add.reduceat((value_N < self.low).astype(np.float64), begin_I)
-            case "degrees":
-                found = np.add.reduceat(np.clip(value_N, self.low, self.high) - self.low, begin_I)
-            case "count":
-                found = (end_I - begin_I).astype(np.float64)
-            case _:
-                count_I = end_I - begin_I
-                mean_I = np.add.reduceat(value_N, begin_I) / count_I
-                found = np.add.reduceat((value_N - np.repeat(mean_I, count_I)) ** 2, begin_I)
-        return np.asarray(found, dtype=np.float64)
+from tasks.features.aggregates import Gather, gathers_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,24 +68,6 @@ def make_plan(settings: Settings, resolution: Resolution) -> Plan:
         gathers = tuple(Gather(measure, "sum") for measure in measures)
         segment_K = np.arange(len(calendar), dtype=np.int64)
     return Plan(calendar, segment_K, int(segment_K[-1]) + 1, gathers, measures, of_cutoff)
-
-
-def gathers_of(spec: FeatureSpec) -> tuple[Gather, ...]:
-    """What a feature of daily data needs per segment."""
-    measure = spec.measure
-    match spec.aggregate:
-        case "mean" | "sum":
-            return (Gather(measure, "sum"),)
-        case "min" | "max":
-            return (Gather(measure, spec.aggregate),)
-        case "std":
-            return (Gather(measure, "count"), Gather(measure, "sum"), Gather(measure, "squares"))
-        case "days_above":
-            return (Gather(measure, "above", float(spec.threshold or 0.0)),)
-        case "days_below":
-            return (Gather(measure, "below", float(spec.threshold or 0.0)),)
-        case _:
-            return (Gather(measure, "degrees", float(spec.base or 0.0), float(spec.cap or 0.0)),)
 
 
 def _enough(spec: FeatureSpec, calendar: SeasonCalendar) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 from data.contracts.season_table import Flags, Floats, Integers
 from data.settings.features import FeatureSpec
 from data.settings.schema import YEAR
-from tasks.features.plan import Gather, Plan, gathers_of
-from tasks.features.season_sums import Sums, between
+from tasks.features.aggregates import Gather, _ratio, between, gathers_of
+from tasks.features.plan import Plan
+from tasks.features.season_sums import Sums
 from tasks.features.time_table import pack_bits, unpack_bits
 
 
@@ -97,8 +98,3 @@ def _of_slots(
             spread_C = np.sqrt(squares_C.sum(axis=1) / np.maximum(count_C - 1, 1))
             return np.where(count_C > 1, spread_C, np.nan), observed_C
     return np.where(seen_CK, value_CK, 0.0).sum(axis=1), observed_C
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    ratio: Floats = above / np.where(below > 0, below, 1.0)
-    return ratio

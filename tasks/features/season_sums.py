@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from data.contracts.columns import OutOfScope
 from data.contracts.season_table import Flags, Floats, Integers
-from tasks.features.plan import Gather, Plan
+from tasks.features.aggregates import Gather, _merge_gathered
+from tasks.features.plan import Plan
 from tasks.features.season_runs import cut_runs, rows_of
 from tasks.features.time_table import SCOPES, TimeTable, Words, words_for
 
@@ -134,34 +135,6 @@ def merge(blocks: Sequence[Sums], plan: Plan) -> Sums:
         _merge_gathered(gathered, block.gathered, cell)
     region_C, year_C = found >> _YEAR_BITS, (found & ((1 << _YEAR_BITS) - 1)) - (1 << _YEAR_BITS - 1)
     return Sums(names, region_C, year_C, present_CW, repeated_CW, gathered)
-
-
-def _merge_gathered(into: dict[Gather, Floats], added: dict[Gather, Floats], cell: Integers) -> None:
-    # squares first: they need the counts and sums of both sides as they were
-    for gather in sorted(into, key=lambda gather: gather.kind != "squares"):
-        mine, theirs = into[gather][cell], added[gather]
-        match gather.kind:
-            case "min":
-                into[gather][cell] = np.minimum(mine, theirs)
-            case "max":
-                into[gather][cell] = np.maximum(mine, theirs)
-            case "squares":
-                count, total = Gather(gather.measure, "count"), Gather(gather.measure, "sum")
-                into[gather][cell] = (
-                    mine + theirs + between(into[count][cell], into[total][cell], added[count], added[total])
-                )
-            case _:
-                into[gather][cell] = mine + theirs
-
-
-def between(count_a: Floats, sum_a: Floats, count_b: Floats, sum_b: Floats) -> Floats:
-    """What the distance of two means adds to the squares about the common mean (Chan et al. 1983)."""
-    both = count_a * count_b
-    safe_a, safe_b = np.maximum(count_a, 1), np.maximum(count_b, 1)
-    added: Floats = np.where(
-        both > 0, (sum_b / safe_b - sum_a / safe_a) ** 2 * both / np.maximum(count_a + count_b, 1), 0.0
-    )
-    return added
 
 
 def _observed(

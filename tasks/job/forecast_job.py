@@ -8,9 +8,12 @@ from datetime import date
 
 from data.errors import SettingsError, StorageError
 from data.settings.features import FeatureSpec, cutoffs, expand_features
-from data.settings.schema import LOCATIONS, Settings, parse_settings
-from data.store.manifests import folder, read_current, read_manifest
-from data.store.open import Store, open_store
+from data.settings.files import parse_settings
+from data.settings.schema import LOCATIONS, Settings
+from data.store.base import Store
+from data.store.manifests import folder, read_manifest
+from data.store.open import open_store
+from data.store.pointers import read_current
 from tasks.job.job import Job, open_job
 
 

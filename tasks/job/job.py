@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from data.inputs.listing import list_files
-from data.settings.schema import Settings, located
-from data.store.manifests import now, read_current, read_manifest, run_id, run_settings, withdrawn_runs
-from data.store.open import Store, open_store
+from data.settings.files import located
+from data.settings.schema import Settings
+from data.store.base import Store
+from data.store.manifests import now, read_manifest
+from data.store.open import open_store
+from data.store.pointers import read_current, withdrawn_runs
 from data.store.work import Work, forced_name
 from tasks.job.digest import InputFile, digest_inputs
+from tasks.job.identity import run_id, run_settings
 
 
 @dataclass(frozen=True)

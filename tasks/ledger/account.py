@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # `cropyield show` draws the ledger without Arrow
 
     from data.settings.schema import Settings
 
+
 Ledger = dict[str, dict[str, Any]]
 _ORDER = {
     "used": tuple(map(str, SplitName)),
@@ -87,3 +88,16 @@ def _example(rejects: pa.Table, reason: str) -> str:
     key = ", ".join(str(row[part]) for part in ("region", "date", "crop") if row[part] is not None)
     fault = f": {row['column']} = {row['value']}" if row["column"] else ""
     return f"{row['file']} row {row['row']} ({key}{fault})"
+
+
+def ledger_story(ledger: dict[str, dict[str, Any]]) -> list[str]:
+    """Two lines for each input: rows in, and what became of them; why rows were rejected."""
+    lines = []
+    for name, entry in ledger.items():
+        kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))
+        parts = [f"{sum(entry[kind].values()):,} {word}" for kind, word in kinds]
+        lines.append(f"{name}: {entry['rows_in']:,} rows in = {' + '.join(parts)}")
+        if entry["rejected"]:
+            reasons = (f"{reason} {count:,}" for reason, count in entry["rejected"].items())
+            lines.append(f"{name} rejected: {', '.join(reasons)}")
+    return lines

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.errors import SettingsError
-from data.store.manifests import folder, read_published
-from data.store.open import Store
+from data.store.base import Store
+from data.store.manifests import folder
+from data.store.pointers import read_published
 from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model
 
 

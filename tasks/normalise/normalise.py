@@ -17,7 +17,7 @@ from data.settings.schema import Settings
 from tasks.normalise.baseline import UNKNOWN, Baseline, Climatology
 from tasks.normalise.moments import Moments, gather
 from tasks.normalise.scaling import Scaling, fit_scaling
-from tasks.train.device import one_thread
+from tasks.normalise.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)

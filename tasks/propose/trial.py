@@ -10,7 +10,8 @@ import pyarrow.parquet as pq  # noqa: F401  loaded before threads need it
 
 from data.contracts.columns import WEATHER, YIELDS
 from data.errors import InputError
-from data.settings.schema import LOCATIONS, Settings, locate, parse_settings
+from data.settings.files import parse_settings
+from data.settings.schema import LOCATIONS, Settings, locate
 from tasks.assemble.join import Assembled, assemble
 from tasks.ledger.account import Ledger
 from tasks.propose.proposal import Proposal

@@ -18,7 +18,7 @@ from data.contracts.season_table import Flags, SeasonTable
 from data.settings.schema import Gate as GateSettings
 
 if TYPE_CHECKING:  # the gate on a finished run is judged without torch
-    from tasks.evaluate.hindcast import Forecaster
+    from tasks.model.forecaster import Forecaster
 
 
 AGAINST_BASELINE = "against_baseline"

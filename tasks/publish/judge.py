@@ -12,8 +12,9 @@ from data.contracts.columns import REGION, SEASON_YEAR, SPLIT, SplitName
 from data.contracts.season_table import SeasonTable
 from data.errors import StorageError
 from data.settings.schema import Gate as GateSettings
-from data.store.manifests import folder, read_current, read_json
-from data.store.open import Store
+from data.store.base import Store
+from data.store.manifests import folder, read_json
+from data.store.pointers import read_current
 from tasks.model.fits import EVALUATED
 from tasks.publish.gate import Comparison, Gate, compare, judge
 

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from data.contracts.columns import SCHEMA_VERSION
 from data.errors import CropyieldError, GateError
+from data.locations.failures import explained
 from data.settings.features import cutoffs
-from data.store.manifests import (
-    DAY_S,
-    MANIFEST,
-    WORK,
-    folder,
-    follow,
-    now,
-    point,
-    read_current,
-    read_manifest,
-    run_settings,
-    to_json,
-)
-from data.store.open import Store, explained, public
+from data.store.base import Store
+from data.store.manifests import DAY_S, MANIFEST, WORK, folder, read_manifest, to_json
+from data.store.pointers import follow, point, read_current
 from tasks.assemble.join import Assembled
-from tasks.job import machine
 from tasks.job.digest import verify_inputs
+from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.publish.gate import Gate, decide
 from tasks.publish.judge import described, judge_run
+from tasks.publish.manifest import digests, origin, parquet
 from tasks.publish.summary import mend_forecasts, summary, withdrawn
 
 
@@ -144,43 +129,6 @@ def write_files(
             store.put(path, content)
 
 
-def put_whole(store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Write files into a folder of the store and, after them, the manifest: `facts` and their digests."""
-    for name, content in sorted(files.items()):
-        store.put(f"{place}/{name}", content)
-    store.put(f"{place}/{MANIFEST}", to_json({**facts, "files": digests(files)}))
-
-
-def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    """SHA-256 and size of every file."""
-    return {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-        for name, content in sorted(files.items())
-    }
-
-
-def origin(job: Job, kind: str) -> dict[str, Any]:
-    """What any manifest says of how files came about: inputs, settings, versions, code, machine."""
-    settings = job.settings
-    locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
-    return {
-        "schema": SCHEMA_VERSION,
-        "run_id": job.run_id,
-        "kind": kind,
-        "started_at": job.started_at,
-        "finished_at": now(),
-        "inputs": {
-            name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
-        },
-        "versions": machine.versions(),
-        "device": machine.device_class(settings.training.device),
-        "code": machine.code_version(),
-        "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
-        "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
-        "machine": machine.facts(),
-    }
-
-
 def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
     """What a manifest says besides its files: how the run came about and what it decided."""
     assembled = Assembled.load(_finished(job, "assembled"))
@@ -208,10 +156,3 @@ def _contents(made: Path) -> dict[str, bytes]:
         for file in sorted(made.rglob("*"))
         if file.is_file()
     }
-
-
-def parquet(table: pa.Table) -> bytes:
-    """A table as the bytes of a Parquet file."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    return sink.getvalue()

@@ -7,18 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.errors import StorageError
-from data.store.manifests import (
-    NEWEST_FORECAST,
-    PREDICTIONS,
-    crop_units,
-    folder,
-    follow,
-    read_current,
-    read_json,
-    read_manifest,
-    withdrawn_runs,
-)
-from data.store.open import Store
+from data.store.base import Store
+from data.store.manifests import PREDICTIONS, crop_units, folder, read_json, read_manifest
+from data.store.pointers import NEWEST_FORECAST, follow, read_current, withdrawn_runs
 from tasks.job.job import Job
 from tasks.publish.judge import described, judge_run
 

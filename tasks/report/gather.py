@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -53,16 +52,3 @@ def save_report(data: ReportData, folder: Path) -> None:
     for name, svg in pictures.items():
         (folder / "plots" / f"{name}.svg").write_bytes(svg)
     (folder / "report.html").write_text(render_report(data, pictures), encoding="utf-8")
-
-
-def ledger_story(ledger: dict[str, dict[str, Any]]) -> list[str]:
-    """Two lines for each input: rows in, and what became of them; why rows were rejected."""
-    lines = []
-    for name, entry in ledger.items():
-        kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))
-        parts = [f"{sum(entry[kind].values()):,} {word}" for kind, word in kinds]
-        lines.append(f"{name}: {entry['rows_in']:,} rows in = {' + '.join(parts)}")
-        if entry["rejected"]:
-            reasons = (f"{reason} {count:,}" for reason, count in entry["rejected"].items())
-            lines.append(f"{name} rejected: {', '.join(reasons)}")
-    return lines

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from data.contracts.columns import NAIVE_BASELINES, SplitName
-from data.store.manifests import run_settings
+from tasks.job.identity import run_settings
 from tasks.report import plane, plots, tables
 from tasks.report.tables import BASELINE_NAMES, ReportData, number, percent
 

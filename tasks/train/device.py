@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 from data.errors import DeviceError
@@ -49,18 +46,3 @@ def fits(size: int, device: torch.device) -> bool:
         free, _ = torch.cuda.mem_get_info(device)
         return size < _HEADROOM * free
     return True  # the CPU's and MPS's memory is the one the rows lie in already
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch's CPU arithmetic on the calling thread alone.
-
-    Results are then the same whatever the number of cores, and batches of a few thousand rows don't
-    pay for waking threads (ten times their arithmetic).
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

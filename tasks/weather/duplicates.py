@@ -14,68 +14,9 @@ from tasks.features.plan import Plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
 from tasks.ledger import rejected
+from tasks.ledger.copies import KEPT, _Verdicts, judge_copies
+from tasks.weather.cells import Cells
 from tasks.weather.rows import RowBatch
-
-KEPT, DUPLICATE, CONFLICT = 0, rejected.RANK[Reason.DUPLICATE], rejected.RANK[Reason.CONFLICT]
-_Verdicts = npt.NDArray[np.int64]
-
-
-def judge_copies(key_XK: Integers, value_XV: npt.NDArray[np.float64]) -> _Verdicts:
-    """KEPT, DUPLICATE or CONFLICT for each of X rows, which are in the order of path and row.
-
-    `key_XK` are the key's columns, `value_XV` what must agree. A row that equals an earlier one of
-    its key is a duplicate; what is left of a key is kept if it is one row, else conflicts.
-    """
-    count = len(key_XK)
-    verdict_X = np.zeros(count, np.int64)
-    if not count:
-        return verdict_X
-    # -0.0 and 0.0 agree
-    columns = [*key_XK.T, *(value_XV + 0.0).T]
-    order = np.lexsort([np.arange(count), *reversed(columns)])
-    same_key, same_all = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    same_key[1:] = (key_XK[order[1:]] == key_XK[order[:-1]]).all(axis=1)
-    same_all[1:] = same_key[1:] & (value_XV[order[1:]] == value_XV[order[:-1]]).all(axis=1)
-    group = np.cumsum(~same_key) - 1
-    distinct = np.bincount(group, ~same_all)[group] if count else np.zeros(0)
-    verdict_X[order] = np.where(same_all, DUPLICATE, np.where(distinct > 1, CONFLICT, KEPT))
-    return verdict_X
-
-
-class Cells:
-    """A set of region-seasons that rows can be looked up in."""
-
-    def __init__(self, names: Sequence[str], region_C: Integers, year_C: Integers) -> None:
-        self.position = {name: at for at, name in enumerate(names)}
-        self.year_C = year_C
-        self.year0 = int(year_C.min()) if len(year_C) else 0
-        self.span = int(year_C.max()) - self.year0 + 1 if len(year_C) else 1
-        key_C = region_C * self.span + (year_C - self.year0)
-        self.order = np.argsort(key_C)
-        self.key_C = key_C[self.order]
-
-    def find(self, names: Sequence[str], region_X: Integers, year_X: Integers) -> Integers:
-        """The position of each of X region-seasons in the set, or -1."""
-        if not len(self.key_C) or not len(region_X):
-            return np.full(len(region_X), -1, np.int64)
-        known = np.array([self.position.get(name, -1) for name in names], np.int64)
-        region_X = known[region_X]
-        year_X = np.asarray(year_X, np.int64) - self.year0
-        key_X = np.where(
-            (region_X >= 0) & (year_X >= 0) & (year_X < self.span), region_X * self.span + year_X, -1
-        )
-        at_X = np.minimum(np.searchsorted(self.key_C, key_X), len(self.key_C) - 1)
-        return np.where(self.key_C[at_X] == key_X, self.order[at_X], -1)
-
-    def of_rows(self, batch: RowBatch, table: TimeTable) -> tuple[Integers, Integers]:
-        """Position of each row's cell in the set (-1: not there, or out of scope), and its slot."""
-        table_at = batch.time_N - table.first
-        group_N = table.group_T[table_at]
-        year_N = table.year0 + group_N // table.plan.segments
-        cell_N = self.find(batch.names, batch.code_N.astype(np.int64), year_N.astype(np.int64))
-        cell_N[group_N >= table.groups] = -1
-        return cell_N, table.slot_T[table_at].astype(np.int64)
-
 
 Reread = Callable[[int], Iterator[RowBatch]]
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from data.contracts.columns import WEATHER
 from data.settings.schema import Settings
 from tasks.features.season_sums import Sums
+from tasks.job import step_files
 from tasks.ledger import account as ledger
 from tasks.weather import files as work_files
 from tasks.weather.ingest import aggregate_parts
@@ -43,12 +44,12 @@ class Groups:
 
     def save(self, folder: Path) -> None:
         """Write it into a folder."""
-        work_files.write(folder, {"groups": self._about()}, {})
+        step_files.write(folder, {"groups": self._about()}, {})
 
     @classmethod
     def load(cls, folder: Path) -> Groups:
         """Read what `save` wrote."""
-        groups = work_files.read(folder)["groups"]
+        groups = step_files.read(folder)["groups"]
         return _groups([[work_files.part_from(part) for part in parts] for parts in groups])
 
     def _about(self) -> list[list[dict[str, object]]]:
@@ -94,15 +95,15 @@ def save_partials(partials: Sequence[Partial], folder: Path) -> None:
         [work_files.sums_table(partial.sums) for partial in partials], promote_options="default"
     )
     rejects = pa.concat_tables([partial.rejected for partial in partials])
-    work_files.write(folder, {"partials": about}, {"sums": sums, "rejected": rejects})
+    step_files.write(folder, {"partials": about}, {"sums": sums, "rejected": rejects})
 
 
 def load_partials(folder: Path) -> list[Partial]:
     """Read what `save_partials` wrote."""
-    sums, rejects = (work_files.read_table(folder, name) for name in ("sums", "rejected"))
+    sums, rejects = (step_files.read_table(folder, name) for name in ("sums", "rejected"))
     partials = []
     cell = row = 0
-    for about in work_files.read(folder)["partials"]:
+    for about in step_files.read(folder)["partials"]:
         own: Sums = work_files.sums_from(sums.slice(cell, about["cells"]), about["sums"])
         texts = {column: (seen, bad) for column, (seen, bad) in about["texts"].items()}
         rejected = rejects.slice(row, about["rejected"])

@@ -22,11 +22,13 @@ from data.settings.schema import Settings
 from tasks.features.plan import make_plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
+from tasks.job import step_files
 from tasks.ledger import account as ledger
 from tasks.ledger import rejected
 from tasks.ledger.repeats import repeated_rows
 from tasks.weather import files as work_files
-from tasks.weather.duplicates import Cells, Reread, resolve
+from tasks.weather.cells import Cells
+from tasks.weather.duplicates import Reread, resolve
 from tasks.weather.parts import SECTION, Part, time_table
 from tasks.weather.rows import RowBatch, read_rows
 
@@ -82,18 +84,18 @@ class Weather:
             "sums": work_files.sums_about(self.sums),
         }
         tables = {"sums": work_files.sums_table(self.sums), "rejected": self.rejected}
-        work_files.write(folder, about, tables)
+        step_files.write(folder, about, tables)
 
     @classmethod
     def load(cls, folder: Path) -> Weather:
         """Read what `save` wrote."""
-        about = work_files.read(folder)
+        about = step_files.read(folder)
         return cls(
             about["resolution"],
-            work_files.sums_from(work_files.read_table(folder, "sums"), about["sums"]),
+            work_files.sums_from(step_files.read_table(folder, "sums"), about["sums"]),
             about["rows"],
             about["outside"],
-            work_files.read_table(folder, "rejected"),
+            step_files.read_table(folder, "rejected"),
             tuple(work_files.part_from(part) for part in about["parts"]),
             tuple(box and Box(tuple(box["regions"]), tuple(box["years"])) for box in about["boxes"]),
         )

@@ -16,15 +16,15 @@ from data.contracts.columns import WEATHER, OutOfScope, Reason
 from data.contracts.season_table import Flags, Floats, Integers
 from data.inputs.listing import check_unchanged
 from data.inputs.parquet import read_batches
-from data.inputs.parsing import MISSING, SOUND, UNREADABLE, YEARS, Names, Parsed, days, integers, numbers
+from data.inputs.parsing import YEARS, Names, Parsed, days, integers, numbers
 from data.settings.schema import Settings
 from tasks.features.time_table import SCOPES, TimeTable
 from tasks.ledger import rejected
+from tasks.ledger.faults import _LARGEST, finite_range, value_faults
 from tasks.weather.parts import Layout, Part
 
 # large enough for threads to compute rather than wait for the interpreter, some 30 MB each
 BATCH_ROWS = 1 << 19
-_LARGEST = float(np.finfo(np.float64).max)
 _FIRST_DAY = int(np.datetime64(f"{YEARS[0]:05d}-01-01", "D").astype(np.int64))
 _LAST_DAY = int(np.datetime64(f"{YEARS[1]}-12-31", "D").astype(np.int64))
 
@@ -188,25 +188,6 @@ def _cover(table: TimeTable, time_N: npt.NDArray[np.int64], unreadable: dict[str
         time_N = time_N[~_lost(time_N, unreadable)]
     if len(time_N):
         table.cover(int(time_N.min()), int(time_N.max()))
-
-
-def value_faults(
-    theirs: str, parsed: Parsed, bounds: tuple[float | Floats, float | Floats]
-) -> list[tuple[Reason, str, Flags]]:
-    """What can be wrong with the values of one column, each with the rows (N) it befell."""
-    fault_N = np.zeros(len(parsed.value_N), np.uint8) if parsed.fault_N is None else parsed.fault_N
-    read_N, finite_N = fault_N == SOUND, np.isfinite(parsed.value_N)
-    beyond_N = ~((parsed.value_N >= bounds[0]) & (parsed.value_N <= bounds[1]))
-    return [
-        (Reason.MISSING_VALUE, theirs, fault_N == MISSING),
-        (Reason.NOT_A_NUMBER, theirs, (fault_N == UNREADABLE) | (read_N & ~finite_N)),
-        (Reason.OUT_OF_RANGE, theirs, read_N & finite_N & beyond_N),
-    ]
-
-
-def finite_range(low: float, high: float) -> tuple[float, float]:
-    """A range without infinite ends."""
-    return max(low, -_LARGEST), min(high, _LARGEST)
 
 
 def _range(settings: Settings, measure: str) -> tuple[float, float]:

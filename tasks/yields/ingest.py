@@ -17,10 +17,10 @@ from data.errors import InputError
 from data.inputs.listing import shown
 from data.inputs.parquet import read_footers
 from data.settings.schema import Settings
+from tasks.job import step_files
 from tasks.ledger import account as ledger
 from tasks.ledger import rejected
-from tasks.weather import files as work_files
-from tasks.weather.duplicates import KEPT, judge_copies
+from tasks.ledger.copies import KEPT, judge_copies
 from tasks.yields.rows import YieldCells, YieldReader, take
 
 _ARRAYS = ("region_X", "year_X", "crop_X", "value_X", "file_X", "row_X")
@@ -58,16 +58,16 @@ class Yields:
         """Write it into a folder, which is made."""
         about = {name: getattr(self, name) for name in _DESCRIBING}
         arrays = {name: pa.array(getattr(self, name)) for name in _ARRAYS}
-        work_files.write(folder, about, {"yields": pa.table(arrays), "rejected": self.rejected})
+        step_files.write(folder, about, {"yields": pa.table(arrays), "rejected": self.rejected})
 
     @classmethod
     def load(cls, folder: Path) -> Yields:
         """Read what `save` wrote."""
-        about = work_files.read(folder)
-        table = work_files.read_table(folder, "yields")
+        about = step_files.read(folder)
+        table = step_files.read_table(folder, "yields")
         lists = {name: tuple(about[name]) for name in ("regions", "crops", "files")}
         arrays = {name: table[name].to_numpy().copy() for name in _ARRAYS}
-        return cls(**(about | lists | arrays), rejected=work_files.read_table(folder, "rejected"))
+        return cls(**(about | lists | arrays), rejected=step_files.read_table(folder, "rejected"))
 
     def reject(self, chosen_X: Flags, reason: Reason) -> pa.Table:
         """Some of the yields as rejected rows."""

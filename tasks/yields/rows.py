@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from data.contracts.columns import YIELDS, OutOfScope, Reason
@@ -21,7 +20,8 @@ from data.inputs.parquet import Footer, read_batches, require_alike
 from data.inputs.parsing import YEARS, Kind, Names, Parsed, integers, numbers
 from data.settings.schema import Settings
 from tasks.ledger import rejected
-from tasks.weather.rows import finite_range, value_faults
+from tasks.ledger.faults import finite_range, value_faults
+from tasks.yields.layout import Register
 
 SECTION = "yield_columns"
 _BATCH_ROWS = 1 << 18
@@ -49,22 +49,6 @@ class YieldCells:
     index_N: Integers
     value: tuple[str, str]
     keys: dict[str, tuple[str, ...]]
-
-
-class Register:
-    """Names met so far, numbered in the order of meeting."""
-
-    def __init__(self) -> None:
-        self.at: dict[str, int] = {}
-
-    def number(self, names: tuple[str, ...], code_N: npt.NDArray[np.int32]) -> Integers:
-        """Numbers (N) of names given as positions; -1 stays -1."""
-        known = [self.at.setdefault(name, len(self.at)) for name in names]
-        return np.array([*known, -1], np.int64)[code_N]
-
-    def names(self) -> tuple[str, ...]:
-        """Names by number."""
-        return tuple(self.at)
 
 
 class YieldReader:

@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from data.errors import SettingsError
-from data.settings.schema import Settings, load_settings, located
-from flows.cli.launch import HEARTBEAT_S, HEARTBEAT_VARIABLE
+from data.settings.files import load_settings, located
+from data.settings.schema import Settings
 from flows.deploying import parameters, read_settings
+from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 
 def test_parameters_are_the_settings_again_in_another_folder(

@@ -20,15 +20,16 @@ from prefect.tasks import Task
 from prefect.types._datetime import now
 
 from data.errors import InputError, StorageError
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from data.store.failed_runs import newest_ends, record_end
-from data.store.open import LocalStore
+from data.store.local import LocalStore
 from flows.backtesting import backtest_yields
 from flows.cli.main import run
 from flows.forecasting import forecast_yields
 from flows.policy import FLOW_POLICY, describe_end, record_unsuccessful_end
 from flows.training import train_yields
-from flows.workers.open import open_workers, server_address
+from flows.workers.open import open_workers
+from flows.workers.pools import server_address
 from tasks.steps import POLICY
 
 Capture = pytest.CaptureFixture[str]

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from data.contracts.season_table import Floats, SeasonTable
-from data.settings.schema import Settings, parse_settings
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
 
 TEXTBOOK_X = np.array(
     [[73, 67, 43], [91, 88, 64], [87, 134, 58], [102, 43, 37], [69, 96, 70], [74, 66, 43], [91, 87, 65],

@@ -12,7 +12,7 @@ from typing import Any
 
 from data.settings.features import cutoffs
 from data.settings.schema import Settings
-from tasks import steps as tasks
+from tasks import ingesting, training
 
 STAGES = ("identify", "weather", "yields", "assemble", "normalise", "train", "evaluate", "report", "publish")
 Enter = Callable[[str], None]
@@ -20,30 +20,30 @@ Enter = Callable[[str], None]
 
 def without_server() -> None:
     """Leave out what the report's task tells the Prefect server; all that touches files stays."""
-    vars(tasks)["create_markdown_artifact"] = lambda *_given, **_named: None
+    vars(training)["create_markdown_artifact"] = lambda *_given, **_named: None
 
 
 def train(settings: Settings, enter: Enter, force: bool = False, accept: str | None = None) -> dict[str, Any]:
     """What `flows.training.train_yields` does, by the tasks' own functions; `enter` hears of each stage."""
     enter("identify")
-    job = tasks.identify.fn(settings, force)
-    if force or not tasks.is_finished(job):
+    job = training.identify.fn(settings, force)
+    if force or not training.is_finished(job):
         enter("weather")
-        weather = tasks.ingest_weather.fn(job)
+        weather = ingesting.ingest_weather.fn(job)
         enter("yields")
-        yields = tasks.ingest_yields.fn(job)
+        yields = ingesting.ingest_yields.fn(job)
         enter("assemble")
-        assembled = tasks.assemble.fn(job, weather, yields)
+        assembled = training.assemble.fn(job, weather, yields)
         enter("normalise")
-        tensors = {day: tasks.normalise.fn(job, day, assembled) for day in cutoffs(settings)}
+        tensors = {day: training.normalise.fn(job, day, assembled) for day in cutoffs(settings)}
         enter("train")
-        models = [tasks.train.fn(job, day, name) for day, name in tensors.items()]
+        models = [training.train.fn(job, day, name) for day, name in tensors.items()]
         enter("evaluate")
-        evaluated = tasks.evaluate.fn(job, assembled, models)
+        evaluated = training.evaluate.fn(job, assembled, models)
         enter("report")
-        tasks.report.fn(job, assembled, models, evaluated)
+        training.report.fn(job, assembled, models, evaluated)
     enter("publish")
-    return tasks.publish.fn(job, accept)
+    return training.publish.fn(job, accept)
 
 
 def read(place: Path) -> str:

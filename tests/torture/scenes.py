@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.errors import CropyieldError, StorageError
-from data.settings.schema import load_settings
-from data.store.open import remedy_of
+from data.locations.failures import remedy_of
+from data.settings.files import load_settings
 from flows.cli import history
 from tests.torture.job import STAGES, Reader, contents, stable, train
 from tests.torture.steps import KILLED, Steps

@@ -22,7 +22,8 @@ RANGES = {"temperature": (-60, 60), "rainfall": (0, 3000), "humidity": (0, 100)}
 
 def cropyield(world: Path) -> Job:
     """This project: types, ranges, NaN, exact duplicates, coverage, ledger and all."""
-    from data.settings.schema import Season, load_settings
+    from data.settings.files import load_settings
+    from data.settings.schema import Season
     from tasks.features.plan import make_plan
     from tasks.features.season_features import compute_features
     from tasks.weather.ingest import ingest_weather

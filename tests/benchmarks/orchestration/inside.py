@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.cli.launch import prepare_environment, quiet
 from flows.server.embedded import EMBEDDED
+from flows.server.environment import prepare_environment, quiet
 from tests.benchmarks.measure import ROOT
 
 TASKS = 50
@@ -45,7 +45,7 @@ def main() -> None:
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
 
-    from data.settings.schema import load_settings
+    from data.settings.files import load_settings
     from flows.training import train_yields
     from tests.benchmarks.orchestration import plain
 

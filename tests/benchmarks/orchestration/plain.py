@@ -8,18 +8,19 @@ from unittest.mock import patch
 
 from data.settings.features import cutoffs
 from data.settings.schema import Settings
-from tasks import steps
+from tasks import ingesting, training
 
 
 def train(settings: Settings) -> dict[str, Any]:
     """What `train_yields` does, by plain calls."""
-    with patch.object(steps, "create_markdown_artifact"), ThreadPoolExecutor(2) as pool:
-        job = steps.identify.fn(settings)
-        weather = pool.submit(steps.ingest_weather.fn, job)
-        yields = pool.submit(steps.ingest_yields.fn, job)
-        assembled = steps.assemble.fn(job, weather.result(), yields.result())
+    with patch.object(training, "create_markdown_artifact"), ThreadPoolExecutor(2) as pool:
+        job = training.identify.fn(settings)
+        weather = pool.submit(ingesting.ingest_weather.fn, job)
+        yields = pool.submit(ingesting.ingest_yields.fn, job)
+        assembled = training.assemble.fn(job, weather.result(), yields.result())
         models = [
-            steps.train.fn(job, day, steps.normalise.fn(job, day, assembled)) for day in cutoffs(settings)
+            training.train.fn(job, day, training.normalise.fn(job, day, assembled))
+            for day in cutoffs(settings)
         ]
-        steps.report.fn(job, assembled, models, steps.evaluate.fn(job, assembled, models))
-        return steps.publish.fn(job)
+        training.report.fn(job, assembled, models, training.evaluate.fn(job, assembled, models))
+        return training.publish.fn(job)

@@ -25,7 +25,7 @@ _OURS = "digests, in process"
 _COMMAND = "import sys; from flows.cli.main import main; main()"
 _DIGEST = """
 import sys, time
-from tasks.digest import digest_inputs
+from tasks.job.digest import digest_inputs
 begin, used = time.perf_counter(), time.process_time()
 for place in sys.argv[1:]:
     digest_inputs(place)

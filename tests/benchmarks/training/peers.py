@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from data.contracts.season_table import Floats, SeasonTable
 from data.settings.schema import Settings
-from tasks.train.sgd import fit_model
+from tasks.train.fit import fit_model
 
 # coefficients [T, F] and intercepts [T] in raw units
 Solution = tuple[Floats, Floats]

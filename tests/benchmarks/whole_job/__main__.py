@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.settings.schema import parse_settings
+from data.settings.files import parse_settings
 from tests.benchmarks import measure
 from tests.benchmarks.measure import Cost
 
@@ -91,7 +91,7 @@ def _cases(folder: Path, regions: int) -> list[Case]:
 
 
 def _us_settings(folder: Path, weather: Path, yields: Path) -> Path:
-    from data.settings.schema import dump_settings
+    from data.settings.files import dump_settings
 
     raw = {
         "weather": str(weather),

@@ -3,8 +3,8 @@
 Imports and embedded server at once, as in flows/cli/launch.py; then the server is ended again.
 """
 
-from flows.cli.launch import prepare_environment
 from flows.server.embedded import EMBEDDED
+from flows.server.environment import prepare_environment
 
 prepare_environment(debug=False)
 EMBEDDED.start()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from data.errors import SettingsError
-from data.settings.schema import Settings, dump_settings, load_settings, parse_change, parse_settings
+from data.settings.files import dump_settings, load_settings, parse_settings
+from data.settings.schema import Settings, parse_change
 
 SMALLEST: dict[str, Any] = {
     "weather": "w",

@@ -6,7 +6,7 @@ import pytest
 
 from data.errors import StorageError
 from data.store.failed_runs import newest_ends, prune_ends, record_end
-from data.store.open import LocalStore
+from data.store.local import LocalStore
 
 
 def test_records_are_in_the_order_of_time_and_the_oldest_go_first(tmp_path: Path) -> None:

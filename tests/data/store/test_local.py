@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from data.errors import StorageError
-from data.store.open import LocalStore, open_store, public, redacted
+from data.locations.uris import public, redacted
+from data.store.local import LocalStore
+from data.store.open import open_store
 
 
 def test_put_get_list_remove(tmp_path: Path) -> None:

@@ -7,22 +7,13 @@ import pytest
 
 from data.errors import SettingsError, StorageError
 from data.settings.schema import Settings
-from data.store.manifests import (
-    damaged,
-    find_run,
-    finished_runs,
-    follow,
-    point,
-    point_forecast,
-    read_current,
-    repair,
-    run_id,
-    run_settings,
-    to_json,
-)
-from data.store.open import LocalStore
+from data.store.local import LocalStore
+from data.store.manifests import damaged, finished_runs, to_json
+from data.store.pointers import find_run, follow, point, point_forecast, read_current, repair
 from data.store.pruning import prune
-from tasks.publish.run import digests, put_whole, write_files
+from tasks.job.identity import run_id, run_settings
+from tasks.publish.manifest import digests, put_whole
+from tasks.publish.run import write_files
 
 GATE = {"outcome": "passed"}
 

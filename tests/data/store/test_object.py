@@ -9,8 +9,10 @@ import pytest
 from data.errors import SettingsError, StorageError
 from data.inputs.listing import list_files
 from data.locations import filesystems as remote
-from data.store.manifests import find_run, follow, point, read_current, to_json
-from data.store.open import Store, open_store
+from data.store.base import Store
+from data.store.manifests import to_json
+from data.store.open import open_store
+from data.store.pointers import find_run, follow, point, read_current
 from tests.object_storage import SECRET, Proxy
 
 LARGE = 12 << 20  # more than one part of a multipart upload

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from data.synthetic.shipped import HERE, SAMPLE, TUTORIAL, write_shipped_inputs
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import SettingsError
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from data.synthetic.simulate import FEATURES, TrueCrop, World
 from data.synthetic.write import synth, write_world
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from data.store.manifests import point, to_json
-from data.store.open import LocalStore
+from data.store.local import LocalStore
+from data.store.manifests import to_json
+from data.store.pointers import point
 from flows.cli.main import run
 
 Capture = pytest.CaptureFixture[str]

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from data.errors import DeviceError
-from data.store.manifests import read_current, to_json
-from data.store.open import LocalStore
+from data.store.local import LocalStore
+from data.store.manifests import to_json
+from data.store.pointers import read_current
 from flows.cli.main import run
 from flows.cli.rerun import changed_setup, recorded_settings
 from tasks.job import machine

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from flows.cli.main import run
 from tests.odd_files import german, spanish_wide, two_units
 

@@ -18,7 +18,7 @@ COMMANDS = ("--help", "--version", "train --help", "runs", "show", "show --json"
 
 ANSWER = """
 import sys
-from flows.cli import run
+from flows.cli.main import run
 code = run(sys.argv[1:])
 print(*sys.modules, file=sys.stderr)
 sys.exit(code)

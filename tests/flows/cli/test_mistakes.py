@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from flows.cli.main import run
 from flows.server.embedded import EMBEDDED
 from tasks.assemble.join import assemble

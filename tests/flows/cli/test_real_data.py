@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.settings.schema import Settings, dump_settings
+from data.settings.files import dump_settings
+from data.settings.schema import Settings
 from flows.cli.main import run
 
 MONTHS = {"season": {"start": "04-01", "end": "09-30"}}

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 
 from data.contracts.columns import PREDICTIONS, Reason
 from data.store.failed_runs import newest_ends
-from data.store.open import LocalStore
+from data.store.local import LocalStore
 from flows.cli.main import run
 
 Capture = pytest.CaptureFixture[str]

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from data.locations import filesystems as remote
-from data.store.manifests import finished_runs, read_current
-from data.store.open import Store, open_store
+from data.store.base import Store
+from data.store.manifests import finished_runs
+from data.store.open import open_store
+from data.store.pointers import read_current
 from flows.cli.main import run
-from tasks import steps
+from tasks import ingesting, training
 from tests.object_storage import KEY, SECRET, Proxy
 
 Capture = pytest.CaptureFixture[str]
@@ -66,7 +68,7 @@ def test_faults_of_the_service_end_in_a_message_and_a_repeat_succeeds(
     ):
         proxy.fail(fault, method=method, path=path)
         with monkeypatch.context() as impatient:
-            for task in (steps.identify, steps.ingest_weather, steps.evaluate, steps.publish):
+            for task in (training.identify, ingesting.ingest_weather, training.evaluate, training.publish):
                 impatient.setattr(task, "retries", 0)  # they would only take their time
             code = run([*words, "--debug"])
         said = capsys.readouterr()

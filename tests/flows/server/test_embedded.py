@@ -16,15 +16,15 @@ from flows.server import embedded
 
 _TRAIN = """
 import sys
-from flows.cli import run
+from flows.cli.main import run
 code = run(["train", sys.argv[1], "--store", sys.argv[2], "--json"])
-from flows.embedded import EMBEDDED
+from flows.server.embedded import EMBEDDED
 print(code, EMBEDDED.port, "prefect.server.api.server" in sys.modules, file=sys.stderr)
 """
 _WAIT_TO_BE_KILLED = """
 import sys, time
-from flows.start import prepare_environment
-from flows.embedded import EMBEDDED
+from flows.server.environment import prepare_environment
+from flows.server.embedded import EMBEDDED
 prepare_environment(False)
 EMBEDDED.start()
 print(EMBEDDED.port, flush=True)

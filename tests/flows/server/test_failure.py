@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 TOKEN = "a-token-nobody-may-see"
 DEPLOY = """
 import sys
-from data.settings import load_settings
+from data.settings.files import load_settings
 from flows.training import train_yields
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate

@@ -23,7 +23,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 import flows.workers.dask
 from data.errors import SettingsError
 from data.inputs.listing import open_input
-from data.settings.schema import dump_settings
+from data.settings.files import dump_settings
 from flows.backtesting import backtest_yields
 from flows.cli.main import run
 from tasks.job import machine
@@ -154,7 +154,7 @@ def test_workers_that_do_not_reach_the_server_are_refused(
 _POOL = """
 import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor
-from flows.runners import _end_with_parent
+from flows.workers.pools import _end_with_parent
 if __name__ == "__main__":
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)

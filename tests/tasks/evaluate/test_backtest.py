@@ -12,12 +12,14 @@ import pytest
 
 from data.contracts.season_table import SeasonTable
 from data.errors import InputError
-from data.settings.schema import Settings, parse_settings
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
 from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
 from tasks.evaluate.calibration import calibrate
-from tasks.evaluate.hindcast import Hindcast, from_arrow, join, predictions_of, to_arrow
+from tasks.evaluate.hindcast import Hindcast, from_arrow, join, to_arrow
 from tasks.evaluate.metrics import evaluate, metrics
-from tasks.train.sgd import fit_exact, fit_model
+from tasks.evaluate.predictions import predictions_of
+from tasks.train.fit import fit_exact, fit_model
 from tests.forecasters import random_table
 from tests.us_data import CROPS, us_settings, us_table
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from data.contracts.season_table import Flags, SeasonTable
-from data.settings.schema import Settings, parse_settings
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
 from tasks.evaluate.calibration import SeasonErrors, calibrate, errors_ahead, leads_to
 from tasks.evaluate.conformal import LEVELS, Widths, fit_widths
-from tasks.train.sgd import fit_exact
+from tasks.train.fit import fit_exact
 from tests.us_data import CROPS, us_settings, us_table
 
 

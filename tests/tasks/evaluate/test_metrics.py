@@ -18,9 +18,10 @@ from data.contracts.columns import EVALUATION, NAIVE_BASELINES, PREDICTIONS, sch
 from data.contracts.season_table import SeasonTable
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, Widths, WidthsAhead
-from tasks.evaluate.hindcast import Hindcast, from_arrow, hindcast, join, predictions_of, to_arrow
+from tasks.evaluate.hindcast import Hindcast, from_arrow, hindcast, join, to_arrow
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
 from tasks.evaluate.naive import naive_predictions
+from tasks.evaluate.predictions import predictions_of
 from tasks.evaluate.scores import score, skill_intervals
 from tests.forecasters import Given, random_table
 

@@ -10,10 +10,11 @@ import pytest
 
 from data.errors import SettingsError
 from tasks.evaluate.calibration import calibrate
-from tasks.evaluate.hindcast import predictions_of
-from tasks.evaluate.results import calibration_of, forecast, interval_notes, with_intervals
+from tasks.evaluate.predictions import predictions_of
+from tasks.evaluate.results import forecast
+from tasks.evaluate.stored_intervals import calibration_of, interval_notes, with_intervals
 from tasks.model.model import Model
-from tasks.train.sgd import fit_exact
+from tasks.train.fit import fit_exact
 from tests.tasks.worlds import settings, world
 
 

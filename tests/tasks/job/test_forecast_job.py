@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 
 from data.errors import SettingsError, StorageError
-from data.settings.schema import Settings, parse_settings
-from data.store.manifests import point, run_settings, to_json
-from data.store.open import LocalStore
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
+from data.store.local import LocalStore
+from data.store.manifests import to_json
+from data.store.pointers import point
 from tasks.job.forecast_job import open_forecast
+from tasks.job.identity import run_settings
 
 FEATURES: list[dict[str, Any]] = [
     {"measure": "rain", "aggregate": "sum", "every": "month"},

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from data.errors import InputError
-from data.settings.schema import Settings, load_settings
-from data.store.manifests import point, run_settings, to_json
+from data.settings.files import load_settings
+from data.settings.schema import Settings
+from data.store.manifests import to_json
 from data.store.open import open_store
+from data.store.pointers import point
+from tasks.job.identity import run_settings
 from tasks.job.job import could_be_current, open_job
 from tasks.weather.ingest import digest_inputs, verify_inputs
 

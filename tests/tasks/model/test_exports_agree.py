@@ -13,14 +13,14 @@ import pytest
 
 from data.contracts.season_table import Floats, SeasonTable
 from data.errors import InputError, SettingsError, StorageError
+from data.store.local import LocalStore
 from data.store.manifests import to_json
-from data.store.open import LocalStore
 from flows.cli.main import run
 from tasks.model.model import Model
 from tasks.model.onnx import onnx_model
 from tasks.model.published import load_model
 from tasks.model.sql import predict_sql
-from tasks.train.sgd import fit_exact, fit_model
+from tasks.train.fit import fit_exact, fit_model
 from tests.tasks.model.test_sql import (
     NASTY_FEATURES,
     NASTY_REGIONS,

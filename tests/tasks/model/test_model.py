@@ -13,7 +13,7 @@ from data.contracts.columns import COEFFICIENTS, INTERCEPT, schema_of
 from data.contracts.season_table import Floats, SeasonTable
 from data.errors import InputError
 from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model
-from tasks.train.sgd import fit_exact, fit_model
+from tasks.train.fit import fit_exact, fit_model
 from tests.tasks.worlds import season_table, settings, with_year, world
 
 

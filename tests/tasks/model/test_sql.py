@@ -14,7 +14,7 @@ from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.model.model import Model
 from tasks.model.sql import predict_sql
-from tasks.train.sgd import fit_exact, fit_model
+from tasks.train.fit import fit_exact, fit_model
 
 NASTY_REGIONS = ("'; DROP TABLE features; --", 'say "hi"', "back\\slash", "two\nlines", "Ä-ö 東", "0101", "")
 NASTY_FEATURES = ('a "quoted" name', "it's", "sum(rain); --", "select")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from data.synthetic.write import write_world
 from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.settings.schema import load_settings
+from data.settings.files import load_settings
 from tasks.assemble.join import assemble
 from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text

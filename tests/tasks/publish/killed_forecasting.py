@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from data.store import manifests as runs
-from data.store.open import LocalStore
-from tasks.publish.run import put_whole
+from data.store import pointers
+from data.store.local import LocalStore
+from tasks.publish.manifest import put_whole
 from tests.tasks.publish.killed_publishing import contents
 from tests.torture.steps import KILLED, Steps
 
@@ -27,7 +28,7 @@ def publish(store: LocalStore, forecast: str) -> None:
     """What tasks.publish.forecast.publish does, without the digests of inputs."""
     facts = {"run_id": forecast, "finished_at": "then", "model_run_id": "m"}
     put_whole(store, f"{runs.FORECASTS}/{forecast}", files_of(forecast), facts)
-    runs.point_forecast(store, forecast, "m")
+    pointers.point_forecast(store, forecast, "m")
 
 
 def read(place: Path) -> str:
@@ -77,7 +78,7 @@ def main(root: Path) -> None:
         assert status == KILLED, f"step {kills} ended with {status}"
         found = read(place)
         store = LocalStore(place)
-        runs.repair(store)
+        pointers.repair(store)
         assert (place / "forecasts.parquet").read_bytes() == files_of(found)["predictions.parquet"]
         publish(store, "f2")
         assert contents(place) == wanted, f"step {kills}: other bytes"

@@ -13,8 +13,11 @@ import time
 from pathlib import Path
 
 from data.store import manifests as runs
-from data.store.open import TEMPORARY, LocalStore
-from tasks.publish.run import digests, write_files
+from data.store import pointers
+from data.store.base import TEMPORARY
+from data.store.local import LocalStore
+from tasks.publish.manifest import digests
+from tasks.publish.run import write_files
 from tests.torture.steps import KILLED, Steps
 
 GATE = {"outcome": "passed", "reason": "better", "checks": []}
@@ -33,7 +36,7 @@ def publish(store: LocalStore, run: str) -> None:
     if runs.read_manifest(store, run) is None:
         facts = {"run_id": run, "finished_at": "then", "gate": GATE, "files": digests(files)}
         store.put(f"{runs.folder(run)}/{runs.MANIFEST}", runs.to_json(facts))
-    runs.point(store, run, GATE)
+    pointers.point(store, run, GATE)
 
 
 def read(place: Path) -> str:
@@ -91,7 +94,7 @@ def main(root: Path) -> None:
         assert status == KILLED, f"step {kills} ended with {status}"
         found = read(place)
         store = LocalStore(place)
-        runs.follow(store)
+        pointers.follow(store)
         assert (place / "predictions.parquet").read_bytes() == files_of(found)["predictions.parquet"]
         # the repetition is killed as well, at another step, before one is left in peace
         attempt(place, kills // 2)

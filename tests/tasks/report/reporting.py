@@ -9,13 +9,14 @@ import numpy as np
 
 from data.contracts.columns import SplitName
 from data.contracts.season_table import SeasonTable
-from data.settings.schema import Settings, parse_settings
-from tasks.evaluate.hindcast import predictions_of
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
 from tasks.evaluate.metrics import evaluation_table
+from tasks.evaluate.predictions import predictions_of
 from tasks.evaluate.results import evaluate_cutoff
 from tasks.model.fits import EVALUATED, PUBLISHED, fits_of
 from tasks.report.tables import ReportData
-from tasks.train.sgd import fit_model
+from tasks.train.fit import fit_model
 
 UNITS = {"temperature_mean": "°C", "rainfall_sum": "mm", "humidity_mean": "%"}
 RUN_ID = "0123456789abcdef"

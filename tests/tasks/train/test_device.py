@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from data.errors import DeviceError
-from tasks.train.device import available_devices, choose_device, fits, one_thread
+from tasks.normalise.threads import one_thread
+from tasks.train.device import available_devices, choose_device, fits
 
 
 def test_auto_takes_what_is_there() -> None:

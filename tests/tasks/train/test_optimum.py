@@ -13,8 +13,8 @@ from data.contracts.columns import INTERCEPT
 from data.contracts.season_table import SeasonTable
 from tasks.model.model import Model
 from tasks.normalise.moments import gather
+from tasks.train.fit import fit_exact, fit_model
 from tasks.train.optimum import certify, solve
-from tasks.train.sgd import fit_exact, fit_model
 from tests.tasks.worlds import season_table, settings, textbook, world
 
 

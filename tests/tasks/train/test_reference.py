@@ -5,7 +5,7 @@ import pytest
 
 from data.contracts.season_table import SeasonTable
 from tasks.normalise.baseline import Baseline
-from tasks.train.sgd import fit_exact, fit_model
+from tasks.train.fit import fit_exact, fit_model
 from tests.tasks.worlds import normal_equations, real_table, settings, us_table, with_year
 
 PLAIN = {"baseline": "trend", "trend_half_life": float("inf"), "trend_shrinkage": 0.0}

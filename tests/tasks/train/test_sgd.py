@@ -19,7 +19,8 @@ from data.errors import CropyieldError, DeviceError, SettingsError
 from data.settings.schema import Training
 from tasks.model.model import Model
 from tasks.train.device import choose_device
-from tasks.train.sgd import fit_exact, fit_model, train
+from tasks.train.fit import fit_exact, fit_model
+from tasks.train.sgd import train
 from tests.tasks.worlds import TEXTBOOK_X, TEXTBOOK_Y, season_table, settings, textbook, with_year, world
 
 CPU = {"device": "cpu"}
@@ -200,7 +201,7 @@ def test_the_seed_governs_everything() -> None:
 
 _AGAIN = """
 import hashlib
-from tasks.train import fit_model
+from tasks.train.fit import fit_model
 from tests.tasks.worlds import settings, world
 table = world(8_000, 24, missing=0.1)
 chosen = settings(training={"epochs": 3, "batch_size": 4_096, "device": "cpu", "scaling": "whiten"})

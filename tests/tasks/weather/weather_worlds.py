@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.settings.schema import Settings, parse_settings
+from data.settings.files import parse_settings
+from data.settings.schema import Settings
 
 MEASURES = ("temperature", "rainfall")
 CROPS = ("apples", "oranges")

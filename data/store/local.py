@@ -1,0 +1,154 @@
+"""A store on this machine: files are flushed, renamed into place, and their folder flushed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path, PurePosixPath
+
+from data.errors import StorageError
+from data.locations.failures import explained
+from data.store.base import TEMPORARY
+
+
+class LocalStore:
+    """A folder on this machine; files are flushed, renamed into place, and their folder flushed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.uri = str(root)
+        self._folder: tuple[int, int] | None = None
+
+    def get(self, name: str) -> bytes | None:
+        with explained("read", self.place(name)):
+            self._check_place()
+            try:
+                return (self.root / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def put(self, name: str, content: bytes) -> None:
+        target = self.root / name
+        with explained("write", self.place(name)):
+            self._check_place()
+            make_folder(target.parent)
+            self._check_place()  # the one that was made, if it was
+            temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
+            try:
+                write_flushed(temporary, content)
+                os.replace(temporary, target)  # noqa: PTH105  one name for the fault-injecting tests
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            flush_folder(target.parent)
+
+    def names(self, folder: str = "") -> list[str]:
+        with explained("list", self.place(folder)):
+            found = []
+            for parent, folders, files in os.walk(self.root / folder, onerror=_raise_unless_gone):
+                folders[:] = [inner for inner in folders if not inner.endswith(TEMPORARY)]
+                relative = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
+                found += [str(relative / file) for file in files if not file.endswith(TEMPORARY)]
+            return sorted(found)
+
+    def folders(self, folder: str = "") -> list[str]:
+        with explained("list", self.place(folder)):
+            try:
+                found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_dir()]
+                return sorted(name for name in found if not name.endswith(TEMPORARY))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def age(self, name: str) -> float | None:
+        import time
+
+        with explained("look at", self.place(name)):
+            path = self.root / name
+            try:
+                newest = path.stat().st_mtime
+                for inner in path.rglob("*") if path.is_dir() else ():
+                    with contextlib.suppress(FileNotFoundError):
+                        newest = max(newest, inner.stat().st_mtime)
+            except FileNotFoundError:
+                return None
+            return time.time() - newest
+
+    def remove(self, name: str) -> None:
+        path = self.root / name
+        with explained("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                # out of sight first, so that nobody meets half a folder
+                hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
+                path.rename(hidden)
+                shutil.rmtree(hidden)
+            else:
+                path.unlink()
+
+    def sweep(self, older_than_s: float) -> list[str]:
+        import time
+
+        removed = []
+        with explained("delete", self.uri):
+            for parent, folders, files in os.walk(self.root):
+                for name in [inner for inner in (*folders, *files) if inner.endswith(TEMPORARY)]:
+                    path = Path(parent) / name
+                    with contextlib.suppress(FileNotFoundError):
+                        if time.time() - path.lstat().st_mtime > older_than_s:
+                            shutil.rmtree(path) if path.is_dir() else path.unlink()
+                            removed.append(path.relative_to(self.root).as_posix())
+                folders[:] = [inner for inner in folders if not inner.endswith(TEMPORARY)]
+        return removed
+
+    def place(self, name: str) -> str:
+        return str(self.root / name) if name else str(self.root)
+
+    def _check_place(self) -> None:
+        """Raise StorageError when the folder isn't any more the one that was first seen here.
+
+        Without its disk the place may still be there, or be made anew: half a run would be written
+        to it, and the pointer that can't be found would seem never to have been.
+        """
+        try:
+            facts = self.root.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        else:
+            found = facts.st_dev, facts.st_ino
+        if self._folder is None:
+            self._folder = found
+        elif self._folder != found:
+            raise StorageError(
+                f"{self.root} vanished while it was in use; bring its disk back and repeat the command"
+            )
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, each flushed into its parent."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush_folder(folder.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the disk knows a folder's entries."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error

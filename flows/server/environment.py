@@ -1,0 +1,34 @@
+"""The environment that Prefect reads when it is imported, and its quiet on the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+HEARTBEAT_S = 30
+"""How often a run shows that it is alive; `cropyield alerts` takes three missed beats for death."""
+HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
+
+def prepare_environment(debug: bool) -> None:
+    """Settings that Prefect reads when it is first imported; what the user has set stays."""
+    defaults = {
+        "PREFECT_HOME": str(Path.cwd() / ".prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG" if debug else "CRITICAL",
+        HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
+        "MPLCONFIGDIR": str(Path.cwd() / ".prefect" / "matplotlib"),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def quiet(debug: bool) -> None:
+    """Keep what nobody asked for off the terminal."""
+    if not debug:
+        warnings.simplefilter("ignore")
+        logging.getLogger("httpx").setLevel(logging.WARNING)

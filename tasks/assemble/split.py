@@ -1,0 +1,56 @@
+"""The split of seasons into training, validation and test, and the crops with too few rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data.contracts.columns import SplitName
+from data.contracts.season_table import Flags, Integers
+from data.errors import InputError
+from data.settings.schema import Settings
+from tasks.assemble.join import (
+    _span,
+)
+from tasks.yields.ingest import Yields
+
+
+def split_seasons(settings: Settings, years: Integers) -> dict[int, SplitName]:
+    """The split of each of some seasons (distinct, ascending): the last test, those before validate.
+
+    Raises InputError when none is left to train on.
+    """
+    if settings.split.by == "none":
+        return dict.fromkeys(years.tolist(), SplitName.TRAIN)
+    test, validation = settings.split.test_seasons, settings.split.validation_seasons
+    train = len(years) - test - validation
+    if train < 1:
+        raise InputError(
+            f"nothing left to train on: weather and yields have {len(years)} seasons in common "
+            f"({_span(years)}), and split.test_seasons = {test} with split.validation_seasons = {validation} "
+            'keep them all; lower these, give more seasons, or set split.by = "none"'
+        )
+    names = [SplitName.TRAIN] * train + [SplitName.VALIDATION] * validation + [SplitName.TEST] * test
+    return dict(zip(years.tolist(), names, strict=True))
+
+
+def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coefficients: int) -> Flags:
+    used_X = joined_X.copy()
+    before: dict[str, int] = {}
+    while used_X.any():
+        years = np.unique(yields.year_X[used_X])
+        split_of = split_seasons(settings, years)
+        training = [year for year in years.tolist() if split_of[year] == SplitName.TRAIN]
+        train_X = used_X & np.isin(yields.year_X, training)
+        counts = np.bincount(yields.crop_X[train_X], minlength=len(yields.crops))
+        there = np.unique(yields.crop_X[used_X])
+        fewest = min(there.tolist(), key=lambda crop: (counts[crop], yields.crops[crop]))
+        if counts[fewest] > coefficients:
+            return used_X
+        before[yields.crops[fewest]] = int(counts[fewest])
+        used_X &= yields.crop_X != fewest
+    listed = ", ".join(f"{crop} {count}" for crop, count in list(before.items())[::-1][:8])
+    raise InputError(
+        f"nothing left to train on: every crop has too few training rows for {coefficients} coefficients "
+        f"({coefficients - 1} features and the intercept): {listed}; "
+        "give more seasons, fewer features, or fewer test and validation seasons"
+    )

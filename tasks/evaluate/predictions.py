@@ -1,0 +1,56 @@
+"""The table of predictions, laid out as it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from data.contracts.columns import AS_OF, CROP, PREDICTIONS, REGION, SEASON_YEAR, UNIT, schema_of
+from tasks.evaluate.hindcast import (
+    Hindcast,
+    _named,
+)
+
+_KEY = (REGION.name, SEASON_YEAR.name, CROP.name, AS_OF.name)
+
+
+def predictions_of(hindcasts: Sequence[Hindcast], run_id: str) -> pa.Table:
+    """Hindcasts laid out as `predictions.parquet`, sorted by region, year, crop and cut-off.
+
+    The schema's metadata holds its version and, for each crop, `unit:CROP`.
+    """
+    units = {
+        f"unit:{crop}": unit
+        for each in hindcasts
+        for crop, unit in zip(each.crops, each.crop_units, strict=True)
+        if unit
+    }
+    schema = schema_of(PREDICTIONS, dict(sorted(units.items())))
+    tables = [pa.table(_prediction_columns(each, run_id), schema=schema) for each in hindcasts]
+    return sorted_predictions(pa.concat_tables([schema.empty_table(), *tables]))
+
+
+def sorted_predictions(table: pa.Table) -> pa.Table:
+    """Predictions in the published order: by region, year, crop and cut-off."""
+    return table.sort_by([(key, "ascending") for key in _KEY]).combine_chunks()
+
+
+def _prediction_columns(each: Hindcast, run_id: str) -> dict[str, pa.Array]:
+    columns = {
+        REGION.name: _named(each.region_E, each.region_names),
+        SEASON_YEAR.name: pa.array(each.year_E, SEASON_YEAR.type),
+        CROP.name: _named(each.crop_E, each.crops),
+        AS_OF.name: pa.repeat(pa.scalar(each.as_of), len(each)),
+        UNIT.name: _named(each.crop_E, each.crop_units),
+        "predicted": pa.array(each.predicted_E),
+        "baseline": pa.array(each.baseline_E),
+        "actual": pa.array(each.actual_E, from_pandas=True),
+        "split": pa.array(each.split_E.tolist(), pa.string()),
+        "known_region": pa.array(each.known_E),
+        "run_id": pa.repeat(pa.scalar(run_id), len(each)),
+    }
+    for level, width_E in each.half_width.items():
+        columns[f"lower_{level}"] = pa.array(each.predicted_E - width_E, from_pandas=True)
+        columns[f"upper_{level}"] = pa.array(each.predicted_E + width_E, from_pandas=True)
+    return {column.name: columns[column.name] for column in PREDICTIONS}

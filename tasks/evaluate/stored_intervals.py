@@ -1,0 +1,53 @@
+"""Prediction intervals kept with a model, and the predictions that they go around."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from data.contracts.season_table import SeasonTable
+from data.errors import SettingsError
+from data.settings.schema import Settings
+from tasks.evaluate.calibration import Calibration, calibrate
+from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, WidthsAhead
+from tasks.model.model import Model
+
+# seasons ahead that a published model keeps intervals for: yields may come in years late
+_LEADS_KEPT = (1, 2, 3)
+
+
+def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
+    """The model with intervals calibrated on its own training rows, kept in its record."""
+    found = calibrate(train, settings, model.as_of, _LEADS_KEPT)
+    kept = intervals(found) | {"widths": found.model.as_json()}
+    return replace(model, record=model.record | {"intervals": kept})
+
+
+def calibration_of(model: Model) -> Calibration:
+    """The half-widths that `with_intervals` kept; why any is missing stays in the record's notes."""
+    kept = model.record.get("intervals")
+    if kept is None or "widths" not in kept:
+        raise SettingsError(
+            "the model was trained by a version of cropyield that kept no intervals with it; train it again "
+            "with `cropyield train`"
+        )
+    return Calibration(kept["seasons"], WidthsAhead.from_json(kept["widths"]), NO_WIDTHS, {})
+
+
+def interval_notes(model: Model) -> list[str]:
+    """Why a published model lacks an interval, a sentence each."""
+    return list(model.record["intervals"]["notes"])
+
+
+def intervals(calibration: Calibration) -> dict[str, Any]:
+    """The median region's half-widths by level and crop, the seasons behind them, and why any is missing."""
+    return {
+        "half_width": {
+            str(level): {
+                crop: calibration.model.next_season().median(level, crop) for crop in calibration.seasons
+            }
+            for level in LEVELS
+        },
+        "seasons": dict(calibration.seasons),
+        "notes": list(calibration.sentences()),
+    }

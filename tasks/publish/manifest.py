@@ -1,0 +1,63 @@
+"""Files of a published folder, its manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts.columns import SCHEMA_VERSION
+from data.locations.uris import public
+from data.store.base import Store
+from data.store.manifests import MANIFEST, now, to_json
+from tasks.job import machine
+from tasks.job.identity import run_settings
+from tasks.job.job import Job
+
+
+def put_whole(store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    """Write files into a folder of the store and, after them, the manifest: `facts` and their digests."""
+    for name, content in sorted(files.items()):
+        store.put(f"{place}/{name}", content)
+    store.put(f"{place}/{MANIFEST}", to_json({**facts, "files": digests(files)}))
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """SHA-256 and size of every file."""
+    return {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in sorted(files.items())
+    }
+
+
+def origin(job: Job, kind: str) -> dict[str, Any]:
+    """What any manifest says of how files came about: inputs, settings, versions, code, machine."""
+    settings = job.settings
+    locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
+    return {
+        "schema": SCHEMA_VERSION,
+        "run_id": job.run_id,
+        "kind": kind,
+        "started_at": job.started_at,
+        "finished_at": now(),
+        "inputs": {
+            name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
+        },
+        "versions": machine.versions(),
+        "device": machine.device_class(settings.training.device),
+        "code": machine.code_version(),
+        "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
+        "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
+        "machine": machine.facts(),
+    }
+
+
+def parquet(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()

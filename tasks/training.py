@@ -1,0 +1,179 @@
+"""The tasks of training: identify, assemble, normalise, train, evaluate, report, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from data.contracts.columns import SplitName
+from data.errors import GateError
+from data.settings.features import cutoffs
+from data.settings.schema import Settings
+from data.store.manifests import read_manifest
+from tasks.assemble import join as assembling
+from tasks.evaluate import results, stored_intervals
+from tasks.job.job import Job, open_job
+from tasks.job.progress import report as report_progress
+from tasks.ledger import account
+from tasks.model.fits import EVALUATED, PUBLISHED, fits_of
+from tasks.model.model import Model
+from tasks.model.sql import predict_sql
+from tasks.normalise import normalise as normalising
+from tasks.normalise.tensors import load_normalised, save_normalised
+from tasks.publish import run as publishing
+from tasks.report import artifacts
+from tasks.report import gather as run_report
+from tasks.report.tables import number
+from tasks.steps import POLICY, logger, made, name_run, step
+from tasks.weather import ingest
+
+
+@task(name="identify", task_run_name="identify", **POLICY)
+def identify(settings: Settings, force: bool = False, kind: str = "train") -> Job:
+    """Digest the inputs; the run's id follows from what they and the settings are."""
+    job = open_job(settings, force, kind)
+    files = [*job.weather, *job.yields]
+    size = sum(file.size for file in files)
+    logger().info("run %s: %d input files, %.1f MB", job.run_id, len(files), size / 1e6)
+    return job
+
+
+@task(name="assemble", task_run_name="assemble", **POLICY)
+def assemble(job: Job, weather: str, yields: str) -> str:
+    """Join weather and yields, split by season, and draw up the ledger of all rows."""
+    with step(job, "assembled") as folder:
+        if folder is not None:
+            found = assembling.assemble(
+                ingest.Weather.load(made(job, weather)), ingest.Yields.load(made(job, yields)), job.settings
+            )
+            found.save(folder)
+            for line in account.ledger_story(found.ledger):
+                logger().info(line)
+            years = found.datasets[job.settings.season.end].year_N
+            name_run(f"{', '.join(found.crops)} {years.min()}–{years.max()}")
+    return "assembled"
+
+
+@task(name="normalise", task_run_name="normalise {as_of}", **POLICY)
+def normalise(job: Job, as_of: str, assembled: str) -> str:
+    """Fit baseline, climatology and scaling on training rows; tensors for both fits."""
+    name = f"tensors {as_of}"
+    with step(job, name) as folder:
+        if folder is not None:
+            table = assembling.Assembled.load(made(job, assembled)).datasets[as_of]
+            for fit, rows in fits_of(table).items():
+                save_normalised(normalising.normalise(rows, job.settings), folder, fit)
+    return name
+
+
+@task(name="train", task_run_name="train {as_of}", **POLICY)
+def train(job: Job, as_of: str, tensors: str) -> str:
+    """SGD for the evaluation fit (training seasons) and the published fit (all seasons)."""
+    name = f"model {as_of}"
+    with step(job, name) as folder:
+        if folder is not None:
+            data = assembling.Assembled.load(made(job, "assembled"))
+            table = data.datasets[as_of]
+            validation = table.of_split(SplitName.VALIDATION)
+            for fit, rows in fits_of(table).items():
+                model = fit.fit_normalised(
+                    load_normalised(made(job, tensors), fit), job.settings, as_of,
+                    validation=validation if fit == EVALUATED else None,
+                    on_epoch=_told(f"train {as_of} {fit}", job.settings.training.epochs),
+                    checkpoint=job.work.scratch(f"{as_of} {fit}"),
+                    crop_units=tuple(data.crop_units[crop] for crop in data.crops),
+                    feature_units=tuple(data.feature_units[feature] for feature in table.features),
+                )  # fmt: skip
+                if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
+                    model = stored_intervals.with_intervals(model, rows, job.settings)
+                model.to_files(folder / fit)
+                pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
+                (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
+                excess = number(model.record["excess"])
+                logger().info("%s %s fit: %s above the exact optimum", as_of, fit, excess)
+    return name
+
+
+def _told(what: str, epochs: int) -> Callable[[int, float], None]:
+    every = max(epochs // 4, 1)
+
+    def told(epoch: int, loss: float) -> None:
+        report_progress(what, epoch, epochs)
+        if epoch == 1 or epoch % every == 0:
+            logger().info("%s: epoch %d of %d, loss %.6g", what, epoch, epochs, loss)
+
+    return told
+
+
+@task(name="evaluate", task_run_name="evaluate", **POLICY)
+def evaluate(job: Job, assembled: str, models: list[str]) -> str:
+    """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season.
+
+    Seasons without a yield are predicted by the published fit.
+    """
+    with step(job, "evaluated") as folder:
+        if folder is not None:
+            data = assembling.Assembled.load(made(job, assembled))
+            found, ahead = {}, []
+            for name, (as_of, table) in zip(models, data.datasets.items(), strict=True):
+                fits = models_of(job, name)
+                found[as_of] = results.evaluate_cutoff(fits, table, job.settings, as_of)
+                ahead.append(results.forecast(fits[PUBLISHED], data.forecast_rows[as_of]))
+                report_progress("evaluate", len(found), len(data.datasets))
+            results.save_results(found, ahead, folder, job.run_id)
+            for line in results.story(found):
+                logger().info(line)
+    return "evaluated"
+
+
+def models_of(job: Job, name: str) -> dict[str, Model]:
+    """The fits that a step of `train` made, by name."""
+    folder = made(job, name)
+    return {fit: Model.from_files(folder / fit) for fit in (EVALUATED, PUBLISHED)}
+
+
+@task(name="report", task_run_name="report", **POLICY)
+def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
+    """Draw the plots and write the report; put the gist of it where the Prefect UI shows it."""
+    fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
+    data = run_report.report_data(job, made(job, assembled), made(job, evaluated), fits)
+    with step(job, "report") as folder:
+        if folder is not None:
+            run_report.save_report(data, folder)
+    show(*artifacts.of_report(data, made(job, "report") / "plots"))
+    report_progress("report", 1, 1)
+    return "report"
+
+
+@task(name="publish", task_run_name="publish", **POLICY)
+def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
+    """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
+    try:
+        result = publishing.publish(job, accept)
+    except GateError as refused:
+        show(artifacts.of_gate(publishing.refused(job, refused)))
+        raise
+    show(artifacts.of_gate(result))
+    logger().info("%s", result["message"])
+    logger().info("gate %s", result["gate"]["reason"])
+    for what, place in result["places"].items():
+        logger().info("%s: %s", what, place)
+    return result
+
+
+def show(*pages: artifacts.Artifact) -> None:
+    """Put pages where the Prefect UI shows them, beside those of earlier runs."""
+    for page in pages:
+        create_markdown_artifact(page.markdown, key=page.key, description=page.description)
+
+
+def is_finished(job: Job) -> bool:
+    """Whether this very run lies in the store already."""
+    finished = read_manifest(job.store, job.run_id) is not None
+    if finished:
+        logger().info("nothing new: run %s is finished", job.run_id)
+    return finished
