@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data.locations.uris import is_local
+from data.locations.uris import LOCATIONS, is_local
 from data.settings.files import load_settings
-from data.settings.schema import LOCATIONS, Settings
+from data.settings.schema import Settings
 
 
 def read_settings(file: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.logging.loggers import flow_run_logger
 
 from data.errors import CropyieldError
-from data.locations.uris import locate, redacted
-from data.settings.schema import LOCATIONS
+from data.locations.uris import LOCATIONS, locate, redacted
 from data.store.failed_runs import record_end
 from data.store.manifests import now
 from data.store.open import open_store

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.columns import SCHEMA_VERSION
+from data.contracts.vocabulary import SCHEMA_VERSION
 from data.errors import InputError
 from data.store.manifests import BACKTESTS, to_json
 from tasks.assemble.join import Assembled

@@ -23,7 +23,8 @@ from tasks.model.published import load_model
 from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
 from tasks.steps import POLICY, logger, made, name_run, step
-from tasks.weather import ingest
+from tasks.weather.merge import Weather
+from tasks.yields.ingest import Yields
 
 _FACTS = "facts.json"
 
@@ -42,7 +43,7 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     with step(job, "forecast") as folder:
         if folder is not None:
             found = looking.look_ahead(
-                ingest.Weather.load(made(job, weather)), ingest.Yields.load(made(job, yields)),
+                Weather.load(made(job, weather)), Yields.load(made(job, yields)),
                 job.settings, job.trained, job.crops, job.as_of,
             )  # fmt: skip
             models = {day: load_model(job.store, job.trained.run_id, day) for day in found.tables}

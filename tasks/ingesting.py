@@ -11,9 +11,10 @@ from prefect import task
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
 from tasks.steps import POLICY, logger, made, step
-from tasks.weather import ingest
 from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
-from tasks.weather.ingest import partition
+from tasks.weather.ingest import ingest_weather as read_weather
+from tasks.weather.parts import partition
+from tasks.yields.ingest import ingest_yields as read_yields
 
 # groups fetched from an object store at a time
 _FETCHED = 8
@@ -68,7 +69,7 @@ def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
     with step(job, "weather") as folder:
         if folder is not None:
-            ingest.ingest_weather(
+            read_weather(
                 job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
             ).save(folder)
     return "weather"
@@ -79,6 +80,6 @@ def ingest_yields(job: Job) -> str:
     """Bring the yields into one row per region and season; name every row that can't be used."""
     with step(job, "yields") as folder:
         if folder is not None:
-            ingest.ingest_yields(job.settings).save(folder)
+            read_yields(job.settings).save(folder)
             report_progress("ingest yields", 1, 1)
     return "yields"

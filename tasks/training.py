@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.columns import SplitName
+from data.contracts.vocabulary import SplitName
 from data.errors import GateError
 from data.settings.features import cutoffs
 from data.settings.schema import Settings
@@ -29,7 +29,9 @@ from tasks.report import artifacts
 from tasks.report import gather as run_report
 from tasks.report.tables import number
 from tasks.steps import POLICY, logger, made, name_run, step
-from tasks.weather import ingest
+from tasks.train.fit import fit_normalised
+from tasks.weather.merge import Weather
+from tasks.yields.ingest import Yields
 
 
 @task(name="identify", task_run_name="identify", **POLICY)
@@ -48,7 +50,7 @@ def assemble(job: Job, weather: str, yields: str) -> str:
     with step(job, "assembled") as folder:
         if folder is not None:
             found = assembling.assemble(
-                ingest.Weather.load(made(job, weather)), ingest.Yields.load(made(job, yields)), job.settings
+                Weather.load(made(job, weather)), Yields.load(made(job, yields)), job.settings
             )
             found.save(folder)
             for line in account.ledger_story(found.ledger):
@@ -80,7 +82,7 @@ def train(job: Job, as_of: str, tensors: str) -> str:
             table = data.datasets[as_of]
             validation = table.of_split(SplitName.VALIDATION)
             for fit, rows in fits_of(table).items():
-                model = fit.fit_normalised(
+                model = fit_normalised(
                     load_normalised(made(job, tensors), fit), job.settings, as_of,
                     validation=validation if fit == EVALUATED else None,
                     on_epoch=_told(f"train {as_of} {fit}", job.settings.training.epochs),

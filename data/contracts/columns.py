@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from data.contracts.vocabulary import SCHEMA_VERSION as SCHEMA_VERSION
-from data.contracts.vocabulary import WEATHER as WEATHER
-from data.contracts.vocabulary import YIELDS as YIELDS
-from data.contracts.vocabulary import OutOfScope as OutOfScope
-from data.contracts.vocabulary import Reason as Reason
-from data.contracts.vocabulary import SplitName as SplitName
+from data.contracts.vocabulary import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)

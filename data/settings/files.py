@@ -12,10 +12,8 @@ from pydantic import (
 )
 
 from data.errors import SettingsError
-from data.locations.uris import LOCATIONS as LOCATIONS
-from data.locations.uris import locate as locate
+from data.locations.uris import LOCATIONS, locate
 from data.settings.messages import explain
-from data.settings.overrides import parse_change as parse_change
 from data.settings.overrides import put
 from data.settings.schema import (
     Settings,

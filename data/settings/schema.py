@@ -18,10 +18,6 @@ from pydantic import (
     model_validator,
 )
 
-from data.locations.uris import LOCATIONS as LOCATIONS
-from data.locations.uris import locate as locate
-from data.settings.overrides import parse_change as parse_change
-
 YEAR = "year"
 DAILY_ONLY = ("days_above", "days_below", "degree_days")
 

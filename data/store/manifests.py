@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from data.errors import DamageError
-from data.store.base import MANIFEST as MANIFEST
-from data.store.base import Store
+from data.store.base import MANIFEST, Store
 
 CURRENT, PREDICTIONS = "current.json", "predictions.parquet"
 RUNS, FORECASTS, BACKTESTS, WORK = "runs", "forecasts", "backtests", ".work"

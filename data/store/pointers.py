@@ -9,7 +9,6 @@ from typing import Any
 
 from data.contracts.vocabulary import SCHEMA_VERSION
 from data.errors import DamageError, SettingsError, StorageError
-from data.store.base import MANIFEST as MANIFEST
 from data.store.base import Store
 from data.store.manifests import (
     CURRENT,

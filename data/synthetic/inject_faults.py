@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from data.contracts.columns import CROP, REGION, SEASON_YEAR, WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.contracts.columns import CROP, REGION, SEASON_YEAR
+from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.synthetic.simulate import MEASURES, MONTH, SEASON_MONTHS, YIELD, Block
 
 TOO_FEW, NOT_SELECTED = "quinces", "medlars"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contracts.columns import REGION, SEASON_YEAR, WEATHER, YIELDS
+from data.contracts.columns import REGION, SEASON_YEAR
+from data.contracts.vocabulary import WEATHER, YIELDS
 from data.synthetic.write import write_world
 
 HERE = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow.parquet as pq
 
-from data.contracts.columns import WEATHER, YIELDS
+from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import SettingsError
 from data.locations.failures import explained
 from data.synthetic.inject_faults import TOO_FEW, spoil_blocks

@@ -53,7 +53,8 @@ class Changes:
 
     def as_dict(self) -> dict[str, Any]:
         """Dotted keys and values."""
-        from data.settings.schema import LOCATIONS, parse_change
+        from data.locations.uris import LOCATIONS
+        from data.settings.overrides import parse_change
 
         named = {key: getattr(self, key) for key in LOCATIONS if getattr(self, key) is not None}
         return dict(parse_change(text) for text in self.set) | named

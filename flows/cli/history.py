@@ -10,12 +10,11 @@ from typing import Any
 from data.errors import DamageError, SettingsError, StorageError
 from data.locations.uris import locate
 from data.store import pruning
-from data.store.base import Store
+from data.store.base import MANIFEST, Store
 from data.store.failed_runs import ENDS, newest_ends, prune_ends
 from data.store.manifests import (
     BACKTESTS,
     FORECASTS,
-    MANIFEST,
     RUNS,
     crop_units,
     damaged,

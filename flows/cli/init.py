@@ -7,8 +7,8 @@ from typing import Any
 
 from data.errors import SettingsError
 from data.locations.failures import explained
+from data.locations.uris import locate
 from data.settings.files import load_settings
-from data.settings.schema import locate
 from tasks.propose.proposal import propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, rehearse

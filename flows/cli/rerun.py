@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DeviceError, InputError, StorageError
+from data.locations.uris import locate
 from data.settings.files import parse_settings
-from data.settings.schema import Settings, locate
+from data.settings.schema import Settings
 from data.store.local import LocalStore
 from data.store.manifests import folder
 from data.store.pointers import find_run

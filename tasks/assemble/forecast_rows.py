@@ -11,8 +11,8 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import WEATHER, OutOfScope, Reason, SplitName
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
+from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
 from data.errors import SettingsError
 from data.settings.calendar import cutoff_day
 from data.settings.features import cutoffs

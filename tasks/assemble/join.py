@@ -8,25 +8,22 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.contracts.columns import WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
-from data.errors import InputError
-from data.inputs.listing import shown
+from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.settings.features import season_end
 from data.settings.schema import Settings
-from tasks.assemble.split import _drop_small_crops, split_seasons
+from tasks.assemble.no_match import nothing_joined
+from tasks.assemble.split import drop_small_crops, split_seasons
 from tasks.features.plan import make_plan
 from tasks.features.season_features import compute_features
 from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
-from tasks.ledger.repeats import repeated_rows
 from tasks.weather.cells import Cells
 from tasks.weather.merge import Weather, reject_cells
 from tasks.yields.ingest import Yields
@@ -114,14 +111,14 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     observed_C = sums.observed()
     few = len(weather_rejects) <= settings.max_rejected * weather.rows
     if not joined_X.any() and few and len(yields.rejected) <= settings.max_rejected * yields.rows:
-        raise _nothing_joined(settings, weather, yields, low_C)  # and the rejected rows aren't why
+        raise nothing_joined(settings, weather, yields, low_C)  # and the rejected rows aren't why
     check_share(settings, WEATHER, weather_rejects, len(weather_rejects) + int(observed_C[used_C].sum()))
     check_share(settings, YIELDS, yields.rejected, len(yields.rejected) + int(joined_X.sum()))
     if not joined_X.any():
-        raise _nothing_joined(settings, weather, yields, low_C)
+        raise nothing_joined(settings, weather, yields, low_C)
 
     coefficients = max(len(specs) for specs in plan.cutoffs.values()) + 1
-    used_X = _drop_small_crops(settings, yields, joined_X, coefficients)
+    used_X = drop_small_crops(settings, yields, joined_X, coefficients)
     yield_rejects = rejected.sort(
         pa.concat_tables([yields.rejected, yields.reject(joined_X & ~used_X, Reason.FEW_ROWS)])
     )
@@ -171,45 +168,6 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
         pa.concat_tables([weather_rejects, yield_rejects]),
         ledger,
     )
-
-
-def _nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: Flags) -> InputError:
-    sums = weather.sums
-    conflicts = rejected.counts(weather.rejected).get(str(Reason.CONFLICT), 0)
-    if not len(sums) and conflicts > len(weather.rejected) / 2:
-        scope = weather.rows - sum(weather.outside.values())
-        return repeated_rows(settings, scope, len(weather.rejected), weather.rejected)
-    regions = sorted({yields.regions[at] for at in np.unique(yields.region_X).tolist()})
-    from data.survey.region_pairs import almost_alike  # with pandas, which only this message needs
-
-    near = almost_alike(frozenset(sums.names) - {*regions}, frozenset(regions) - {*sums.names})
-    pairs = ", ".join(f"{w!r} and {y!r}" for w, y in near[:3])
-    alike = (
-        f", and {len(near)} differ in case, blanks, punctuation or leading zeros only ({pairs})"
-        if near
-        else ""
-    )
-    return InputError(
-        f"nothing left to train on: none of {len(yields)} sound yields in {shown(settings.yields)} "
-        f"(regions such as {_some(regions)}; seasons {_span(yields.year_X)}) has sound weather in "
-        f"{shown(settings.weather)} (regions such as {_some(sums.names)}; seasons {_span(sums.year_C)}; "
-        f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
-        f"{alike}{_window(settings)}"
-    )
-
-
-def _window(settings: Settings) -> str:
-    given = {"first_season": settings.first_season, "last_season": settings.last_season}
-    named = " and ".join(f"{key} = {year}" for key, year in given.items() if year is not None)
-    return f", and {named} must leave seasons of both" if named else ""
-
-
-def _some(names: Any) -> str:
-    return ", ".join(map(repr, names[:3])) or "none"
-
-
-def _span(years: Integers) -> str:
-    return f"{int(years.min())}–{int(years.max())}" if len(years) else "none"
 
 
 def _cells_of(cell_X: Integers, cells: int) -> Flags:

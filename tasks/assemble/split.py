@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.contracts.columns import SplitName
 from data.contracts.season_table import Flags, Integers
+from data.contracts.vocabulary import SplitName
 from data.errors import InputError
 from data.settings.schema import Settings
-from tasks.assemble.join import (
-    _span,
-)
 from tasks.yields.ingest import Yields
 
 
@@ -26,14 +23,18 @@ def split_seasons(settings: Settings, years: Integers) -> dict[int, SplitName]:
     if train < 1:
         raise InputError(
             f"nothing left to train on: weather and yields have {len(years)} seasons in common "
-            f"({_span(years)}), and split.test_seasons = {test} with split.validation_seasons = {validation} "
+            f"({span(years)}), and split.test_seasons = {test} with split.validation_seasons = {validation} "
             'keep them all; lower these, give more seasons, or set split.by = "none"'
         )
     names = [SplitName.TRAIN] * train + [SplitName.VALIDATION] * validation + [SplitName.TEST] * test
     return dict(zip(years.tolist(), names, strict=True))
 
 
-def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coefficients: int) -> Flags:
+def drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coefficients: int) -> Flags:
+    """The yields of crops with more training rows than coefficients, smallest crop left out first.
+
+    Raises InputError when no crop is left.
+    """
     used_X = joined_X.copy()
     before: dict[str, int] = {}
     while used_X.any():
@@ -54,3 +55,8 @@ def _drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coeff
         f"({coefficients - 1} features and the intercept): {listed}; "
         "give more seasons, fewer features, or fewer test and validation seasons"
     )
+
+
+def span(years: Integers) -> str:
+    """First and last of some seasons, for messages."""
+    return f"{int(years.min())}–{int(years.max())}" if len(years) else "none"

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import AS_OF, CROP, NAIVE_BASELINES, SplitName
+from data.contracts.columns import AS_OF, CROP, NAIVE_BASELINES
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import SplitName
 from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import calibrate, leads_to, learnable, of_crops

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.columns import SplitName
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
+from data.contracts.vocabulary import SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import LEVELS, WidthsAhead
 from tasks.model.forecaster import Forecaster

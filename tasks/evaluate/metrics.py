@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.contracts.columns import EVALUATION, NAIVE_BASELINES, SplitName, schema_of
+from data.contracts.columns import EVALUATION, NAIVE_BASELINES, schema_of
 from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.vocabulary import SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import LEVELS
 from tasks.evaluate.hindcast import Hindcast, hindcast

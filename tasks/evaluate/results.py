@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from data.contracts.columns import NAIVE_BASELINES, SCHEMA_VERSION, SplitName
+from data.contracts.columns import NAIVE_BASELINES
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import SCHEMA_VERSION, SplitName
 from data.settings.schema import Settings
 from data.store.manifests import to_json
 from tasks.evaluate.calibration import Calibration, calibrate, leads_to

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.contracts.columns import OutOfScope
 from data.contracts.season_table import Flags, Floats, Integers
+from data.contracts.vocabulary import OutOfScope
 from tasks.features.aggregates import Gather, _merge_gathered
 from tasks.features.plan import Plan
 from tasks.features.season_runs import cut_runs, rows_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from data.contracts.columns import OutOfScope
 from data.contracts.season_table import Flags, Integers
+from data.contracts.vocabulary import OutOfScope
 from data.settings.calendar import OUTSIDE
 from tasks.features.plan import Plan
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from datetime import date
 
 from data.errors import SettingsError, StorageError
+from data.locations.uris import LOCATIONS
 from data.settings.features import FeatureSpec, cutoffs, expand_features
 from data.settings.files import parse_settings
-from data.settings.schema import LOCATIONS, Settings
+from data.settings.schema import Settings
 from data.store.base import Store
 from data.store.manifests import folder, read_manifest
 from data.store.open import open_store

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data.locations.uris import LOCATIONS
-from data.store.base import MANIFEST as MANIFEST
 from tasks.job import machine
 
 if TYPE_CHECKING:  # reading a store's history needs no settings, and they take long to import

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from data.contracts.columns import Reason
 from data.contracts.season_table import Integers
+from data.contracts.vocabulary import Reason
 from tasks.ledger import rejected
 
 KEPT, DUPLICATE, CONFLICT = 0, rejected.RANK[Reason.DUPLICATE], rejected.RANK[Reason.CONFLICT]

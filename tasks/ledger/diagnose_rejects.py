@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.columns import WEATHER, Reason
 from data.contracts.season_table import Floats
+from data.contracts.vocabulary import WEATHER, Reason
 from data.settings.schema import Settings
 
 _MOST = 50_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.contracts.columns import Reason
 from data.contracts.season_table import Flags, Floats
+from data.contracts.vocabulary import Reason
 from data.inputs.parsing import MISSING, SOUND, UNREADABLE, Parsed
 
 _LARGEST = float(np.finfo(np.float64).max)

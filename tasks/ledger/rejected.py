@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.contracts.columns import REJECTED, Reason, schema_of
+from data.contracts.columns import REJECTED, schema_of
 from data.contracts.season_table import Flags, Integers
+from data.contracts.vocabulary import Reason
 from data.inputs.parsing import as_found, name_of
 
 SCHEMA = schema_of(REJECTED)

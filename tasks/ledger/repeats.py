@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.columns import Reason
+from data.contracts.vocabulary import Reason
 from data.errors import InputError
 from data.inputs.listing import shown
 from data.settings.schema import Settings

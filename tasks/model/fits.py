@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from data.contracts.columns import SplitName
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import SplitName
 
 EVALUATED, PUBLISHED = "evaluation", "published"
 

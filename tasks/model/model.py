@@ -16,8 +16,9 @@ import pyarrow as pa
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from data.contracts.columns import COEFFICIENTS, INTERCEPT, SCHEMA_VERSION, schema_of
+from data.contracts.columns import COEFFICIENTS, INTERCEPT, schema_of
 from data.contracts.season_table import Flags, Floats, SeasonTable
+from data.contracts.vocabulary import SCHEMA_VERSION
 from data.errors import InputError
 from data.settings.schema import YEAR
 from tasks.normalise.baseline import UNKNOWN, Baseline, Climatology

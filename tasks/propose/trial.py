@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq  # noqa: F401  loaded before threads need it
 
-from data.contracts.columns import WEATHER, YIELDS
+from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import InputError
+from data.locations.uris import LOCATIONS, locate
 from data.settings.files import parse_settings
-from data.settings.schema import LOCATIONS, Settings, locate
+from data.settings.schema import Settings
 from tasks.assemble.join import Assembled, assemble
 from tasks.ledger.account import Ledger
 from tasks.propose.proposal import Proposal
 from tasks.propose.settings_file import write_text
-from tasks.weather.ingest import ingest_weather, ingest_yields
+from tasks.weather.ingest import ingest_weather
+from tasks.yields.ingest import ingest_yields
 
 # more rows of weather are not read twice
 MOST_ROWS = 5_000_000

@@ -16,9 +16,9 @@ from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
 from data.errors import DamageError
 from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest
 from data.store.pointers import NEWEST_FORECAST, follow, point_forecast, read_forecast_pointer
+from tasks.job.digest import verify_inputs
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
-from tasks.weather.ingest import verify_inputs
 
 _MEANS = ("predicted", "lower_80", "upper_80", "baseline")
 

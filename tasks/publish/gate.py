@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.contracts.columns import SplitName
 from data.contracts.season_table import Flags, SeasonTable
+from data.contracts.vocabulary import SplitName
 from data.settings.schema import Gate as GateSettings
 
 if TYPE_CHECKING:  # the gate on a finished run is judged without torch

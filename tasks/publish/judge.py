@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from data.contracts.columns import REGION, SEASON_YEAR, SPLIT, SplitName
+from data.contracts.columns import REGION, SEASON_YEAR, SPLIT
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import SplitName
 from data.errors import StorageError
 from data.settings.schema import Gate as GateSettings
 from data.store.base import Store

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contracts.columns import SCHEMA_VERSION
+from data.contracts.vocabulary import SCHEMA_VERSION
 from data.locations.uris import public
-from data.store.base import Store
-from data.store.manifests import MANIFEST, now, to_json
+from data.store.base import MANIFEST, Store
+from data.store.manifests import now, to_json
 from tasks.job import machine
 from tasks.job.identity import run_settings
 from tasks.job.job import Job

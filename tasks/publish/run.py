@@ -10,8 +10,8 @@ from typing import Any
 from data.errors import CropyieldError, GateError
 from data.locations.failures import explained
 from data.settings.features import cutoffs
-from data.store.base import Store
-from data.store.manifests import DAY_S, MANIFEST, WORK, folder, read_manifest, to_json
+from data.store.base import MANIFEST, Store
+from data.store.manifests import DAY_S, WORK, folder, read_manifest, to_json
 from data.store.pointers import follow, point, read_current
 from tasks.assemble.join import Assembled
 from tasks.job.digest import verify_inputs

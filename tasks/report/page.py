@@ -15,7 +15,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from data.contracts.columns import NAIVE_BASELINES, SplitName
+from data.contracts.columns import NAIVE_BASELINES
+from data.contracts.vocabulary import SplitName
 from tasks.job.identity import run_settings
 from tasks.report import plane, plots, tables
 from tasks.report.tables import BASELINE_NAMES, ReportData, number, percent

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.contracts.columns import Reason
 from data.contracts.season_table import Flags, Integers
+from data.contracts.vocabulary import Reason
 from tasks.features.plan import Plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data.contracts.columns import WEATHER
+from data.contracts.vocabulary import WEATHER
 from data.settings.schema import Settings
 from tasks.features.season_sums import Sums
 from tasks.job import step_files

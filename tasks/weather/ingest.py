@@ -8,18 +8,13 @@ from datetime import date
 
 import pyarrow as pa
 
-from data.contracts.columns import WEATHER
+from data.contracts.vocabulary import WEATHER
 from data.settings.schema import Settings
-from tasks.job.digest import InputFile, digest_inputs, verify_inputs, workers
+from tasks.job.digest import workers
 from tasks.ledger import account as ledger
 from tasks.weather.merge import Partial, Weather, aggregate_part, merge_parts
 from tasks.weather.parts import Part, partition
-from tasks.yields.ingest import Yields, ingest_yields
 
-__all__ = [
-    "InputFile", "Part", "Partial", "Weather", "Yields", "aggregate_part", "aggregate_parts", "digest_inputs",
-    "ingest_weather", "ingest_yields", "merge_parts", "partition", "verify_inputs",
-]  # fmt: skip
 Progress = Callable[[int, int], None]
 
 

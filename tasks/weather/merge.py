@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import WEATHER, OutOfScope, Reason
+from data.contracts.vocabulary import WEATHER, OutOfScope, Reason
 from data.errors import InputError
 from data.inputs.listing import place_of
 from data.settings.calendar import Resolution

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.contracts.columns import WEATHER, OutOfScope, Reason
 from data.contracts.season_table import Flags, Floats, Integers
+from data.contracts.vocabulary import WEATHER, OutOfScope, Reason
 from data.inputs.listing import check_unchanged
 from data.inputs.parquet import read_batches
 from data.inputs.parsing import YEARS, Names, Parsed, days, integers, numbers

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import YIELDS, Reason
 from data.contracts.season_table import Flags, Floats, Integers
+from data.contracts.vocabulary import YIELDS, Reason
 from data.errors import InputError
 from data.inputs.listing import shown
 from data.inputs.parquet import read_footers

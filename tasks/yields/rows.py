@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import YIELDS, OutOfScope, Reason
 from data.contracts.season_table import Flags, Floats, Integers
+from data.contracts.vocabulary import YIELDS, OutOfScope, Reason
 from data.errors import InputError
 from data.inputs.listing import check_unchanged, place_of
 from data.inputs.parquet import Footer, read_batches, require_alike

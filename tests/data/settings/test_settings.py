@@ -8,7 +8,8 @@ import pytest
 
 from data.errors import SettingsError
 from data.settings.files import dump_settings, load_settings, parse_settings
-from data.settings.schema import Settings, parse_change
+from data.settings.overrides import parse_change
+from data.settings.schema import Settings
 
 SMALLEST: dict[str, Any] = {
     "weather": "w",

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from data.contracts.columns import OutOfScope, Reason
+from data.contracts.vocabulary import OutOfScope, Reason
 from data.synthetic.write import write_world
 
 

@@ -18,7 +18,8 @@ from data.settings.files import load_settings
 from flows.cli.main import run
 from flows.server.embedded import EMBEDDED
 from tasks.assemble.join import assemble
-from tasks.weather.ingest import ingest_weather, ingest_yields
+from tasks.weather.ingest import ingest_weather
+from tasks.yields.ingest import ingest_yields
 from tests.odd_files import LAYOUTS, Written, monthly, write, yields_of
 
 Capture = pytest.CaptureFixture[str]

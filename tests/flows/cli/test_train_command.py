@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 
-from data.contracts.columns import PREDICTIONS, Reason
+from data.contracts.columns import PREDICTIONS
+from data.contracts.vocabulary import Reason
 from data.store.failed_runs import newest_ends
 from data.store.local import LocalStore
 from flows.cli.main import run

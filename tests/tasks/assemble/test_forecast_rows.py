@@ -14,7 +14,8 @@ from data.errors import SettingsError
 from data.settings.schema import Settings
 from tasks.assemble.forecast_rows import Ahead, look_ahead
 from tasks.job.forecast_job import Trained
-from tasks.weather.ingest import ingest_weather, ingest_yields
+from tasks.weather.ingest import ingest_weather
+from tasks.yields.ingest import ingest_yields
 from tests.tasks.weather.weather_worlds import (
     CROPS,
     daily,

@@ -12,7 +12,8 @@ import pytest
 from data.errors import CropyieldError, InputError
 from tasks.assemble.join import Assembled, assemble
 from tasks.ledger.account import check_ledger, ledger_table
-from tasks.weather.ingest import ingest_weather, ingest_yields
+from tasks.weather.ingest import ingest_weather
+from tasks.yields.ingest import ingest_yields
 from tests.tasks.weather.weather_worlds import daily, make_settings, monthly, write, yields_of
 
 YEARS = range(2001, 2011)

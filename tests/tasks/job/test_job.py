@@ -14,9 +14,9 @@ from data.settings.schema import Settings
 from data.store.manifests import to_json
 from data.store.open import open_store
 from data.store.pointers import point
+from tasks.job.digest import digest_inputs, verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import could_be_current, open_job
-from tasks.weather.ingest import digest_inputs, verify_inputs
 
 GATE = {"outcome": "passed", "reason": "better", "checks": []}
 

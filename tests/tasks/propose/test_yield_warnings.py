@@ -10,7 +10,8 @@ from data.settings.files import load_settings
 from tasks.assemble.join import assemble
 from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text
-from tasks.weather.ingest import ingest_weather, ingest_yields
+from tasks.weather.ingest import ingest_weather
+from tasks.yields.ingest import ingest_yields
 from tests.odd_files import monthly, write, yields_of
 
 

@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from data.store import base, pointers
 from data.store import manifests as runs
-from data.store import pointers
 from data.store.base import TEMPORARY
 from data.store.local import LocalStore
 from tasks.publish.manifest import digests
@@ -35,7 +35,7 @@ def publish(store: LocalStore, run: str) -> None:
     write_files(store, run, files, runs.read_manifest(store, run))
     if runs.read_manifest(store, run) is None:
         facts = {"run_id": run, "finished_at": "then", "gate": GATE, "files": digests(files)}
-        store.put(f"{runs.folder(run)}/{runs.MANIFEST}", runs.to_json(facts))
+        store.put(f"{runs.folder(run)}/{base.MANIFEST}", runs.to_json(facts))
     pointers.point(store, run, GATE)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from data.contracts.columns import SplitName
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import SplitName
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
 from tasks.evaluate.metrics import evaluation_table

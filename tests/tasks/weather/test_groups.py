@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.weather import groups as weather_groups
-from tasks.weather import ingest
+from tasks.weather import ingest, merge
 from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
-from tasks.weather.ingest import ingest_weather, partition
+from tasks.weather.ingest import ingest_weather
 from tasks.weather.merge import Partial
+from tasks.weather.parts import partition
 from tests.tasks.weather.weather_worlds import daily, make_settings, write
 
 FEATURES = [
@@ -110,7 +111,7 @@ def test_a_group_stops_once_it_alone_has_too_many_rejected_rows(
     settings = make_settings(tmp_path)
     groups = group_parts(partition(settings), 2)
     read = []
-    aggregate_part = ingest.aggregate_part
+    aggregate_part = merge.aggregate_part
 
     def counted(*arguments: object) -> object:
         read.append(arguments)

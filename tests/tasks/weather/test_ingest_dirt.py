@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from data.contracts.columns import OutOfScope, Reason
+from data.contracts.vocabulary import OutOfScope, Reason
 from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.assemble.join import Assembled, assemble
 from tasks.ledger.account import check_ledger, ledger_table
-from tasks.weather.ingest import ingest_weather, ingest_yields
+from tasks.weather.ingest import ingest_weather
+from tasks.yields.ingest import ingest_yields
 from tests.tasks.weather.weather_worlds import make_settings, write
 
 SEASON = [f"06-{day:02d}" for day in range(1, 7)]

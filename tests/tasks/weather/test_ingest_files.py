@@ -19,20 +19,14 @@ from data.errors import InputError, StorageError
 from data.inputs.parquet import read_batches
 from data.settings.schema import Settings
 from tasks.assemble.join import Assembled, assemble
+from tasks.job.digest import digest_inputs, verify_inputs
 from tasks.weather import ingest
 from tasks.weather import rows as weather_rows
 from tasks.weather.groups import load_partials, save_partials
-from tasks.weather.ingest import (
-    Weather,
-    Yields,
-    aggregate_part,
-    digest_inputs,
-    ingest_weather,
-    ingest_yields,
-    merge_parts,
-    partition,
-    verify_inputs,
-)
+from tasks.weather.ingest import ingest_weather
+from tasks.weather.merge import Weather, aggregate_part, merge_parts
+from tasks.weather.parts import partition
+from tasks.yields.ingest import Yields, ingest_yields
 from tests.tasks.weather.weather_worlds import CROPS, daily, make_settings, monthly, write, yields_of
 
 YEARS = range(2001, 2009)

@@ -1,0 +1,54 @@
+"""The error for weather and yields that have no region-season in common, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from data.contracts.season_table import Flags
+from data.contracts.vocabulary import Reason
+from data.errors import InputError
+from data.inputs.listing import shown
+from data.settings.schema import Settings
+from tasks.assemble.split import span
+from tasks.ledger import rejected
+from tasks.ledger.repeats import repeated_rows
+from tasks.weather.merge import Weather
+from tasks.yields.ingest import Yields
+
+
+def nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: Flags) -> InputError:
+    """The error for sound yields without sound weather; `low_C`: region-seasons with too little coverage."""
+    sums = weather.sums
+    conflicts = rejected.counts(weather.rejected).get(str(Reason.CONFLICT), 0)
+    if not len(sums) and conflicts > len(weather.rejected) / 2:
+        scope = weather.rows - sum(weather.outside.values())
+        return repeated_rows(settings, scope, len(weather.rejected), weather.rejected)
+    regions = sorted({yields.regions[at] for at in np.unique(yields.region_X).tolist()})
+    from data.survey.region_pairs import almost_alike  # with pandas, which only this message needs
+
+    near = almost_alike(frozenset(sums.names) - {*regions}, frozenset(regions) - {*sums.names})
+    pairs = ", ".join(f"{w!r} and {y!r}" for w, y in near[:3])
+    alike = (
+        f", and {len(near)} differ in case, blanks, punctuation or leading zeros only ({pairs})"
+        if near
+        else ""
+    )
+    return InputError(
+        f"nothing left to train on: none of {len(yields)} sound yields in {shown(settings.yields)} "
+        f"(regions such as {_some(regions)}; seasons {span(yields.year_X)}) has sound weather in "
+        f"{shown(settings.weather)} (regions such as {_some(sums.names)}; seasons {span(sums.year_C)}; "
+        f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
+        f"{alike}{_window(settings)}"
+    )
+
+
+def _window(settings: Settings) -> str:
+    given = {"first_season": settings.first_season, "last_season": settings.last_season}
+    named = " and ".join(f"{key} = {year}" for key, year in given.items() if year is not None)
+    return f", and {named} must leave seasons of both" if named else ""
+
+
+def _some(names: Any) -> str:
+    return ", ".join(map(repr, names[:3])) or "none"
