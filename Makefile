@@ -34,7 +34,7 @@ torture: .venv/.test  ## kill training, rollback and pruning at every step, refu
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
-	@$(BIN)/python -c "from data.synthetic.shipped import write_shipped_inputs; write_shipped_inputs()"
+	@$(BIN)/python -c "from tests.sample.shipped import write_shipped_inputs; write_shipped_inputs()"
 
 pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures

@@ -12,7 +12,7 @@ from prefect.logging.loggers import flow_run_logger
 
 from data.errors import CropyieldError
 from data.locations.uris import LOCATIONS, locate, redacted
-from data.store.failed_runs import record_end
+from data.store.failed_runs import record_failed_run
 from data.store.manifests import now
 from data.store.open import open_store
 
@@ -61,7 +61,7 @@ def record_unsuccessful_end(flow: Flow[..., Any], flow_run: FlowRun, state: Stat
             log.warning("the end is not recorded: the run's parameters name no store")
         else:
             place = open_store(locate(store, _working_folder(flow_run)))
-            record_end(place, describe_end(flow, _as_it_became(flow_run), state))
+            record_failed_run(place, describe_end(flow, _as_it_became(flow_run), state))
     except Exception as error:
         # a StorageError has been cleaned of credentials, any other error's words may hold some
         log.warning(

@@ -22,7 +22,7 @@ from tasks.job.progress import report as report_progress
 from tasks.publish.manifest import origin, parquet, put_whole
 from tasks.report import plots
 from tasks.report.tables import number, percent
-from tasks.steps import POLICY, logger, made, step
+from tasks.steps import POLICY, logger, open_step, step_folder
 
 _HINDCAST = "hindcast.parquet"
 
@@ -30,7 +30,7 @@ _HINDCAST = "hindcast.parquet"
 @task(name="choose seasons", task_run_name="choose seasons", **POLICY)
 def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
     """The last seasons that can be predicted from those before."""
-    tables = Assembled.load(made(job, assembled)).datasets
+    tables = Assembled.load(step_folder(job, assembled)).datasets
     chosen = backtest_seasons(tables[job.settings.season.end], seasons)
     if not chosen:
         raise InputError("no season has enough seasons before it to learn from; use fewer features")
@@ -42,9 +42,9 @@ def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
 def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one_out: bool) -> str:
     """Train without one season and predict it."""
     name = f"hindcast {as_of} {season}"
-    with step(job, name) as folder:
+    with open_step(job, name) as folder:
         if folder is not None:
-            found = Assembled.load(made(job, assembled))
+            found = Assembled.load(step_folder(job, assembled))
             hindcast = backtest_season(
                 found.datasets[as_of], job.settings, as_of, season, leave_one_out, crop_units=found.crop_units
             )
@@ -55,7 +55,7 @@ def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one
 @task(name="publish backtest", task_run_name="publish backtest", **POLICY)
 def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
     """Sum the hindcasts up, draw skill by cut-off, and publish: the manifest last."""
-    found = [from_arrow(pq.read_table(made(job, name) / _HINDCAST)) for name in hindcasts]
+    found = [from_arrow(pq.read_table(step_folder(job, name) / _HINDCAST)) for name in hindcasts]
     curve = skill_curve(found)
     metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
     metrics |= summarise(found, leave_one_out)

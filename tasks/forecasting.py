@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from data.settings.schema import Settings
 from data.store.manifests import to_json
-from tasks.assemble import forecast_rows as looking
+from tasks.assemble import forecast_rows
 from tasks.evaluate import results, stored_intervals
 from tasks.evaluate.predictions import predictions_of
 from tasks.job.forecast_job import ForecastJob, open_forecast
@@ -22,7 +22,7 @@ from tasks.ledger.account import ledger_story
 from tasks.model.published import load_model
 from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
-from tasks.steps import POLICY, logger, made, name_run, step
+from tasks.steps import POLICY, logger, name_run, open_step, step_folder
 from tasks.weather.merge import Weather
 from tasks.yields.ingest import Yields
 
@@ -40,10 +40,10 @@ def identify_forecast(settings: Settings, as_of: date | None = None) -> Forecast
 @task(name="forecast", task_run_name="forecast", **POLICY)
 def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     """Find what isn't harvested yet and predict it with the published models."""
-    with step(job, "forecast") as folder:
+    with open_step(job, "forecast") as folder:
         if folder is not None:
-            found = looking.look_ahead(
-                Weather.load(made(job, weather)), Yields.load(made(job, yields)),
+            found = forecast_rows.find_forecast_rows(
+                Weather.load(step_folder(job, weather)), Yields.load(step_folder(job, yields)),
                 job.settings, job.trained, job.crops, job.as_of,
             )  # fmt: skip
             models = {day: load_model(job.store, job.trained.run_id, day) for day in found.tables}
@@ -86,7 +86,7 @@ def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
 def _publish(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
     if forecast is None:
         return publishing.publish_again(job)
-    folder = made(job, forecast)
+    folder = step_folder(job, forecast)
     facts = json.loads((folder / _FACTS).read_bytes())
     if not facts["region_seasons"]["forecast"]:
         return publishing.nothing_ahead(job, facts)

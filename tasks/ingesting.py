@@ -10,7 +10,7 @@ from prefect import task
 
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
-from tasks.steps import POLICY, logger, made, step
+from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
 from tasks.weather.ingest import ingest_weather as read_weather
 from tasks.weather.parts import partition
@@ -34,7 +34,7 @@ def list_weather(job: Job, workers: int) -> Listing:
     groups = group_parts(partition(job.settings, job.as_of), workers)
     # of changed files the parts are other ones, and what an interrupted run has read is void
     name = f"weather {groups.digest}"
-    with step(job, name) as folder:
+    with open_step(job, name) as folder:
         if folder is not None:
             groups.save(folder)
     logger().info("weather: %d rows in %d groups", groups.rows, len(groups.parts))
@@ -45,9 +45,9 @@ def list_weather(job: Job, workers: int) -> Listing:
 def ingest_weather_group(job: Job, listing: Listing, number: int) -> str:
     """Judge and sum the rows of one group of parts."""
     name = f"{listing.step} {number}"
-    with step(job, name) as folder:
+    with open_step(job, name) as folder:
         if folder is not None:
-            groups = Groups.load(made(job, listing.step))
+            groups = Groups.load(step_folder(job, listing.step))
             save_partials(ingest_group(job.settings, groups, number), folder)
     return name
 
@@ -55,11 +55,11 @@ def ingest_weather_group(job: Job, listing: Listing, number: int) -> str:
 @task(name="merge weather", **POLICY)
 def merge_weather(job: Job, listing: Listing, parts: Sequence[str]) -> str:
     """Merge the groups into one row per region and season, in the order of the files."""
-    with step(job, "weather") as folder:
+    with open_step(job, "weather") as folder:
         if folder is not None:
             with ThreadPoolExecutor(_FETCHED) as pool:
-                folders = list(pool.map(lambda name: made(job, name), parts))
-            rows = Groups.load(made(job, listing.step)).rows
+                folders = list(pool.map(lambda name: step_folder(job, name), parts))
+            rows = Groups.load(step_folder(job, listing.step)).rows
             merge_groups(job.settings, rows, map(load_partials, folders)).save(folder)
     return "weather"
 
@@ -67,7 +67,7 @@ def merge_weather(job: Job, listing: Listing, parts: Sequence[str]) -> str:
 @task(name="ingest weather", task_run_name="ingest weather", **POLICY)
 def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
-    with step(job, "weather") as folder:
+    with open_step(job, "weather") as folder:
         if folder is not None:
             read_weather(
                 job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
@@ -78,7 +78,7 @@ def ingest_weather(job: Job) -> str:
 @task(name="ingest yields", task_run_name="ingest yields", **POLICY)
 def ingest_yields(job: Job) -> str:
     """Bring the yields into one row per region and season; name every row that can't be used."""
-    with step(job, "yields") as folder:
+    with open_step(job, "yields") as folder:
         if folder is not None:
             read_yields(job.settings).save(folder)
             report_progress("ingest yields", 1, 1)

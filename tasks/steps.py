@@ -58,17 +58,17 @@ def logger() -> logging.Logger | logging.LoggerAdapter[Any]:
 
 
 @contextmanager
-def step(job: Job, name: str) -> Iterator[Path | None]:
+def open_step(job: Job, name: str) -> Iterator[Path | None]:
     """A folder to fill for a step, or None where the step is finished already."""
     if job.work.finished(name):
         logger().info("%s: finished before, kept", name)
         yield None
     else:
-        with job.work.making(name) as folder:
+        with job.work.create(name) as folder:
             yield folder
 
 
-def made(job: Job, name: str) -> Path:
+def step_folder(job: Job, name: str) -> Path:
     """The folder of a step that an earlier task has finished. Raises StorageError when it is gone."""
     folder = job.work.finished(name)
     if folder is None:

@@ -14,7 +14,7 @@ from data.errors import GateError
 from data.settings.features import cutoffs
 from data.settings.schema import Settings
 from data.store.manifests import read_manifest
-from tasks.assemble import join as assembling
+from tasks.assemble import join
 from tasks.evaluate import results, stored_intervals
 from tasks.job.job import Job, open_job
 from tasks.job.progress import report as report_progress
@@ -24,11 +24,10 @@ from tasks.model.model import Model
 from tasks.model.sql import predict_sql
 from tasks.normalise import normalise as normalising
 from tasks.normalise.tensors import load_normalised, save_normalised
-from tasks.publish import run as publishing
-from tasks.report import artifacts
-from tasks.report import gather as run_report
+from tasks.publish import run
+from tasks.report import artifacts, gather
 from tasks.report.tables import number
-from tasks.steps import POLICY, logger, made, name_run, step
+from tasks.steps import POLICY, logger, name_run, open_step, step_folder
 from tasks.train.fit import fit_normalised
 from tasks.weather.merge import Weather
 from tasks.yields.ingest import Yields
@@ -47,10 +46,10 @@ def identify(settings: Settings, force: bool = False, kind: str = "train") -> Jo
 @task(name="assemble", task_run_name="assemble", **POLICY)
 def assemble(job: Job, weather: str, yields: str) -> str:
     """Join weather and yields, split by season, and draw up the ledger of all rows."""
-    with step(job, "assembled") as folder:
+    with open_step(job, "assembled") as folder:
         if folder is not None:
-            found = assembling.assemble(
-                Weather.load(made(job, weather)), Yields.load(made(job, yields)), job.settings
+            found = join.assemble(
+                Weather.load(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job.settings
             )
             found.save(folder)
             for line in account.ledger_story(found.ledger):
@@ -64,9 +63,9 @@ def assemble(job: Job, weather: str, yields: str) -> str:
 def normalise(job: Job, as_of: str, assembled: str) -> str:
     """Fit baseline, climatology and scaling on training rows; tensors for both fits."""
     name = f"tensors {as_of}"
-    with step(job, name) as folder:
+    with open_step(job, name) as folder:
         if folder is not None:
-            table = assembling.Assembled.load(made(job, assembled)).datasets[as_of]
+            table = join.Assembled.load(step_folder(job, assembled)).datasets[as_of]
             for fit, rows in fits_of(table).items():
                 save_normalised(normalising.normalise(rows, job.settings), folder, fit)
     return name
@@ -76,17 +75,16 @@ def normalise(job: Job, as_of: str, assembled: str) -> str:
 def train(job: Job, as_of: str, tensors: str) -> str:
     """SGD for the evaluation fit (training seasons) and the published fit (all seasons)."""
     name = f"model {as_of}"
-    with step(job, name) as folder:
+    with open_step(job, name) as folder:
         if folder is not None:
-            data = assembling.Assembled.load(made(job, "assembled"))
+            data = join.Assembled.load(step_folder(job, "assembled"))
             table = data.datasets[as_of]
             validation = table.of_split(SplitName.VALIDATION)
             for fit, rows in fits_of(table).items():
                 model = fit_normalised(
-                    load_normalised(made(job, tensors), fit), job.settings, as_of,
+                    load_normalised(step_folder(job, tensors), fit), job.settings, as_of,
                     validation=validation if fit == EVALUATED else None,
-                    on_epoch=_told(f"train {as_of} {fit}", job.settings.training.epochs),
-                    checkpoint=job.work.scratch(f"{as_of} {fit}"),
+                    on_epoch=log_epoch(f"train {as_of} {fit}", job.settings.training.epochs),
                     crop_units=tuple(data.crop_units[crop] for crop in data.crops),
                     feature_units=tuple(data.feature_units[feature] for feature in table.features),
                 )  # fmt: skip
@@ -100,15 +98,15 @@ def train(job: Job, as_of: str, tensors: str) -> str:
     return name
 
 
-def _told(what: str, epochs: int) -> Callable[[int, float], None]:
+def log_epoch(what: str, epochs: int) -> Callable[[int, float], None]:
     every = max(epochs // 4, 1)
 
-    def told(epoch: int, loss: float) -> None:
+    def log(epoch: int, loss: float) -> None:
         report_progress(what, epoch, epochs)
         if epoch == 1 or epoch % every == 0:
             logger().info("%s: epoch %d of %d, loss %.6g", what, epoch, epochs, loss)
 
-    return told
+    return log
 
 
 @task(name="evaluate", task_run_name="evaluate", **POLICY)
@@ -117,9 +115,9 @@ def evaluate(job: Job, assembled: str, models: list[str]) -> str:
 
     Seasons without a yield are predicted by the published fit.
     """
-    with step(job, "evaluated") as folder:
+    with open_step(job, "evaluated") as folder:
         if folder is not None:
-            data = assembling.Assembled.load(made(job, assembled))
+            data = join.Assembled.load(step_folder(job, assembled))
             found, ahead = {}, []
             for name, (as_of, table) in zip(models, data.datasets.items(), strict=True):
                 fits = models_of(job, name)
@@ -134,7 +132,7 @@ def evaluate(job: Job, assembled: str, models: list[str]) -> str:
 
 def models_of(job: Job, name: str) -> dict[str, Model]:
     """The fits that a step of `train` made, by name."""
-    folder = made(job, name)
+    folder = step_folder(job, name)
     return {fit: Model.from_files(folder / fit) for fit in (EVALUATED, PUBLISHED)}
 
 
@@ -142,11 +140,11 @@ def models_of(job: Job, name: str) -> dict[str, Model]:
 def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
     """Draw the plots and write the report; put the gist of it where the Prefect UI shows it."""
     fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
-    data = run_report.report_data(job, made(job, assembled), made(job, evaluated), fits)
-    with step(job, "report") as folder:
+    data = gather.report_data(job, step_folder(job, assembled), step_folder(job, evaluated), fits)
+    with open_step(job, "report") as folder:
         if folder is not None:
-            run_report.save_report(data, folder)
-    show(*artifacts.of_report(data, made(job, "report") / "plots"))
+            gather.save_report(data, folder)
+    show(*artifacts.of_report(data, step_folder(job, "report") / "plots"))
     report_progress("report", 1, 1)
     return "report"
 
@@ -155,9 +153,9 @@ def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
 def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
     try:
-        result = publishing.publish(job, accept)
+        result = run.publish(job, accept)
     except GateError as refused:
-        show(artifacts.of_gate(publishing.refused(job, refused)))
+        show(artifacts.of_gate(run.refused(job, refused)))
         raise
     show(artifacts.of_gate(result))
     logger().info("%s", result["message"])

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from data.locations import filesystems as remote
+from data.locations import filesystems
 
 KEY, SECRET = "AKIATESTTESTTEST", "a/secret+that=must.not.show"
 
@@ -169,8 +169,8 @@ def proxy(bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     assert bucket
     proxy = Proxy(s3_server)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-    monkeypatch.setattr(remote, "SILENCE_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    monkeypatch.setattr(filesystems, "SILENCE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(filesystems, "ATTEMPTS", 1)
     yield proxy
     proxy.closed.set()
     proxy.server.shutdown()

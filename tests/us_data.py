@@ -37,8 +37,8 @@ def us_table(last_month: int = 9, first_test: int = 9999, both_crops: bool = Fal
     wide.columns = pd.Index(features)
     harvests = yields[yields.year >= 1960].pivot(index=["region", "year"], columns="crop", values="yield")
     rows = wide.join(harvests[list(CROPS)], how="inner").dropna(subset=list(features)).reset_index()
-    grown = rows[list(CROPS)].notna()
-    rows = rows[grown.all(axis=1) if both_crops else grown.any(axis=1)]
+    observed = rows[list(CROPS)].notna()
+    rows = rows[observed.all(axis=1) if both_crops else observed.any(axis=1)]
     rows["split"] = ["test" if year >= first_test else "train" for year in rows.year]
     return SeasonTable.from_arrow(pa.Table.from_pandas(rows, preserve_index=False), features, CROPS)
 

@@ -40,7 +40,7 @@ AS_OF = Column("as_of", pa.string(), "last day (MM-DD) whose weather the model u
 UNIT = Column("unit", pa.string(), "unit of the yield", nullable=True)
 _YIELD = "the crop's unit"
 
-PREDICTIONS = (
+PREDICTION_COLUMNS = (
     REGION,
     SEASON_YEAR,
     CROP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyarrow import fs
@@ -13,7 +13,7 @@ from pyarrow import fs
 from data.errors import CropyieldError, InputError, StorageError
 from data.inputs.fix_commands import convert
 from data.locations.filesystems import open_remote
-from data.locations.uris import is_local, redacted
+from data.locations.uris import is_local, redact_uri, redacted
 
 SUFFIX = ".parquet"
 _OTHER_KINDS = r"\.(csv|tsv|xlsx?|json|feather)(\.gz)?$"
@@ -32,17 +32,9 @@ class Listed:
     mtime_ns: int
 
 
-def shown(uri: str) -> str:
-    """A location as messages may show it: without credentials and options."""
-    if "://" not in uri:
-        return uri
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def place_of(uri: str, name: str) -> str:
     """A file of an input as messages name it; one that is the input itself is named once."""
-    place = shown(uri)
+    place = redact_uri(uri)
     return place if f"/{place.rstrip('/')}".endswith(f"/{name}") else f"{place}: {name}"
 
 
@@ -58,7 +50,7 @@ def open_input(uri: str) -> tuple[fs.FileSystem, str]:
     except (pa.ArrowException, ValueError, OSError) as error:
         # Arrow's own text may repeat the URI, credentials and all
         raise InputError(
-            f"{shown(uri)}: this location can't be opened ({type(error).__name__}); "
+            f"{redact_uri(uri)}: this location can't be opened ({type(error).__name__}); "
             "write a path, s3://… or gs://…"
         ) from None
     files, path = found
@@ -71,16 +63,16 @@ def list_files(uri: str) -> tuple[Listed, ...]:
     Raises InputError where nothing is there, StorageError where the file system fails.
     """
     files, path = open_input(uri)
-    with guarded(uri):
+    with reading_errors(uri):
         (info,) = files.get_file_info([path])
         if info.type == fs.FileType.NotFound:
             (beside,) = files.get_file_info([path.rstrip("/") + SUFFIX])
             there = beside.type != fs.FileType.NotFound
-            hint = f"; there is {shown(uri).rstrip('/')}{SUFFIX}: name it in full" if there else ""
-            raise InputError(f"{shown(uri)}: no such file or folder{hint}")
+            hint = f"; there is {redact_uri(uri).rstrip('/')}{SUFFIX}: name it in full" if there else ""
+            raise InputError(f"{redact_uri(uri)}: no such file or folder{hint}")
         if info.type == fs.FileType.File:
             if re.search(_OTHER_KINDS, info.base_name.lower()):
-                raise InputError(f"{shown(uri)}: is no Parquet file; {_convert(shown(uri))}")
+                raise InputError(f"{redact_uri(uri)}: is no Parquet file; {_convert(redact_uri(uri))}")
             return (_listed(info, info.base_name),)
         found = files.get_file_info(fs.FileSelector(path, recursive=True))
     root = path.rstrip("/") + "/"
@@ -100,9 +92,9 @@ def list_files(uri: str) -> tuple[Listed, ...]:
         listed = f" ({len(others)} of other kinds, such as {others[0]})" if others else ", which is empty"
         known = [name for name in others if re.search(_OTHER_KINDS, name.lower())]
         raise InputError(
-            f"{shown(uri)}: no {SUFFIX} file in this folder{listed}; "
+            f"{redact_uri(uri)}: no {SUFFIX} file in this folder{listed}; "
             + (
-                _convert(f"{shown(uri).rstrip('/')}/{known[0]}")
+                _convert(f"{redact_uri(uri).rstrip('/')}/{known[0]}")
                 if known
                 else "write the data as Parquet, or point the settings to the folder that holds it"
             )
@@ -119,7 +111,7 @@ def locate_file(uri: str, name: str) -> tuple[fs.FileSystem, str]:
 
 def check_unchanged(uri: str, name: str, size: int, mtime_ns: int) -> None:
     """Raise InputError when a file isn't any more what it was when it was listed."""
-    with guarded(uri, name):
+    with reading_errors(uri, name):
         files, path = locate_file(uri, name)
         (info,) = files.get_file_info([path])
     if info.type != fs.FileType.File:
@@ -137,11 +129,11 @@ def hive_columns(name: str) -> dict[str, str | None]:
     return {unquote(key): None if value == HIVE_NULL else unquote(value) for key, _, value in pairs if key}
 
 
-class guarded:  # noqa: N801 - reads as a statement
+class reading_errors:  # noqa: N801 - reads as a statement
     """`with guarded(uri, name):` turns what file systems and Parquet raise into this project's errors."""
 
     def __init__(self, uri: str, name: str = "") -> None:
-        self.where = place_of(uri, name) if name else shown(uri)
+        self.where = place_of(uri, name) if name else redact_uri(uri)
 
     def __enter__(self) -> None:
         return None

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import InputError
-from data.inputs.listing import Listed, guarded, hive_columns, list_files, locate_file, place_of
+from data.inputs.listing import Listed, hive_columns, list_files, locate_file, place_of, reading_errors
 from data.inputs.parsing import Kind, kind_of
 
 # a column chunk above this is read through a window instead of whole
@@ -30,16 +30,16 @@ class Footer:
     folders: dict[str, str | None]
     metadata: pq.FileMetaData
 
-    def kind(self, theirs: str) -> Kind | None:
+    def kind(self, source: str) -> Kind | None:
         """What a column can be read as; folders are text. Raises KeyError for an unknown column."""
-        return kind_of(self.columns[theirs]) if theirs in self.columns else self._folder(theirs)
+        return kind_of(self.columns[source]) if source in self.columns else self._folder(source)
 
-    def has(self, theirs: str) -> bool:
+    def has(self, source: str) -> bool:
         """The file or its folders know this column."""
-        return theirs in self.columns or theirs in self.folders
+        return source in self.columns or source in self.folders
 
-    def _folder(self, theirs: str) -> Kind:
-        return "null" if self.folders[theirs] is None else "text"
+    def _folder(self, source: str) -> Kind:
+        return "null" if self.folders[source] is None else "text"
 
 
 def read_footers(uri: str) -> tuple[Footer, ...]:
@@ -54,7 +54,7 @@ def read_footers(uri: str) -> tuple[Footer, ...]:
 
 
 def _read_footer(uri: str, file: Listed) -> Footer:
-    with guarded(uri, file.name):
+    with reading_errors(uri, file.name):
         files, path = locate_file(uri, file.name)
         with files.open_input_file(path) as source, pq.ParquetFile(source) as opened:
             schema, metadata = opened.schema_arrow, opened.metadata
@@ -89,31 +89,31 @@ def _nearest(names: tuple[str, str], there: Sequence[str]) -> str | None:
 def require(
     uri: str, footer: Footer, wanted: Mapping[str, tuple[str, Sequence[Kind]]], section: str
 ) -> dict[str, Kind]:
-    """The kind of each wanted column: ours -> (theirs, kinds that can be read).
+    """The kind of each wanted column: key -> (source, kinds that can be read).
 
     Raises InputError naming file and column, what was found and what was expected.
     """
     kinds: dict[str, Kind] = {}
-    for ours, (theirs, readable) in wanted.items():
-        where = f"{place_of(uri, footer.file.name)}: column {theirs!r}"
-        if not footer.has(theirs):
+    for key, (source, readable) in wanted.items():
+        where = f"{place_of(uri, footer.file.name)}: column {source!r}"
+        if not footer.has(source):
             there = [*footer.columns, *footer.folders]
             used = {name for name, _ in wanted.values()}
-            near = _nearest((theirs, ours), [name for name in there if name not in used])
+            near = _nearest((source, key), [name for name in there if name not in used])
             better = near or "its name"
             raise InputError(
                 f"{where} is missing; the file has {_listing(there)}. "
                 + (f"Did you mean {better!r}? " if near else "")
-                + f'If it goes by another name, say so in the settings: [{section}] {ours} = "{better}"'
+                + f'If it goes by another name, say so in the settings: [{section}] {key} = "{better}"'
             )
-        kind = footer.kind(theirs)
+        kind = footer.kind(source)
         if kind is None or (kind not in readable and kind != "null"):
             expected = " or ".join(_WORDS[of] for of in readable)
             raise InputError(
-                f"{where} is of type {footer.columns.get(theirs, 'text')}, expected {expected}; "
-                f'convert it, or map another column in the settings: [{section}] {ours} = "its name"'
+                f"{where} is of type {footer.columns.get(source, 'text')}, expected {expected}; "
+                f'convert it, or map another column in the settings: [{section}] {key} = "its name"'
             )
-        kinds[ours] = kind
+        kinds[key] = kind
     return kinds
 
 
@@ -127,15 +127,15 @@ def require_alike(
     """
     first: dict[str, tuple[Kind, Footer]] = {}
     for footer in footers:
-        for ours, kind in require(uri, footer, wanted, section).items():
-            theirs = wanted[ours][0]
-            if kind == "null" or theirs not in footer.columns:
+        for name, kind in require(uri, footer, wanted, section).items():
+            source = wanted[name][0]
+            if kind == "null" or source not in footer.columns:
                 continue
-            known, other = first.setdefault(ours, (kind, footer))
+            known, other = first.setdefault(name, (kind, footer))
             if known != kind:
                 raise InputError(
-                    f"{place_of(uri, footer.file.name)}: column {theirs!r} is of type "
-                    f"{footer.columns[theirs]}, but {other.columns[theirs]} in {other.file.name}; "
+                    f"{place_of(uri, footer.file.name)}: column {source!r} is of type "
+                    f"{footer.columns[source]}, but {other.columns[source]} in {other.file.name}; "
                     "write both alike"
                 )
 
@@ -152,7 +152,7 @@ def read_batches(
 
     Raises InputError or StorageError.
     """
-    with guarded(uri, name):
+    with reading_errors(uri, name):
         files, path = locate_file(uri, name)
         with files.open_input_file(path) as source:
             metadata = pq.read_metadata(source)

@@ -36,7 +36,7 @@ _REMOTE_REMEDIES = {
 
 
 @contextlib.contextmanager
-def explained(action: str, place: str, uri: str = "") -> Iterator[None]:
+def storage_errors(action: str, place: str, uri: str = "") -> Iterator[None]:
     """Turn a failure of the operating system or a service into a StorageError that says what to do.
 
     `uri` is the store's, whose credentials the failure may repeat.

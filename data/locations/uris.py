@@ -22,7 +22,7 @@ def is_local(uri: str) -> bool:
     return "://" not in uri or uri.startswith("file://")
 
 
-def public(uri: str) -> str:
+def redact_uri(uri: str) -> str:
     """A location without user, password and query, fit for logs, messages and manifests."""
     return re.sub(r"^([a-z][a-z0-9+.-]*://)(?:[^@/]*(?::[^@]*)?@)?([^?]*).*$", r"\1\2", uri)
 

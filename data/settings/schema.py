@@ -39,11 +39,12 @@ ByKey = AfterValidator(_by_key)
 
 
 def _without_credentials(location: str) -> str:
-    from data.locations.uris import carries_credentials, public
+    from data.locations.uris import carries_credentials, redact_uri
 
     if carries_credentials(location):
         raise ValueError(
-            f"{public(location)} is written with credentials, which would be kept with the run's parameters; "
+            f"{redact_uri(location)} is written with credentials, which would be kept with the run's "
+            "parameters; "
             "leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         )
     return location

@@ -13,7 +13,7 @@ from data.store.manifests import read_json, to_json
 ENDS = "ends"
 
 
-def record_end(store: Store, end: Mapping[str, Any]) -> str:
+def record_failed_run(store: Store, end: Mapping[str, Any]) -> str:
     """Write how a flow run ended; the record's name. The same end recorded twice is one record.
 
     `end` has at least "flow_run_id" and "ended_at" (ISO 8601 with a zone). Readers of published data
@@ -26,12 +26,12 @@ def record_end(store: Store, end: Mapping[str, Any]) -> str:
     return name
 
 
-def newest_ends(store: Store, limit: int) -> list[dict[str, Any]]:
+def newest_failed_runs(store: Store, limit: int) -> list[dict[str, Any]]:
     """The newest records, oldest first. Raises StorageError when one is damaged."""
     return [end for name in store.names(ENDS)[-limit:] if (end := read_json(store, name)) is not None]
 
 
-def prune_ends(store: Store, keep: int) -> list[str]:
+def prune_failed_runs(store: Store, keep: int) -> list[str]:
     """Remove all but the newest `keep` records; the removed names."""
     names = store.names(ENDS)
     removed = names[: max(len(names) - keep, 0)]

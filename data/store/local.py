@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from data.errors import StorageError
-from data.locations.failures import explained
+from data.locations.failures import storage_errors
 from data.store.base import TEMPORARY
 
 
@@ -22,7 +22,7 @@ class LocalStore:
         self._folder: tuple[int, int] | None = None
 
     def get(self, name: str) -> bytes | None:
-        with explained("read", self.place(name)):
+        with storage_errors("read", self.place(name)):
             self._check_place()
             try:
                 return (self.root / name).read_bytes()
@@ -31,7 +31,7 @@ class LocalStore:
 
     def put(self, name: str, content: bytes) -> None:
         target = self.root / name
-        with explained("write", self.place(name)):
+        with storage_errors("write", self.place(name)):
             self._check_place()
             make_folder(target.parent)
             self._check_place()  # the one that was made, if it was
@@ -45,7 +45,7 @@ class LocalStore:
             flush_folder(target.parent)
 
     def names(self, folder: str = "") -> list[str]:
-        with explained("list", self.place(folder)):
+        with storage_errors("list", self.place(folder)):
             found = []
             for parent, folders, files in os.walk(self.root / folder, onerror=_raise_unless_gone):
                 folders[:] = [inner for inner in folders if not inner.endswith(TEMPORARY)]
@@ -54,7 +54,7 @@ class LocalStore:
             return sorted(found)
 
     def folders(self, folder: str = "") -> list[str]:
-        with explained("list", self.place(folder)):
+        with storage_errors("list", self.place(folder)):
             try:
                 found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_dir()]
                 return sorted(name for name in found if not name.endswith(TEMPORARY))
@@ -64,7 +64,7 @@ class LocalStore:
     def age(self, name: str) -> float | None:
         import time
 
-        with explained("look at", self.place(name)):
+        with storage_errors("look at", self.place(name)):
             path = self.root / name
             try:
                 newest = path.stat().st_mtime
@@ -77,7 +77,7 @@ class LocalStore:
 
     def remove(self, name: str) -> None:
         path = self.root / name
-        with explained("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
+        with storage_errors("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
                 # out of sight first, so that nobody meets half a folder
                 hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
@@ -90,7 +90,7 @@ class LocalStore:
         import time
 
         removed = []
-        with explained("delete", self.uri):
+        with storage_errors("delete", self.uri):
             for parent, folders, files in os.walk(self.root):
                 for name in [inner for inner in (*folders, *files) if inner.endswith(TEMPORARY)]:
                     path = Path(parent) / name

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from data.errors import SettingsError, StorageError
-from data.locations.failures import explained
+from data.locations.failures import storage_errors
 from data.locations.filesystems import ATTEMPTS, open_remote
-from data.locations.uris import public
+from data.locations.uris import redact_uri
 from data.store.base import MANIFEST
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ObjectStore:
 
     def get(self, name: str) -> bytes | None:
         system = self._open()[0]
-        with explained("read", self.place(name), self.uri):
+        with storage_errors("read", self.place(name), self.uri):
             for _ in range(_READINGS):
                 try:
                     content, version = self._read(system, name)
@@ -58,7 +58,7 @@ class ObjectStore:
             stream.close()
 
         # in a thread that no KeyboardInterrupt reaches, for the same reason
-        with explained("write", self.place(name), self.uri), ThreadPoolExecutor(1) as thread:
+        with storage_errors("write", self.place(name), self.uri), ThreadPoolExecutor(1) as thread:
             thread.submit(upload).result()
 
     def names(self, folder: str = "") -> list[str]:
@@ -72,7 +72,7 @@ class ObjectStore:
 
     def age(self, name: str) -> float | None:
         system = self._open()[0]
-        with explained("look at", self.place(name), self.uri):
+        with storage_errors("look at", self.place(name), self.uri):
             infos = [system.get_file_info(self._path(name)), *self._infos(name)]
         times = [info.mtime.timestamp() for info in infos if info.is_file and info.mtime is not None]
         return time.time() - max(times) if times else None
@@ -81,7 +81,7 @@ class ObjectStore:
         from pyarrow import fs
 
         system, path = self._open()[0], self._path(name)
-        with explained("delete", self.place(name), self.uri), contextlib.suppress(FileNotFoundError):
+        with storage_errors("delete", self.place(name), self.uri), contextlib.suppress(FileNotFoundError):
             kind = system.get_file_info(path).type
             if kind == fs.FileType.Directory:
                 # what says that a folder is whole goes first, so that no reader meets half of one
@@ -96,17 +96,18 @@ class ObjectStore:
         return []
 
     def place(self, name: str) -> str:
-        return f"{public(self.uri).rstrip('/')}/{name}" if name else public(self.uri)
+        return f"{redact_uri(self.uri).rstrip('/')}/{name}" if name else redact_uri(self.uri)
 
     def _open(self, in_parts: bool = False) -> tuple[fs.FileSystem, str]:
         if in_parts not in self._opened:
-            with explained("open", public(self.uri), self.uri):
+            with storage_errors("open", redact_uri(self.uri), self.uri):
                 try:
                     system, root = open_remote(self.uri, in_parts)
                 except ValueError:
                     # the text would repeat the URI, credentials and all
                     raise SettingsError(
-                        f"{public(self.uri)}: not a location that can be opened; write a path, s3://BUCKET/… "
+                        f"{redact_uri(self.uri)}: not a location that can be opened; write a path, "
+                        "s3://BUCKET/… "
                         "or gs://BUCKET/…, with endpoint and credentials in the environment"
                     ) from None
                 self._opened[in_parts] = system, root.rstrip("/")
@@ -137,6 +138,6 @@ class ObjectStore:
         from pyarrow import fs
 
         system = self._open()[0]
-        with explained("list", self.place(folder), self.uri):
+        with storage_errors("list", self.place(folder), self.uri):
             selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
             return list(system.get_file_info(selector))

@@ -27,7 +27,7 @@ from data.store.manifests import (
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pointer:
     """A pointer at the top of the store, and the stable copy of the predictions that it leads to."""
 
     pointer: str
@@ -36,8 +36,8 @@ class Pair:
     remedy: str
 
 
-PUBLISHED = Pair(CURRENT, PREDICTIONS, RUNS, REPAIR)
-NEWEST_FORECAST = Pair(
+PUBLISHED = Pointer(CURRENT, PREDICTIONS, RUNS, REPAIR)
+NEWEST_FORECAST = Pointer(
     "forecast.json", "forecasts.parquet", FORECASTS, "`cropyield forecast` makes them anew"
 )
 
@@ -81,7 +81,7 @@ def read_forecast_pointer(store: Store) -> dict[str, Any] | None:
     return _read_pointer(store, NEWEST_FORECAST)
 
 
-def _read_pointer(store: Store, pair: Pair) -> dict[str, Any] | None:
+def _read_pointer(store: Store, pair: Pointer) -> dict[str, Any] | None:
     with contextlib.suppress(DamageError):
         pointer = read_json(store, pair.pointer)
         if pointer is None or isinstance(pointer.get("run_id"), str):
@@ -109,7 +109,7 @@ def find_run(store: Store, text: str) -> dict[str, Any]:
     return manifests[0]
 
 
-def point(
+def set_current(
     store: Store,
     run: str,
     gate: Mapping[str, Any],
@@ -131,13 +131,13 @@ def point_forecast(store: Store, forecast: str, model_run: str) -> None:
     _point(store, NEWEST_FORECAST, forecast, {"model_run_id": model_run})
 
 
-def _point(store: Store, pair: Pair, run: str, more: dict[str, Any]) -> None:
+def _point(store: Store, pair: Pointer, run: str, more: dict[str, Any]) -> None:
     pointer = {"schema": SCHEMA_VERSION, "run_id": run, "published_at": now()}
     store.put(pair.pointer, to_json(pointer | more))
-    follow(store, pair)
+    sync_copy(store, pair)
 
 
-def follow(store: Store, pair: Pair = PUBLISHED) -> None:
+def sync_copy(store: Store, pair: Pointer = PUBLISHED) -> None:
     """Copy the predictions that a pointer leads to, to their stable path, until pointer and copy agree.
 
     Two publishers may interleave, so the pointer is read again after each copy. Raises DamageError
@@ -168,7 +168,7 @@ def repair(store: Store) -> None:
     failures = []
     for pair in (PUBLISHED, NEWEST_FORECAST):
         try:
-            follow(store, pair)
+            sync_copy(store, pair)
         except StorageError as error:
             failures.append(error)
     if failures:

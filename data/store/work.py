@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import StorageError
-from data.locations.failures import explained
+from data.locations.failures import storage_errors
 from data.store.base import TEMPORARY, Store
 from data.store.local import LocalStore, flush_folder, make_folder
 from data.store.manifests import WORK, read_json, to_json
@@ -48,7 +48,7 @@ class Work:
         return folder
 
     @contextlib.contextmanager
-    def making(self, step: str) -> Iterator[Path]:
+    def create(self, step: str) -> Iterator[Path]:
         """An empty folder to fill; on leaving it becomes the finished step, unless another run was faster.
 
         An exception leaves nothing behind.
@@ -57,7 +57,7 @@ class Work:
         folder = _new_folder(parent, step)
         try:
             # inputs explain their failures themselves; what is left is the work folder's
-            with explained("write", str(parent / step)):
+            with storage_errors("write", str(parent / step)):
                 yield folder
             if isinstance(self.store, LocalStore):
                 _settle(folder, parent / step)
@@ -68,19 +68,6 @@ class Work:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def scratch(self, name: str) -> Path:
-        """A lasting folder on this machine for checkpoints of an unfinished step."""
-        folder = self._folder() / "checkpoints" / name
-        with explained("write", str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def discard(self) -> None:
-        """Forget every step."""
-        self.store.remove(self.name)
-        if not isinstance(self.store, LocalStore):
-            shutil.rmtree(self._folder(), ignore_errors=True)
-
     def _folder(self) -> Path:
         """Where this run's steps lie on this machine; it is made where it isn't."""
         if isinstance(self.store, LocalStore):
@@ -88,7 +75,7 @@ class Work:
         else:
             key = hashlib.sha256(f"{self.store.place('')}/{self.name}".encode()).hexdigest()[:16]
             folder = _own_temporary_folder() / key
-        with explained("write", str(folder)):
+        with storage_errors("write", str(folder)):
             make_folder(folder)
         return folder
 
@@ -126,7 +113,7 @@ class Work:
                         f"{self.store.place(place)} {what}; delete {self.store.place(self.name)} and repeat "
                         "the command"
                     )
-                with explained("write", str(folder)):
+                with storage_errors("write", str(folder)):
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     (folder / name).write_bytes(content)
             _settle(folder, target)
@@ -140,13 +127,13 @@ def forced_name(run: str) -> str:
 
 
 def _new_folder(parent: Path, step: str) -> Path:
-    with explained("write", str(parent)):
+    with storage_errors("write", str(parent)):
         return Path(tempfile.mkdtemp(prefix=f".{step}.", suffix=TEMPORARY, dir=parent))
 
 
 def _settle(folder: Path, target: Path) -> None:
     """Flush a folder with all in it and rename it, unless somebody else's is there already."""
-    with explained("write", str(target)):
+    with storage_errors("write", str(target)):
         for inner in sorted(folder.rglob("*")):
             if inner.is_dir():
                 flush_folder(inner)
@@ -166,7 +153,7 @@ def _own_temporary_folder() -> Path:
     """A folder among the machine's temporary ones that nobody else can write to. Raises StorageError."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"cropyield-{user}"
-    with explained("write", str(folder)):
+    with storage_errors("write", str(folder)):
         folder.mkdir(mode=0o700, exist_ok=True)
         facts = folder.lstat()
     if folder.is_symlink() or (hasattr(os, "getuid") and facts.st_uid != user):

@@ -26,7 +26,6 @@ class RegionPair:
     weather_names: frozenset[str]
     yield_names: frozenset[str]
     weather_copies: float
-    yield_copies: float
 
     @property
     def common(self) -> frozenset[str]:
@@ -61,7 +60,7 @@ def pair_regions(
 
     w, y = max(((w, y) for w in of_weather for y in of_yields), key=worth)
     everything = frozenset(weather.all_names(w))
-    pair = RegionPair(w, y, everything, set_y[y], copies_w[w], copies_y[y])
+    pair = RegionPair(w, y, everything, set_y[y], copies_w[w])
     if not pair.common:
         raise _nothing_common(weather, yields, pair)
     return pair

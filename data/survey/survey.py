@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from data.inputs.listing import shown
 from data.inputs.parquet import Footer, read_batches, read_footers
 from data.inputs.parsing import Kind, Names, Parsed, days, integers, numbers
+from data.locations.uris import redact_uri
 
 Floats = npt.NDArray[np.float64]
 # a sample has so many values at most, and the column of regions so many rows
@@ -41,7 +41,7 @@ class Survey:
     @property
     def place(self) -> str:
         """The location, as messages show it."""
-        return shown(self.uri)
+        return redact_uri(self.uri)
 
     @property
     def listing(self) -> str:

@@ -214,7 +214,7 @@ def _yields(
     """Long yields (t/ha) from the seasons' features, and each region's level and trend."""
     shape = x_MRY[0].shape
     truth: dict[str, Any] = {"regions": names, "levels": {}, "trends": {}}
-    grown_TRY, yield_TRY = [], []
+    observed_TRY, yield_TRY = [], []
     for crop in world.crops:
         level_R = np.round(crop.level * rng.uniform(0.75, 1.25, shape[0]), 6)
         # over very many years the same rise a year would start below nothing
@@ -224,10 +224,10 @@ def _yields(
             yield_RY += weight * (x_RY - x_RY.mean(axis=1, keepdims=True))
         yield_RY += crop.noise_sd * rng.standard_normal(shape)
         yield_TRY.append(np.maximum(np.round(yield_RY, 4), 0.0))
-        grown_TRY.append(rng.random(shape) >= crop.missing)
+        observed_TRY.append(rng.random(shape) >= crop.missing)
         truth["levels"][crop.name] = level_R.tolist()
         truth["trends"][crop.name] = trend_R.tolist()
-    region_N, year_N, crop_N = np.nonzero(np.stack(grown_TRY, axis=-1))
+    region_N, year_N, crop_N = np.nonzero(np.stack(observed_TRY, axis=-1))
     table = pa.table(
         {
             REGION.name: _repeated(names, region_N.astype(np.int32)),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import SettingsError
-from data.locations.failures import explained
-from data.synthetic.inject_faults import TOO_FEW, spoil_blocks
+from data.locations.failures import storage_errors
 from data.synthetic.simulate import (
     FEATURES,
     LAST_YEAR,
@@ -40,11 +40,22 @@ def synth(out: str | Path, regions: int, years: int, resolution: str, seed: int)
     """
     if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
         raise SettingsError(f"{out}: must be a new or an empty folder")
-    with explained("write", str(out)):
+    with storage_errors("write", str(out)):
         Path(out).mkdir(parents=True, exist_ok=True)
     truth = write_world(out, regions, years, resolution, seed)
     written = {name: truth[name] for name in ("regions", "years", "resolution", "seed", "rows")}
     return {"settings": str(Path(out) / "settings.toml"), "truth": str(Path(out) / "truth.json")} | written
+
+
+class Faults(Protocol):
+    """Faults to be worked into a simulated world, such as real files have."""
+
+    @property
+    def crops(self) -> Sequence[str]:
+        """Crops that come with them, beside the world's own."""
+
+    def inject(self, blocks: list[Block], test_from: int, seed: int) -> tuple[list[Block], dict[str, Any]]:
+        """The blocks with faults, and their ledger; `test_from` is the first test season."""
 
 
 def write_world(
@@ -53,23 +64,23 @@ def write_world(
     years: int = 30,
     resolution: str = "monthly",
     seed: int = 0,
-    spoil: bool = False,
+    faults: Faults | None = None,
     world: World | None = None,
     store: str = "store",
 ) -> dict[str, Any]:
     """Write `weather/`, `yields/`, `settings.toml` and `truth.json`; returns what is in the latter.
 
     Same arguments give the same values, and the same bytes under the same versions. Harvest years
-    end with 2023. Memory is bounded by a few million rows, whatever the size. `spoil` adds dirt of
-    every kind and its exact `ledger` to the truth (monthly worlds only).
+    end with 2023. Memory is bounded by a few million rows, whatever the size. `faults` are
+    worked into the rows, their exact `ledger` into the truth (monthly worlds only).
 
     Raises SettingsError for sizes below 1, an unknown resolution, a folder that already holds
-    weather or yields, and a world that is too small to be spoilt.
+    weather or yields, and a world that is too small for faults.
     """
     target, truly = Path(folder), world or World()
     _check(target, regions, years, resolution, seed)
-    if spoil and (resolution != "monthly" or regions < 20 or years < 15):
-        raise SettingsError("a world to be spoilt is monthly, with 20 or more regions and 15 or more years")
+    if faults and (resolution != "monthly" or regions < 20 or years < 15):
+        raise SettingsError("a world with faults is monthly, has 20 or more regions and 15 or more years")
     steps = time_steps(range(LAST_YEAR - years + 1, LAST_YEAR + 1), resolution)
     rng = np.random.default_rng([seed, 0])
     shared_2KY = rng.standard_normal((2, MODES, years))
@@ -86,9 +97,9 @@ def write_world(
         (target / name).mkdir(parents=True, exist_ok=True)
 
     ledger: dict[str, Any] = {}
-    if spoil:
+    if faults:
         test_from = LAST_YEAR + 1 - seasons_to_test(years)
-        blocks, ledger = spoil_blocks([simulate(start) for start in starts], test_from, seed)
+        blocks, ledger = faults.inject([simulate(start) for start in starts], test_from, seed)
         done = [_write(target, number, block) for number, block in enumerate(blocks)]
     else:
         with ThreadPoolExecutor(2) as pool:
@@ -108,9 +119,9 @@ def write_world(
         "unit": truly.unit,
         "crops": {crop.name: asdict(crop) for crop in truly.crops},
         "regional": _joined([regional for _, regional in done]),
-    } | ({"ledger": ledger} if spoil else {})
+    } | ({"ledger": ledger} if faults else {})
     (target / "truth.json").write_text(json.dumps(truth, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = settings_text(truly, years, store, spoilt=spoil)
+    text = settings_text(truly, years, store, faults)
     (target / "settings.toml").write_text(text, encoding="utf-8")
     return truth
 
@@ -156,12 +167,12 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def settings_text(world: World, years: int, store: str, spoilt: bool) -> str:
+def settings_text(world: World, years: int, store: str, faults: Faults | None) -> str:
     """The commented settings file of a world."""
     crops = [crop.name for crop in world.crops]
     scope = ""
-    if spoilt:
-        crops.append(TOO_FEW)
+    if faults:
+        crops += faults.crops
         scope = f"""
 # Harvest years used; weather and yields outside them are listed as out of scope.
 first_season = {LAST_YEAR - years + 1}

@@ -64,7 +64,7 @@ PLAIN = Output()
 UNCHANGED = Changes()
 
 
-def answer(output: Output, result: dict[str, Any], for_people: Callable[[], None]) -> None:
+def emit(output: Output, result: dict[str, Any], for_people: Callable[[], None]) -> None:
     """One JSON object, or what people read."""
     if output.json:
         print(json.dumps(result, ensure_ascii=False))

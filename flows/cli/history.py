@@ -11,7 +11,7 @@ from data.errors import DamageError, SettingsError, StorageError
 from data.locations.uris import locate
 from data.store import pruning
 from data.store.base import MANIFEST, Store
-from data.store.failed_runs import ENDS, newest_ends, prune_ends
+from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
 from data.store.manifests import (
     BACKTESTS,
     FORECASTS,
@@ -24,7 +24,7 @@ from data.store.manifests import (
     read_manifest,
 )
 from data.store.open import open_store
-from data.store.pointers import find_run, follow, point, read_current, read_forecast_pointer, repair
+from data.store.pointers import find_run, read_current, read_forecast_pointer, repair, set_current, sync_copy
 
 SHOWN_ENDS = 5
 
@@ -48,7 +48,7 @@ def runs(location: str) -> dict[str, Any]:
         }
         for manifest in manifests
     ]
-    ends = newest_ends(store, SHOWN_ENDS)
+    ends = newest_failed_runs(store, SHOWN_ENDS)
     return {"store": store.place(""), "runs": found, "ends": ends, "faults": faults + broken}
 
 
@@ -157,11 +157,13 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     manifest = find_run(store, verified["run_id"])
     previous, _ = current_run(store)  # a damaged pointer is what a rollback may mend
     if previous == manifest["run_id"]:
-        follow(store)
+        sync_copy(store)
         message = f"nothing to do: run {previous} is the current one"
     else:
         note = f"rolled back from {previous or 'a lost pointer'}"
-        point(store, manifest["run_id"], manifest["gate"], note, withdrawn=[previous] if previous else [])
+        set_current(
+            store, manifest["run_id"], manifest["gate"], note, withdrawn=[previous] if previous else []
+        )
         message = f"run {manifest['run_id']} is current now, in place of {previous or 'a lost pointer'}"
     return {
         "run_id": manifest["run_id"],
@@ -210,7 +212,7 @@ def prune(location: str, keep: int) -> dict[str, Any]:
     if keep < 1:
         raise SettingsError(f"--keep {keep}: at least one run has to stay; write --keep 1 or more")
     store = existing_store(location)
-    removed = pruning.prune(store, keep) + prune_ends(store, keep)
+    removed = pruning.prune(store, keep) + prune_failed_runs(store, keep)
     return {"store": store.place(""), "removed": removed, "kept": [m["run_id"] for m in finished_runs(store)]}
 
 

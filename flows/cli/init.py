@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import SettingsError
-from data.locations.failures import explained
+from data.locations.failures import storage_errors
 from data.locations.uris import locate
 from data.settings.files import load_settings
 from tasks.propose.proposal import propose
 from tasks.propose.settings_file import write_text
-from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, rehearse
+from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, trial_run
 
 
 def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any]:
@@ -30,11 +30,11 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
     proposal = propose(*(locate(place, Path()) for place in (weather, yields)))
     tried: Rehearsed | None = None
     if proposal.weather_rows <= MOST_ROWS:
-        tried = rehearse(proposal, file)
+        tried = trial_run(proposal, file)
         proposal = tried.proposal
     else:
         as_settings(proposal, file)
-    with explained("write", str(file)):
+    with storage_errors("write", str(file)):
         file.absolute().parent.mkdir(parents=True, exist_ok=True)
         file.write_text(write_text(proposal, file), encoding="utf-8")
     load_settings(file)
@@ -49,7 +49,7 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
         "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},
         "tried": tried and {"region_seasons": tried.rows, "crops": list(tried.crops), "ledger": tried.ledger},
-        "untold": list(proposal.untold),
+        "untold": list(proposal.unresolved),
     }
 
 

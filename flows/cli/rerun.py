@@ -30,7 +30,7 @@ def rerun(
     run, InputError when the inputs aren't the recorded ones any more, DeviceError when this machine
     lacks the recorded device, StorageError.
     """
-    from flows.cli import launch as start
+    from flows.cli import launch
 
     store = existing_store(location)
     manifest = find_run(store, run)
@@ -38,7 +38,7 @@ def rerun(
     with tempfile.TemporaryDirectory(prefix="cropyield-rerun-") as temporary:
         settings = recorded_settings(manifest, given, temporary)
         check_inputs(manifest, settings)
-        result = start.train(settings, False, None, as_json, debug)
+        result = launch.train(settings, False, None, as_json, debug)
         repeated = LocalStore(Path(temporary))
         differing = _differing(manifest, repeated, result["run_id"])
     return {

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from data.errors import GateError, SettingsError
-from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, answer, app
+from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
 
 
 @app.command(sort_key=20)
@@ -42,17 +42,16 @@ def train(
         Publish in spite of a failed gate or an earlier rollback, for this reason.
     """
     from data.settings.files import load_settings
-    from flows.cli import launch as start
-    from flows.cli import tables as show
+    from flows.cli import launch, tables
 
     chosen = load_settings(settings, changes.as_dict())
     try:
-        result = start.train(chosen, force, accept, output.json, output.debug)
+        result = launch.train(chosen, force, accept, output.json, output.debug)
     except GateError as refusal:
         if output.json and refusal.result:
             print(json.dumps(refusal.result, ensure_ascii=False))
         raise
-    answer(output, result, lambda: show.trained(result))
+    emit(output, result, lambda: tables.trained(result))
 
 
 @app.command(sort_key=25)
@@ -73,13 +72,12 @@ def forecast(
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
     from data.settings.files import load_settings
-    from flows.cli import launch as start
-    from flows.cli import tables as show
+    from flows.cli import launch, tables
 
     day = _day(as_of)
     chosen = load_settings(settings, changes.as_dict())
-    result = start.forecast(chosen, day, output.json, output.debug)
-    answer(output, result, lambda: show.forecast(result))
+    result = launch.forecast(chosen, day, output.json, output.debug)
+    emit(output, result, lambda: tables.forecast(result))
 
 
 @app.command(sort_key=30)
@@ -110,12 +108,11 @@ def backtest(
         Train on all other seasons, which peeks at later years.
     """
     from data.settings.files import load_settings
-    from flows.cli import launch as start
-    from flows.cli import tables as show
+    from flows.cli import launch, tables
 
     chosen = load_settings(settings, changes.as_dict())
-    result = start.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
-    answer(output, result, lambda: show.backtest(result))
+    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
+    emit(output, result, lambda: tables.backtest(result))
 
 
 @app.command(sort_key=35)
@@ -168,7 +165,7 @@ def alerts(
     remove
         Take the alerts back.
     """
-    from flows.cli import tables as show
+    from flows.cli import tables
     from flows.server import environment
 
     if webhook is None and not remove:
@@ -177,7 +174,7 @@ def alerts(
     from flows.server import alerts as automations
 
     result = automations.remove() if remove or webhook is None else automations.install(webhook)
-    answer(output, result, lambda: show.alerts(result))
+    emit(output, result, lambda: tables.alerts(result))
 
 
 @app.command(sort_key=10)
@@ -213,7 +210,7 @@ def init(
     from flows.cli import init as proposing
 
     result = proposing.init(weather, yields, settings, force)
-    answer(output, result, lambda: proposing.tell(result))
+    emit(output, result, lambda: proposing.tell(result))
 
 
 @app.command(sort_key=90)
@@ -248,7 +245,7 @@ def synth(
     from data.synthetic.write import synth as write
 
     result = write(out, regions=regions, years=years, resolution=resolution, seed=seed)
-    answer(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
+    emit(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
 
 
 def _day(text: str | None) -> date | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data.errors import SettingsError
-from flows.cli.app import PLAIN, Flag, Output, answer, app
+from flows.cli.app import PLAIN, Flag, Output, app, emit
 
 
 @app.command(sort_key=40)
@@ -15,11 +15,10 @@ def runs(store: str, *, output: Output = PLAIN) -> None:
     store
         Folder or URI of the store.
     """
-    from flows.cli import history
-    from flows.cli import tables as show
+    from flows.cli import history, tables
 
     result = history.runs(store)
-    answer(output, result, lambda: show.runs(result))
+    emit(output, result, lambda: tables.runs(result))
 
 
 @app.command(name="show", sort_key=50, usage="cropyield show [OPTIONS] STORE [RUN]")
@@ -38,11 +37,10 @@ def show_run(store: str, run: str = "current", *, output: Output = PLAIN) -> Non
     run
         Run id, or the beginning of one; `current` for the published run.
     """
-    from flows.cli import history
-    from flows.cli import tables as show
+    from flows.cli import history, tables
 
     result = history.show(store, run)
-    answer(output, result, lambda: show.run(result))
+    emit(output, result, lambda: tables.run(result))
 
 
 @app.command(sort_key=60, usage="cropyield verify [OPTIONS] STORE [RUN]")
@@ -71,22 +69,21 @@ def verify(
     yields
         Where the recorded yields lie now, for --rerun.
     """
-    from flows.cli import history
-    from flows.cli import tables as show
+    from flows.cli import history, tables
 
     if not rerun and (weather or yields):
         raise SettingsError("--weather and --yields go with --rerun")
     result = history.verify(store, run)
     if not rerun or result["faults"]:
-        answer(output, result, lambda: show.verified(result))
+        emit(output, result, lambda: tables.verified(result))
         history.raise_if_damaged(result)
         return
     from flows.cli import rerun as repetition
 
     if not output.json:
-        show.verified(result)
+        tables.verified(result)
     repeated = repetition.rerun(store, result["run_id"], weather, yields, output.json, output.debug)
-    answer(output, result | {"rerun": repeated}, lambda: show.repeated(repeated))
+    emit(output, result | {"rerun": repeated}, lambda: tables.repeated(repeated))
     repetition.raise_if_different(repeated)
 
 
@@ -108,11 +105,10 @@ def rollback(store: str, run: str, *, output: Output = PLAIN) -> None:
     run
         Run id, or the beginning of one.
     """
-    from flows.cli import history
-    from flows.cli import tables as show
+    from flows.cli import history, tables
 
     result = history.rollback(store, run)
-    answer(output, result, lambda: show.rolled_back(result))
+    emit(output, result, lambda: tables.rolled_back(result))
 
 
 @app.command(sort_key=80)
@@ -130,11 +126,10 @@ def prune(store: str, *, keep: int, output: Output = PLAIN) -> None:
     keep
         How many of the newest runs stay, the current one among them.
     """
-    from flows.cli import history
-    from flows.cli import tables as show
+    from flows.cli import history, tables
 
     result = history.prune(store, keep)
-    answer(output, result, lambda: show.pruned(result))
+    emit(output, result, lambda: tables.pruned(result))
 
 
 @app.command(sort_key=85, usage="cropyield export --onnx FILE [OPTIONS] STORE [RUN]")
@@ -154,8 +149,7 @@ def export(
     as_of
         Cut-off (MM-DD) of the model; by default the full season.
     """
-    from flows.cli import history
-    from flows.cli import tables as show
+    from flows.cli import history, tables
 
     result = history.export(store, run, onnx, as_of)
-    answer(output, result, lambda: show.exported(result))
+    emit(output, result, lambda: tables.exported(result))

@@ -26,7 +26,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from data.errors import CropyieldError, SettingsError
-from data.locations.uris import public
+from data.locations.uris import redact_uri
 from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
 
 FLOWS = ("train-yields", "forecast-yields", "backtest-yields")
@@ -139,23 +139,24 @@ def _server() -> Iterator[SyncPrefectClient]:
         failure = client.api_healthcheck()
         if failure is not None:
             raise SettingsError(
-                f"PREFECT_API_URL={public(url)}: no Prefect server answers there ({type(failure).__name__})"
+                f"PREFECT_API_URL={redact_uri(url)}: no Prefect server answers there "
+                f"({type(failure).__name__})"
             )
         try:
             yield client
         except PrefectHTTPStatusError as error:
             status = error.response.status_code
             remedy = "; check PREFECT_API_AUTH_STRING" if status in (401, 403) else ""
-            raise SettingsError(f"{public(url)}: the Prefect server answered {status}{remedy}") from error
+            raise SettingsError(f"{redact_uri(url)}: the Prefect server answered {status}{remedy}") from error
         except httpx.HTTPError as error:
             # its words may hold addresses
             raise CropyieldError(
-                f"{public(url)}: the Prefect server failed: {type(error).__name__}"
+                f"{redact_uri(url)}: the Prefect server failed: {type(error).__name__}"
             ) from error
 
 
 def _named(client: SyncPrefectClient) -> str:
-    return public(str(client.api_url)).rstrip("/")
+    return redact_uri(str(client.api_url)).rstrip("/")
 
 
 def _put(client: SyncPrefectClient, name: str, trigger: EventTrigger, action: ActionTypes) -> None:

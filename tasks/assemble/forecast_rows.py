@@ -24,13 +24,13 @@ from tasks.features.time_table import unpack_bits
 from tasks.job.forecast_job import Trained
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
-from tasks.weather.cells import Cells
+from tasks.weather.cells import SeasonIndex
 from tasks.weather.merge import Weather, reject_cells
 from tasks.yields.ingest import Yields
 
 
 @dataclass(frozen=True, eq=False)
-class Ahead:
+class ForecastRows:
     """What there is to forecast, and what became of every row of weather.
 
     `tables` go from cut-off to region-seasons that its model serves; the yields in them are those
@@ -49,14 +49,14 @@ class Ahead:
         return sum(len(table) for table in self.tables.values())
 
 
-def look_ahead(
+def find_forecast_rows(
     weather: Weather,
     yields: Yields,
     settings: Settings,
     trained: Trained,
     crops: tuple[str, ...],
     as_of: date | None = None,
-) -> Ahead:
+) -> ForecastRows:
     """Find the region-seasons to forecast and, for each, the latest cut-off that its weather serves.
 
     They are those with no yield of `crops` and, after the model's last season, those with a crop
@@ -69,9 +69,9 @@ def look_ahead(
     plan = make_plan(settings, weather.resolution)
     sums = weather.sums
     y_CT = _yields_of(weather, yields, crops)
-    grown_CT = np.isfinite(y_CT)
+    observed_CT = np.isfinite(y_CT)
     later_C = sums.year_C > trained.last_season
-    asked_C = ~grown_CT.any(axis=1) | (later_C & ~grown_CT.all(axis=1))
+    asked_C = ~observed_CT.any(axis=1) | (later_C & ~observed_CT.all(axis=1))
 
     days = tuple(plan.cutoffs)
     x = {}
@@ -110,14 +110,14 @@ def look_ahead(
                 sums.year_C[chosen_C], np.full(int(chosen_C.sum()), str(SplitName.FORECAST)), features,
                 x[day][chosen_C], crops, y_CT[chosen_C],
             )  # fmt: skip
-    return Ahead(tables, int((~asked_C).sum()), int(short_C.sum()), rejects, ledger)
+    return ForecastRows(tables, int((~asked_C).sum()), int(short_C.sum()), rejects, ledger)
 
 
 def _yields_of(weather: Weather, yields: Yields, crops: tuple[str, ...]) -> Floats:
     """Known yields of each region-season with weather (C, T); NaN where there is none."""
     sums = weather.sums
     y_CT = np.full((len(sums), len(crops)), np.nan)
-    cell_X = Cells(sums.names, sums.region_C, sums.year_C).find(
+    cell_X = SeasonIndex(sums.names, sums.region_C, sums.year_C).find(
         yields.regions, yields.region_X, yields.year_X
     )
     column = np.array([crops.index(crop) if crop in crops else -1 for crop in yields.crops], np.int64)

@@ -24,7 +24,7 @@ from tasks.features.season_features import compute_features
 from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
-from tasks.weather.cells import Cells
+from tasks.weather.cells import SeasonIndex
 from tasks.weather.merge import Weather, reject_cells
 from tasks.yields.ingest import Yields
 
@@ -97,7 +97,7 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     sums = weather.sums
     computed = {as_of: compute_features(sums, plan, specs) for as_of, specs in plan.cutoffs.items()}
     enough = {as_of: cover_C + ROUNDING >= settings.min_coverage for as_of, (_, cover_C) in computed.items()}
-    cell_X = Cells(sums.names, sums.region_C, sums.year_C).find(
+    cell_X = SeasonIndex(sums.names, sums.region_C, sums.year_C).find(
         yields.regions, yields.region_X, yields.year_X
     )
     matched_X = cell_X >= 0
@@ -127,10 +127,10 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     split_of = split_seasons(settings, np.unique(yields.year_X[used_X]))
     split_C = np.array([split_of.get(year, SplitName.FORECAST) for year in sums.year_C.tolist()], np.str_)
 
-    grown = {yields.crops[crop] for crop in np.unique(yields.crop_X[used_X]).tolist()}
-    crops = tuple(crop for crop in settings.crops or sorted(grown) if crop in grown)
+    observed = {yields.crops[crop] for crop in np.unique(yields.crop_X[used_X]).tolist()}
+    crops = tuple(crop for crop in settings.crops or sorted(observed) if crop in observed)
     y_CT = np.full((len(sums), len(crops)), np.nan)
-    column = np.array([crops.index(crop) if crop in grown else -1 for crop in yields.crops], np.int64)
+    column = np.array([crops.index(crop) if crop in observed else -1 for crop in yields.crops], np.int64)
     y_CT[cell_X[used_X], column[yields.crop_X[used_X]]] = yields.value_X[used_X]
 
     ledger = {

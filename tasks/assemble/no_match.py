@@ -9,7 +9,7 @@ import numpy as np
 from data.contracts.season_table import Flags
 from data.contracts.vocabulary import Reason
 from data.errors import InputError
-from data.inputs.listing import shown
+from data.locations.uris import redact_uri
 from data.settings.schema import Settings
 from tasks.assemble.split import span
 from tasks.ledger import rejected
@@ -36,9 +36,9 @@ def nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: 
         else ""
     )
     return InputError(
-        f"nothing left to train on: none of {len(yields)} sound yields in {shown(settings.yields)} "
+        f"nothing left to train on: none of {len(yields)} sound yields in {redact_uri(settings.yields)} "
         f"(regions such as {_some(regions)}; seasons {span(yields.year_X)}) has sound weather in "
-        f"{shown(settings.weather)} (regions such as {_some(sums.names)}; seasons {span(sums.year_C)}; "
+        f"{redact_uri(settings.weather)} (regions such as {_some(sums.names)}; seasons {span(sums.year_C)}; "
         f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
         f"{alike}{_window(settings)}"
     )

@@ -119,15 +119,15 @@ _CURVE = pa.schema(
 
 
 def _point(each: Hindcast, crop: str | None, scores: Mapping[str, Any]) -> dict[str, Any]:
-    grown = each.harvested()
+    observed = each.harvested()
     if crop is not None:
-        grown = grown.take(grown.crop_E == grown.crops.index(crop))
+        observed = observed.take(observed.crop_E == observed.crops.index(crop))
     lower, upper = scores["skill_interval_95"] or (None, None)
     naive = {name: mse for name, mse in scores["baselines"].items() if mse is not None}
     return {
         AS_OF.name: each.as_of,
         CROP.name: crop,
-        "seasons": len(np.unique(grown.year_E)),
+        "seasons": len(np.unique(observed.year_E)),
         "rows": scores["rows"],
         "skill": scores["skill"],
         "skill_lower_95": lower,

@@ -13,7 +13,7 @@ import numpy as np
 
 from data.contracts.season_table import Floats, Integers, SeasonTable
 from data.settings.schema import Settings
-from tasks.evaluate.conformal import LEVELS, Widths, WidthsAhead, fit_widths, seasons_needed
+from tasks.evaluate.conformal import LEVELS, Widths, WidthsByLead, fit_widths, seasons_needed
 from tasks.evaluate.naive import region_trend
 from tasks.train.fit import fit_exact
 
@@ -36,8 +36,8 @@ class Calibration:
     """
 
     seasons: Mapping[str, int]
-    model: WidthsAhead
-    trend: WidthsAhead
+    model: WidthsByLead
+    trend: WidthsByLead
     absent: Mapping[tuple[int, str], str]
 
     def sentences(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def calibrate(
     origins = sorted({season - lead for season in wanted for lead in leads})
     # one fit of an origin serves all the seasons that are asked of it
     ahead = {
-        origin: errors_ahead(train, origin, [origin + lead for lead in leads], settings, as_of, fit)
+        origin: rolling_origin_errors(train, origin, [origin + lead for lead in leads], settings, as_of, fit)
         for origin in origins
         if origin >= years[0]
     }
@@ -96,7 +96,7 @@ def calibrate(
         if (level, crop) not in model[1].factor
     }
     last = int(years[-1]) if len(years) else 0
-    return Calibration(seasons, WidthsAhead(last, model), WidthsAhead(last, trend), absent)
+    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent)
 
 
 def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
     return tuple(int(lead) for lead in np.unique(rows.year_N - train.year_N.max()) if lead > 0)
 
 
-def errors_ahead(
+def rolling_origin_errors(
     train: SeasonTable,
     origin: int,
     seasons: Iterable[int],

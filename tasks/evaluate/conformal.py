@@ -76,7 +76,7 @@ class Widths:
 
 
 @dataclass(frozen=True, eq=False)
-class WidthsAhead:
+class WidthsByLead:
     """Widths by lead: for seasons one, two, … after `last_season`, the last that the predictor learned from.
 
     Errors grow with the lead. Seasons further ahead than any lead here take the largest, seasons that
@@ -112,7 +112,7 @@ class WidthsAhead:
         )
 
 
-NO_WIDTHS = WidthsAhead(0, {1: Widths((), (), np.empty((0, 0)), {}, {})})
+NO_WIDTHS = WidthsByLead(0, {1: Widths((), (), np.empty((0, 0)), {}, {})})
 
 
 def fit_widths(
@@ -127,7 +127,7 @@ def fit_widths(
     Errors are taken relative to their region's usual size (locally weighted conformal prediction: Lei et
     al. 2018, "Distribution-free predictive inference for regression", section 5.2): the root of the mean
     square of its errors in the *other* seasons, shrunk toward the middle of all regions', so that the season
-    at hand is no more part of its own scale than the season to come will be. See `season_quantile` for the
+    at hand is no more part of its own scale than the season to come will be. See `conformal_quantile` for the
     factor. NaN errors don't count.
     """
     scale_RT = np.zeros((len(names), len(crops)))
@@ -151,13 +151,13 @@ def fit_widths(
             scale_E = np.maximum(others_R[region_E], _LEAST_SCALE * middle)
             relative.append(np.divide(size_E, scale_E, out=np.zeros_like(size_E), where=scale_E > 0))
         for level in LEVELS:
-            found = season_quantile(relative, level)
+            found = conformal_quantile(relative, level)
             if found is not None:
                 factor[level, crop], unseen[level, crop] = found, found * middle
     return Widths(names, crops, scale_RT, factor, unseen)
 
 
-def season_quantile(sizes: Sequence[Floats], level: int) -> float | None:
+def conformal_quantile(sizes: Sequence[Floats], level: int) -> float | None:
     """The size within which `level` % of a season to come is expected to lie, from the sizes of K seasons.
 
     Conformal prediction with the season as the unit: seasons weigh alike, 1/(K+1) each, whatever their

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
 from data.contracts.vocabulary import SplitName
 from tasks.evaluate.calibration import Calibration
-from tasks.evaluate.conformal import LEVELS, WidthsAhead
+from tasks.evaluate.conformal import LEVELS, WidthsByLead
 from tasks.model.forecaster import Forecaster
 
 _BY_KEY = ("naive", "half_width", "trend_half_width")
@@ -89,7 +89,7 @@ def hindcast(
     asked_NT = np.isfinite(actual_NT) | (split_N == SplitName.FORECAST)[:, None]
     row_E, crop_E = np.nonzero(asked_NT)
 
-    def widths(of: WidthsAhead) -> dict[int, Floats]:
+    def widths(of: WidthsByLead) -> dict[int, Floats]:
         return {level: of.of(level, model.crops, table)[row_E, crop_E] for level in LEVELS}
 
     return Hindcast(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from data.contracts.columns import AS_OF, CROP, PREDICTIONS, REGION, SEASON_YEAR, UNIT, schema_of
+from data.contracts.columns import AS_OF, CROP, PREDICTION_COLUMNS, REGION, SEASON_YEAR, UNIT, schema_of
 from tasks.evaluate.hindcast import (
     Hindcast,
     _named,
@@ -26,7 +26,7 @@ def predictions_of(hindcasts: Sequence[Hindcast], run_id: str) -> pa.Table:
         for crop, unit in zip(each.crops, each.crop_units, strict=True)
         if unit
     }
-    schema = schema_of(PREDICTIONS, dict(sorted(units.items())))
+    schema = schema_of(PREDICTION_COLUMNS, dict(sorted(units.items())))
     tables = [pa.table(_prediction_columns(each, run_id), schema=schema) for each in hindcasts]
     return sorted_predictions(pa.concat_tables([schema.empty_table(), *tables]))
 
@@ -53,4 +53,4 @@ def _prediction_columns(each: Hindcast, run_id: str) -> dict[str, pa.Array]:
     for level, width_E in each.half_width.items():
         columns[f"lower_{level}"] = pa.array(each.predicted_E - width_E, from_pandas=True)
         columns[f"upper_{level}"] = pa.array(each.predicted_E + width_E, from_pandas=True)
-    return {column.name: columns[column.name] for column in PREDICTIONS}
+    return {column.name: columns[column.name] for column in PREDICTION_COLUMNS}

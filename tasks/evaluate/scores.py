@@ -96,8 +96,8 @@ def skill_intervals(harvested: Hindcast) -> tuple[Floats, Floats]:
         sse_KST = np.stack([np.where(rows_ST > 0, scores.crops[key] * rows_ST, 0.0) for key in keys])
     crops_T2 = np.full((rows_ST.shape[1], 2), np.nan)
     for at in range(rows_ST.shape[1]):
-        grown_S = rows_ST[:, at] > 0
-        crops_T2[at] = _bootstrap(rows_ST[grown_S, at : at + 1], sse_KST[:, grown_S, at : at + 1])
+        observed_S = rows_ST[:, at] > 0
+        crops_T2[at] = _bootstrap(rows_ST[observed_S, at : at + 1], sse_KST[:, observed_S, at : at + 1])
     return crops_T2, _bootstrap(rows_ST, sse_KST)
 
 
@@ -145,8 +145,8 @@ def _intervals(prefix: str, level: int, half_E: Floats, error_E: Floats, total: 
 
 def _over_crops(values_GT: Floats, rows_GT: Floats) -> Floats:
     """Mean over the crops that a group has; NaN where one of these has no number."""
-    grown = rows_GT > 0
-    return np.asarray(np.where(grown, values_GT, 0.0).sum(1) / grown.sum(1))
+    observed = rows_GT > 0
+    return np.asarray(np.where(observed, values_GT, 0.0).sum(1) / observed.sum(1))
 
 
 def _skill(figures: Mapping[str, Floats]) -> Floats:

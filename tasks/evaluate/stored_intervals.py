@@ -9,7 +9,7 @@ from data.contracts.season_table import SeasonTable
 from data.errors import SettingsError
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import Calibration, calibrate
-from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, WidthsAhead
+from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, WidthsByLead
 from tasks.model.model import Model
 
 # seasons ahead that a published model keeps intervals for: yields may come in years late
@@ -31,7 +31,7 @@ def calibration_of(model: Model) -> Calibration:
             "the model was trained by a version of cropyield that kept no intervals with it; train it again "
             "with `cropyield train`"
         )
-    return Calibration(kept["seasons"], WidthsAhead.from_json(kept["widths"]), NO_WIDTHS, {})
+    return Calibration(kept["seasons"], WidthsByLead.from_json(kept["widths"]), NO_WIDTHS, {})
 
 
 def interval_notes(model: Model) -> list[str]:

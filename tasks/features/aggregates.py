@@ -11,7 +11,7 @@ from data.settings.features import FeatureSpec
 
 
 @dataclass(frozen=True)
-class Gather:
+class Statistic:
     """One number gathered over the days of a segment: of `measure`, by `kind`, with its thresholds.
 
     `squares` is the sum of squared departures from the segment's own mean.
@@ -56,25 +56,25 @@ class Gather:
         return np.asarray(found, dtype=np.float64)
 
 
-def gathers_of(spec: FeatureSpec) -> tuple[Gather, ...]:
+def statistics_of(spec: FeatureSpec) -> tuple[Statistic, ...]:
     """What a feature of daily data needs per segment."""
     measure = spec.measure
     match spec.aggregate:
         case "mean" | "sum":
-            return (Gather(measure, "sum"),)
+            return (Statistic(measure, "sum"),)
         case "min" | "max":
-            return (Gather(measure, spec.aggregate),)
+            return (Statistic(measure, spec.aggregate),)
         case "std":
-            return (Gather(measure, "count"), Gather(measure, "sum"), Gather(measure, "squares"))
+            return (Statistic(measure, "count"), Statistic(measure, "sum"), Statistic(measure, "squares"))
         case "days_above":
-            return (Gather(measure, "above", float(spec.threshold or 0.0)),)
+            return (Statistic(measure, "above", float(spec.threshold or 0.0)),)
         case "days_below":
-            return (Gather(measure, "below", float(spec.threshold or 0.0)),)
+            return (Statistic(measure, "below", float(spec.threshold or 0.0)),)
         case _:
-            return (Gather(measure, "degrees", float(spec.base or 0.0), float(spec.cap or 0.0)),)
+            return (Statistic(measure, "degrees", float(spec.base or 0.0), float(spec.cap or 0.0)),)
 
 
-def _merge_gathered(into: dict[Gather, Floats], added: dict[Gather, Floats], cell: Integers) -> None:
+def _merge_gathered(into: dict[Statistic, Floats], added: dict[Statistic, Floats], cell: Integers) -> None:
     # squares first: they need the counts and sums of both sides as they were
     for gather in sorted(into, key=lambda gather: gather.kind != "squares"):
         mine, theirs = into[gather][cell], added[gather]
@@ -84,7 +84,7 @@ def _merge_gathered(into: dict[Gather, Floats], added: dict[Gather, Floats], cel
             case "max":
                 into[gather][cell] = np.maximum(mine, theirs)
             case "squares":
-                count, total = Gather(gather.measure, "count"), Gather(gather.measure, "sum")
+                count, total = Statistic(gather.measure, "count"), Statistic(gather.measure, "sum")
                 into[gather][cell] = (
                     mine + theirs + between(into[count][cell], into[total][cell], added[count], added[total])
                 )

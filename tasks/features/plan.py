@@ -16,7 +16,7 @@ from data.errors import SettingsError
 from data.settings.calendar import Resolution, SeasonCalendar, season_calendar
 from data.settings.features import FeatureSpec, cutoffs, expand_features, season_end
 from data.settings.schema import DAILY_ONLY, YEAR, Settings
-from tasks.features.aggregates import Gather, gathers_of
+from tasks.features.aggregates import Statistic, statistics_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Plan:
     calendar: SeasonCalendar
     segment_K: Integers
     segments: int
-    gathers: tuple[Gather, ...]
+    gathers: tuple[Statistic, ...]
     measures: tuple[str, ...]
     cutoffs: dict[str, tuple[FeatureSpec, ...]]
 
@@ -59,13 +59,13 @@ def make_plan(settings: Settings, resolution: Resolution) -> Plan:
     }
     measures = tuple(dict.fromkeys(f.measure for f in settings.features if f.measure != YEAR))
     if resolution == "daily":
-        gathers = tuple(dict.fromkeys(gather for spec, _ in measured for gather in gathers_of(spec)))
+        gathers = tuple(dict.fromkeys(gather for spec, _ in measured for gather in statistics_of(spec)))
         member_FK = np.array([covered for _, covered in measured], np.bool_).reshape(-1, len(calendar))
         changes_K = np.zeros(len(calendar), np.int64)
         changes_K[1:] = (member_FK[:, 1:] != member_FK[:, :-1]).any(axis=0)
         segment_K = np.cumsum(changes_K)
     else:  # a segment per slot: the values themselves are kept
-        gathers = tuple(Gather(measure, "sum") for measure in measures)
+        gathers = tuple(Statistic(measure, "sum") for measure in measures)
         segment_K = np.arange(len(calendar), dtype=np.int64)
     return Plan(calendar, segment_K, int(segment_K[-1]) + 1, gathers, measures, of_cutoff)
 

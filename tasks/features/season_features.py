@@ -10,7 +10,7 @@ import numpy as np
 from data.contracts.season_table import Flags, Floats, Integers
 from data.settings.features import FeatureSpec
 from data.settings.schema import YEAR
-from tasks.features.aggregates import Gather, _ratio, between, gathers_of
+from tasks.features.aggregates import Statistic, _ratio, between, statistics_of
 from tasks.features.plan import Plan
 from tasks.features.season_sums import Sums
 from tasks.features.time_table import pack_bits, unpack_bits
@@ -51,7 +51,7 @@ def _daily(sums: Sums, plan: Plan, spec: FeatureSpec, covered_K: Flags) -> tuple
     mask_W = pack_bits(covered_K[None, :])[0]
     observed_C = np.bitwise_count(sums.present_CW & mask_W).sum(axis=1).astype(np.float64)
     segments = np.unique(plan.segment_K[covered_K])
-    gathers = gathers_of(spec)
+    gathers = statistics_of(spec)
     total_CS = sums.gathered[gathers[0]][:, segments]
     match spec.aggregate:
         case "min":
@@ -67,7 +67,7 @@ def _daily(sums: Sums, plan: Plan, spec: FeatureSpec, covered_K: Flags) -> tuple
 
 def _spread(sums: Sums, measure: str, segments: Integers) -> Floats:
     count_CS, sum_CS, squares_CS = (
-        sums.gathered[Gather(measure, kind)] for kind in ("count", "sum", "squares")
+        sums.gathered[Statistic(measure, kind)] for kind in ("count", "sum", "squares")
     )
     count_C, sum_C, squares_C = (np.zeros(len(sums)) for _ in range(3))
     for at in segments.tolist():
@@ -81,7 +81,7 @@ def _of_slots(
     sums: Sums, plan: Plan, spec: FeatureSpec, covered_K: Flags, day_CK: Floats
 ) -> tuple[Floats, Floats]:
     seen_CK = unpack_bits(sums.present_CW, len(plan.calendar))[:, covered_K]
-    value_CK = sums.gathered[Gather(spec.measure, "sum")][:, covered_K]
+    value_CK = sums.gathered[Statistic(spec.measure, "sum")][:, covered_K]
     day_CK = day_CK[:, covered_K] * seen_CK
     observed_C = day_CK.sum(axis=1)
     match spec.aggregate:

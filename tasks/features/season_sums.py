@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from data.contracts.season_table import Flags, Floats, Integers
 from data.contracts.vocabulary import OutOfScope
-from tasks.features.aggregates import Gather, _merge_gathered
+from tasks.features.aggregates import Statistic, _merge_gathered
 from tasks.features.plan import Plan
 from tasks.features.season_runs import cut_runs, rows_of
 from tasks.features.time_table import SCOPES, TimeTable, Words, words_for
@@ -35,7 +35,7 @@ class Sums:
     year_C: Integers
     present_CW: Words
     repeated_CW: Words | None
-    gathered: dict[Gather, Floats]
+    gathered: dict[Statistic, Floats]
 
     def __len__(self) -> int:
         return len(self.year_C)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from data.errors import InputError
-from data.inputs.listing import Listed, check_unchanged, guarded, list_files, locate_file, shown
+from data.inputs.listing import Listed, check_unchanged, list_files, locate_file, reading_errors
+from data.locations.uris import redact_uri
 
 _BLOCK = 4 << 20
 # each holds a batch in memory, and beyond this they mostly wait for the interpreter
@@ -45,7 +46,7 @@ def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:
     changed = changed_files(uri, files)
     if changed:
         raise InputError(
-            f"{shown(uri)}: changed since the run began: {listing(changed)}; let their writer finish, "
+            f"{redact_uri(uri)}: changed since the run began: {listing(changed)}; let their writer finish, "
             "then run again"
         )
 
@@ -70,7 +71,7 @@ def workers() -> int:
 
 def _digest(uri: str, file: Listed) -> InputFile:
     digest = hashlib.sha256()
-    with guarded(uri, file.name):
+    with reading_errors(uri, file.name):
         files, path = locate_file(uri, file.name)
         with files.open_input_stream(path) as stream:
             while block := stream.read(_BLOCK):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.errors import CropyieldError, InputError
+from data.locations.uris import redact_uri
 
 if TYPE_CHECKING:  # `cropyield show` draws the ledger without Arrow
     import pyarrow as pa
@@ -19,7 +20,6 @@ _ORDER = {
     "rejected": tuple(map(str, Reason)),
     "out_of_scope": tuple(map(str, OutOfScope)),
 }
-_UNITS = {WEATHER: "rows", YIELDS: "rows"}
 
 
 def account(
@@ -67,17 +67,16 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
     count = len(rejects)
     if not count or count <= settings.max_rejected * max(others, 1):
         return
-    from data.inputs.listing import shown
     from tasks.ledger import rejected
-    from tasks.ledger.diagnose_rejects import suspicions
+    from tasks.ledger.diagnose_rejects import diagnose_rejects
 
     by_reason = sorted(rejected.counts(rejects).items(), key=lambda item: -item[1])
     lines = [f"  {reason}: {n}, for example {_example(rejects, reason)}" for reason, n in by_reason[:3]]
     uri = settings.weather if name == WEATHER else settings.yields
     raise InputError(
-        f"{shown(uri)}: {count} of {others} {name} rows in scope are rejected, "
+        f"{redact_uri(uri)}: {count} of {others} {name} rows in scope are rejected, "
         f"more than max_rejected = {settings.max_rejected:g} allows:\n"
-        + "\n".join([*lines, *suspicions(settings, name, rejects)])
+        + "\n".join([*lines, *diagnose_rejects(settings, name, rejects)])
         + "\nMend the input or the settings (valid ranges, columns), or raise max_rejected."
     )
 

@@ -13,7 +13,7 @@ KEPT, DUPLICATE, CONFLICT = 0, rejected.RANK[Reason.DUPLICATE], rejected.RANK[Re
 _Verdicts = npt.NDArray[np.int64]
 
 
-def judge_copies(key_XK: Integers, value_XV: npt.NDArray[np.float64]) -> _Verdicts:
+def resolve_duplicates(key_XK: Integers, value_XV: npt.NDArray[np.float64]) -> _Verdicts:
     """KEPT, DUPLICATE or CONFLICT for each of X rows, which are in the order of path and row.
 
     `key_XK` are the key's columns, `value_XV` what must agree. A row that equals an earlier one of

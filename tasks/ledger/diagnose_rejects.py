@@ -27,7 +27,7 @@ _CONVERSIONS: dict[str, Callable[[Floats], Floats]] = {
 _TEMPERATURES = 3  # the first of them only make sense for a range that allows for frost or summer heat
 
 
-def suspicions(settings: Settings, name: str, rejects: pa.Table) -> list[str]:
+def diagnose_rejects(settings: Settings, name: str, rejects: pa.Table) -> list[str]:
     """Lines that explain the commonest faults of an input's rejected rows, most rows first."""
     return [*_ranges(settings, name, rejects), *_keys(rejects), *_copies(name, rejects)]
 
@@ -39,14 +39,14 @@ def _ranges(settings: Settings, name: str, rejects: pa.Table) -> list[str]:
         texts = beyond.filter(pc.equal(beyond["column"], column))["value"].slice(0, _MOST).to_pylist()
         value_N = np.array([float(text) for text in texts if text is not None])
         columns = settings.weather_columns if name == WEATHER else settings.yield_columns
-        ours = next((ours for ours, theirs in columns.items() if theirs == column), column)
-        known = settings.measures.get(ours)
+        key = next((key for key, source in columns.items() if source == column), column)
+        known = settings.measures.get(key)
         if not (known and known.range and len(value_N)):
             continue
         low, middle, high = (f"{value:.4g}" for value in np.quantile(value_N, (0.0, 0.5, 1.0)))
         lines.append(
             f"  {column}: {rows} values from {low} to {high} (median {middle}) are outside "
-            f"[measures.{ours}] range = [{known.range[0]:g}, {known.range[1]:g}]"
+            f"[measures.{key}] range = [{known.range[0]:g}, {known.range[1]:g}]"
             + _unit(value_N, *known.range)
         )
     return lines

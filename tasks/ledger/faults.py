@@ -12,16 +12,16 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 
 def value_faults(
-    theirs: str, parsed: Parsed, bounds: tuple[float | Floats, float | Floats]
+    source: str, parsed: Parsed, bounds: tuple[float | Floats, float | Floats]
 ) -> list[tuple[Reason, str, Flags]]:
     """What can be wrong with the values of one column, each with the rows (N) it befell."""
     fault_N = np.zeros(len(parsed.value_N), np.uint8) if parsed.fault_N is None else parsed.fault_N
     read_N, finite_N = fault_N == SOUND, np.isfinite(parsed.value_N)
     beyond_N = ~((parsed.value_N >= bounds[0]) & (parsed.value_N <= bounds[1]))
     return [
-        (Reason.MISSING_VALUE, theirs, fault_N == MISSING),
-        (Reason.NOT_A_NUMBER, theirs, (fault_N == UNREADABLE) | (read_N & ~finite_N)),
-        (Reason.OUT_OF_RANGE, theirs, read_N & finite_N & beyond_N),
+        (Reason.MISSING_VALUE, source, fault_N == MISSING),
+        (Reason.NOT_A_NUMBER, source, (fault_N == UNREADABLE) | (read_N & ~finite_N)),
+        (Reason.OUT_OF_RANGE, source, read_N & finite_N & beyond_N),
     ]
 
 

@@ -40,11 +40,11 @@ def reject(
     columns = {name: found[name].to_pylist() for name in found.schema.names}
     count = len(rows)
     shown: dict[str, list[str | None]] = {}
-    for ours in ("region", "date", "crop"):
-        parts = [columns[theirs] for theirs in keys.get(ours, ())]
-        shown[ours] = [_joined(values) for values in zip(*parts, strict=True)] if parts else [None] * count
+    for key in ("region", "date", "crop"):
+        parts = [columns[source] for source in keys.get(key, ())]
+        shown[key] = [_joined(values) for values in zip(*parts, strict=True)] if parts else [None] * count
     values = [
-        json.dumps({ours: _plain(columns[theirs][at]) for ours, theirs in used.items()}, ensure_ascii=False)
+        json.dumps({key: _plain(columns[source][at]) for key, source in used.items()}, ensure_ascii=False)
         for at in range(count)
     ]
     return pa.table(

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from data.contracts.vocabulary import Reason
 from data.errors import InputError
-from data.inputs.listing import shown
+from data.locations.uris import redact_uri
 from data.settings.schema import Settings
 from tasks.ledger import rejected
 
@@ -32,7 +32,7 @@ def repeated_rows(settings: Settings, rows: int, copies: int, some: pa.Table) ->
             "two versions of the data? Average them or keep one"
         )
     return InputError(
-        f"{shown(settings.weather)}: {share} the region and time of another row {said}"
+        f"{redact_uri(settings.weather)}: {share} the region and time of another row {said}"
         + (
             f" (max_rejected = {settings.max_rejected:g} allows fewer)"
             if exact >= conflicts and settings.max_rejected < 1
@@ -46,6 +46,6 @@ def _pivot(settings: Settings) -> str | None:
     from data.survey.survey import survey  # with pandas, which only this message needs
 
     looked = survey(settings.weather)
-    times = [settings.weather_columns.get(ours, ours) for ours in ("region", "date", "year", "month")]
-    advice = pivot_advice(looked, [theirs for theirs in times if theirs in looked.kinds])
+    times = [settings.weather_columns.get(name, name) for name in ("region", "date", "year", "month")]
+    advice = pivot_advice(looked, [source for source in times if source in looked.kinds])
     return advice and advice[0].upper() + advice[1:]

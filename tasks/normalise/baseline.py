@@ -58,11 +58,11 @@ class Baseline:
             weight_N = np.exp2(-halvings)
             lines = []
             for at in range(T):
-                grown_N = ~np.isnan(train.y_NT[:, at])
+                observed_N = ~np.isnan(train.y_NT[:, at])
                 lines.append(
                     _fit_lines(
-                        train.region_N[grown_N], train.year_N[grown_N].astype(np.float64),
-                        train.y_NT[grown_N, at], weight_N[grown_N], R,
+                        train.region_N[observed_N], train.year_N[observed_N].astype(np.float64),
+                        train.y_NT[observed_N, at], weight_N[observed_N], R,
                         shrinkage if kind == "trend" else None, min_seasons,
                     )
                 )  # fmt: skip

@@ -61,7 +61,7 @@ class Moments:
         )
 
 
-def gather(x_NF: Floats, y_NT: Floats) -> Moments:
+def compute_moments(x_NF: Floats, y_NT: Floats) -> Moments:
     """Moments of features and yields (NaN: not grown) over all rows.
 
     Stable for large offsets (years, kelvins): what is summed are departures from a sample's mean.
@@ -73,12 +73,12 @@ def gather(x_NF: Floats, y_NT: Floats) -> Moments:
     own = torch.zeros(T, 1 + F, 1 + F, dtype=torch.float64)
     for a_CB in _columns(x_NF, y_NT, shift_C):
         y_TB = a_CB[1 + F :]
-        grown_TB = ~y_TB.isnan()
-        complete = bool(grown_TB.all())
+        observed_TB = ~y_TB.isnan()
+        complete = bool(observed_TB.all())
         if not complete:
             y_TB.nan_to_num_(0.0)
             for at in range(T):
-                rows_CB = a_CB[: 1 + F, grown_TB[at]]
+                rows_CB = a_CB[: 1 + F, observed_TB[at]]
                 own[at] += rows_CB @ rows_CB.T
         products = a_CB @ a_CB.T
         everything += products

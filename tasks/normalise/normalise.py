@@ -15,7 +15,7 @@ from data.contracts.season_table import Floats, Integers, SeasonTable
 from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.normalise.baseline import UNKNOWN, Baseline, Climatology
-from tasks.normalise.moments import Moments, gather
+from tasks.normalise.moments import Moments, compute_moments
 from tasks.normalise.scaling import Scaling, fit_scaling
 from tasks.normalise.threads import one_thread
 
@@ -147,7 +147,7 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
         x_NF = x_NF - climatology.of(table.region_N)
         y_NT = y_NT - baseline.predict(table.region_N, table.year_N)
         magnitude_F = np.abs(climatology.mean_RF).max(axis=0)
-    raw = gather(x_NF, y_NT)
+    raw = compute_moments(x_NF, y_NT)
     scaling, delicate = fit_scaling(
         raw, x_NF, magnitude_F, table.features, settings.training.scaling,
         keep_collinear=settings.training.weight_decay > 0 and settings.training.scaling == "standard",
@@ -156,7 +156,7 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
     if delicate and settings.training.scaling == "whiten":
         u_NT = np.empty(y_NT.shape)
         scaling.targets(y_NT, u_NT)
-        moments = gather(scaling.transform(x_NF), u_NT)
+        moments = compute_moments(scaling.transform(x_NF), u_NT)
     else:
         moments = raw.scaled(scaling.centre_F, scaling.matrix_FP, scaling.y_centre_T, scaling.y_scale_T)
     return Normalised(normaliser, x_NF, y_NT, moments)

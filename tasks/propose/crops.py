@@ -68,7 +68,7 @@ def choose_crops(
     `table` has all yields, `matched` those with weather, `training` of these those before the test seasons.
     Raises InputError where every crop has several units.
     """
-    untold: list[str] = []
+    unresolved: list[str] = []
     by_name = {name: (column, unit) for column, (name, unit) in _wide_names(y.wide).items()}
     from_value = unit_by_name(y.value)[0] if y.value else None
     found: list[CropFound] = []
@@ -95,7 +95,7 @@ def choose_crops(
                 f"rows of one unit, or convert the yields to one.{other} For example:\n"
                 + rewrite(yields.place, keep)
             )
-        untold.append(
+        unresolved.append(
             f"Crops left out because they have more than one unit: {listed}. Convert them to one unit."
         )
     fine = [crop for crop in found if len(crop.units) < 2]
@@ -132,9 +132,9 @@ def choose_crops(
     stated = {crop.name: crop.units[0] for crop in chosen if crop.units and not y.unit}
     without = [crop.name for crop in chosen if not crop.units]
     if without:
-        untold.append(f'The unit of {", ".join(without)}: write it into [crop_units], as in "t/ha".')
+        unresolved.append(f'The unit of {", ".join(without)}: write it into [crop_units], as in "t/ha".')
     if len({crop.units for crop in chosen if crop.units}) > 1:
-        untold.append(
+        unresolved.append(
             "The crops have different units: pooled errors average over them; read those of each crop."
         )
-    return tuple(chosen), others, stated, untold
+    return tuple(chosen), others, stated, unresolved

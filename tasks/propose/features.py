@@ -52,19 +52,19 @@ def choose_features(
     for profile in profiles:
         lost = 1 - profile.sound**steps
         if profile.missing >= 1:
-            left_out.append((profile.ours, "it holds no values"))
+            left_out.append((profile.name, "it holds no values"))
         elif profile.single:
-            left_out.append((profile.ours, "it has one value throughout"))
+            left_out.append((profile.name, "it has one value throughout"))
         elif profile.constant and baseline != "none":
-            left_out.append((profile.ours, "it never changes within a region, so that it says nothing beside "
+            left_out.append((profile.name, "it never changes within a region, so that it says nothing beside "
                              f'baseline = "{baseline}"'))  # fmt: skip
         elif lost > _LOST:
             left_out.append(
-                (profile.ours, f"{profile.missing:.0%} of its values are missing or can't be true")
+                (profile.name, f"{profile.missing:.0%} of its values are missing or can't be true")
             )
         else:
             candidates.append(profile)
-    untold: list[str] = []
+    unresolved: list[str] = []
     if not candidates:
         gappy = [p for p in profiles if not p.single and (not p.constant or baseline == "none")]
         if not gappy:
@@ -74,16 +74,16 @@ def choose_features(
                 + ("" if all(p.missing >= 1 for p in profiles) else _MEANS)
             )
         candidates = [max(gappy, key=lambda p: p.sound)]
-        left_out = [(name, why) for name, why in left_out if name != candidates[0].ours]
-        untold.append(
-            f"{candidates[0].ours} has gaps ({candidates[0].missing:.0%}), like every other measure."
+        left_out = [(name, why) for name, why in left_out if name != candidates[0].name]
+        unresolved.append(
+            f"{candidates[0].name} has gaps ({candidates[0].missing:.0%}), like every other measure."
         )
     candidates.sort(key=_rank)
     different = _unlike(candidates, w, weather, season, left_out)
     most = _most(rows, seasons, baseline)
     live, rest = different[:most], different[most:]
     if rest:
-        untold.append(
+        unresolved.append(
             f"More features than {most}: {rows:,.0f} training rows of the rarest crop in {seasons} seasons "
             "carry no more; the others are there as comments."
         )
@@ -96,7 +96,7 @@ def choose_features(
         asleep += [
             _line(profile, w, "month", "one for each month, with more seasons") for profile in live[:1]
         ]
-    return FeatureChoice(chosen, tuple(asleep)), tuple(left_out), untold
+    return FeatureChoice(chosen, tuple(asleep)), tuple(left_out), unresolved
 
 
 def _rank(profile: Profile) -> tuple[int, bool]:
@@ -125,9 +125,9 @@ def _unlike(
     for profile in candidates:
         value_N = weather.numbers(profile.column)[at]
         value_N = np.where((value_N < profile.low) | (value_N > profile.high), np.nan, value_N)
-        alike = next((other.ours for other, known_N in kept if _correlation(value_N, known_N) > _ALIKE), None)
+        alike = next((other.name for other, known_N in kept if _correlation(value_N, known_N) > _ALIKE), None)
         if alike:
-            left_out.append((profile.ours, f"it moves as one with {alike}"))
+            left_out.append((profile.name, f"it moves as one with {alike}"))
         else:
             kept.append((profile, value_N))
     return [profile for profile, _ in kept]
@@ -158,7 +158,7 @@ def _line(profile: Profile, w: WeatherColumns, every: str, why: str = "") -> Fea
     total = profile.kind in ("rainfall", "total") and not (w.resolution == "daily" and w.spacing > 1.5)
     extreme = words(profile.column)
     aggregate = "sum" if total and "mean" not in extreme and "avg" not in extreme else "mean"
-    return FeatureLine(profile.ours, aggregate, every, why=why)
+    return FeatureLine(profile.name, aggregate, every, why=why)
 
 
 def _daily(candidates: list[Profile]) -> list[FeatureLine]:
@@ -171,6 +171,6 @@ def _daily(candidates: list[Profile]) -> list[FeatureLine]:
     hottest = max(warm, key=lambda profile: profile.quantiles[3])
     base, cap, hot = (10.0, 30.0, 30.0) if warm[0].unit == "°C" else (50.0, 86.0, 86.0)
     return [
-        FeatureLine(warm[0].ours, "degree_days", numbers=(("base", base), ("cap", cap)), why="growth"),
-        FeatureLine(hottest.ours, "days_above", numbers=(("threshold", hot),), why="heat"),
+        FeatureLine(warm[0].name, "degree_days", numbers=(("base", base), ("cap", cap)), why="growth"),
+        FeatureLine(hottest.name, "days_above", numbers=(("threshold", hot),), why="heat"),
     ]

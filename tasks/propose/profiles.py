@@ -27,13 +27,13 @@ _FEW = 0.01
 
 @dataclass(frozen=True)
 class Profile:
-    """One measure: `ours` is its name in the settings, `column` that in the files.
+    """One measure: `name` is its name in the settings, `column` that in the files.
 
     `quantiles` are those of QUANTILES without sentinels; `missing` is the share of rows without a sound
     value, `outside` of those the share that is there but beyond `low` to `high`.
     """
 
-    ours: str
+    name: str
     column: str
     kind: MeasureKind
     unit: str | None
@@ -57,12 +57,12 @@ def profile_measures(weather: Survey, columns: WeatherColumns, reserved: set[str
     """A profile of every measure, in the order of the files; names don't repeat and aren't `reserved`."""
     names = _names(columns.measures, reserved)
     return [
-        _profile(weather, columns, column, ours, weather.numbers(column)) for column, ours in names.items()
+        _profile(weather, columns, column, name, weather.numbers(column)) for column, name in names.items()
     ]
 
 
 def _names(columns: tuple[str, ...], reserved: set[str]) -> dict[str, str]:
-    """Ours for each of theirs: without the unit where that leaves no doubt, in plain words."""
+    """The name in the settings for each column: in plain words, without the unit where that is clear."""
     short = {column: unit_by_name(column, kind_by_name(column))[1] for column in columns}
     full = {column: "_".join(words(column)) or column for column in columns}
     found: dict[str, str] = {}
@@ -77,7 +77,7 @@ def _names(columns: tuple[str, ...], reserved: set[str]) -> dict[str, str]:
     return found
 
 
-def _profile(weather: Survey, columns: WeatherColumns, column: str, ours: str, value_N: Floats) -> Profile:
+def _profile(weather: Survey, columns: WeatherColumns, column: str, name: str, value_N: Floats) -> Profile:
     kind = kind_by_name(column)
     unit, _ = unit_by_name(column, kind)
     guessed = False
@@ -98,7 +98,7 @@ def _profile(weather: Survey, columns: WeatherColumns, column: str, ours: str, v
     within_N = there_N[(there_N >= low) & (there_N <= high)]
     rows = max(len(value_N), 1)
     return Profile(
-        ours, column, kind, unit, guessed, low, high, quantiles, 1 - len(within_N) / rows,
+        name, column, kind, unit, guessed, low, high, quantiles, 1 - len(within_N) / rows,
         (len(there_N) - len(within_N)) / rows, sentinel, _constant(columns, value_N),
         len(np.unique(within_N[:100_000])) < 2,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""From two surveyed inputs to settings. What can't be told goes into `untold`.
+"""From two surveyed inputs to settings. What can't be told goes into `unresolved`.
 
 Shapes: N sampled rows.
 """
@@ -21,13 +21,13 @@ from tasks.propose.features import FeatureChoice, choose_features
 from tasks.propose.profiles import Profile, profile_measures
 from tasks.propose.scope import choose_baseline, choose_first, choose_split
 from tasks.propose.season import SeasonChoice, choose_season
-from tasks.propose.warnings import remarks, seen, span
+from tasks.propose.warnings import seen, span, warnings
 from tasks.propose.yield_warnings import yield_remarks
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Everything that the settings file is written from; `untold` are sentences for its end."""
+    """Everything that the settings file is written from; `unresolved` are sentences for its end."""
 
     weather: str
     yields: str
@@ -53,7 +53,7 @@ class Proposal:
     why_coverage: str = ""
     max_rejected: float = 0.2
     why_rejected: str = ""
-    untold: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
 
 
 def propose(weather_at: str, yields_at: str) -> Proposal:
@@ -62,10 +62,10 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
     yields = weather if yields_at == weather_at else survey(yields_at)
     w, y = recognise(weather, yields)
     regions = frozenset(weather.all_names(w.region))
-    pair = RegionPair(w.region, y.region, regions, frozenset(y.region_N.dropna()), 0.0, 0.0)
-    untold: list[str] = []
+    pair = RegionPair(w.region, y.region, regions, frozenset(y.region_N.dropna()), 0.0)
+    unresolved: list[str] = []
     season = choose_season(weather, w)
-    untold += season.untold
+    unresolved += season.unresolved
     year_N = _harvest_years(w, season)
     first, last = int(np.nanmin(year_N)), int(np.nanmax(year_N))
     table = yield_table(yields, y, pair)
@@ -76,7 +76,7 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
             f"the harvest years {first} to {last} and the yields of {span(table['year'])}"
         )
     start, why_first, more = choose_first(table, matched, first, season)
-    untold += more
+    unresolved += more
     if start is not None:
         matched = matched[matched["year"] >= start]
     seasons = int(matched["year"].nunique())
@@ -86,16 +86,16 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
     baseline, why_baseline = choose_baseline(int(training["year"].nunique()), split, training)
     profiles = profile_measures(weather, w, {"region", "year", "date", "month", "split"})
     crops, others, units, more = choose_crops(yields, y, table, matched, training)
-    untold += more
+    unresolved += more
     rows = min(crop.rows for crop in crops) * len(training) / max(len(matched), 1)
     features, left_out, more = choose_features(
         profiles, w, weather, season, baseline, rows, int(training["year"].nunique())
     )
-    untold += more + remarks(weather, yields, w, y, pair, profiles)
+    unresolved += more + warnings(weather, yields, w, y, pair, profiles)
     chosen = table[table["crop"].isin([crop.name for crop in crops])]
-    untold += yield_remarks(weather, yields, w, y, pair, chosen)
+    unresolved += yield_remarks(weather, yields, w, y, pair, chosen)
     if split.by == "none":
-        untold.append(
+        unresolved.append(
             f"How good the forecasts are: with {seasons} season{'s' if seasons > 1 else ''} in both inputs "
             "none is left to test on; 4 are needed."
         )
@@ -104,7 +104,7 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
         weather_at, yields_at, _weather_mapping(weather, w, profiles), _yield_mapping(yields, y, crops),
         seen(weather, yields, w, y, pair, (first, last), table), w.resolution, crops, others, units, start,
         why_first, season, baseline, why_baseline, split, why_split, tuple(profiles), left_out, features,
-        weather.rows, coverage, why_coverage, untold=tuple(dict.fromkeys(untold)),
+        weather.rows, coverage, why_coverage, unresolved=tuple(dict.fromkeys(unresolved)),
     )  # fmt: skip
 
 
@@ -126,11 +126,11 @@ def _coverage(w: WeatherColumns) -> tuple[float, str]:
 def _weather_mapping(weather: Survey, w: WeatherColumns, profiles: list[Profile]) -> dict[str, str]:
     mapping = {"region": w.region} | w.times
     # a column that goes by one of our names but is something else must not be taken for it
-    for ours in ("date", "month"):
-        if ours not in mapping and ours in {*weather.kinds, *weather.unread}:
-            mapping[ours] = ""
-    mapping |= {profile.ours: profile.column for profile in profiles}
-    return {ours: theirs for ours, theirs in mapping.items() if ours != theirs}
+    for name in ("date", "month"):
+        if name not in mapping and name in {*weather.kinds, *weather.unread}:
+            mapping[name] = ""
+    mapping |= {profile.name: profile.column for profile in profiles}
+    return {name: source for name, source in mapping.items() if name != source}
 
 
 def _yield_mapping(yields: Survey, y: YieldColumns, crops: tuple[CropFound, ...]) -> dict[str, str]:
@@ -143,4 +143,4 @@ def _yield_mapping(yields: Survey, y: YieldColumns, crops: tuple[CropFound, ...]
             mapping["unit"] = ""
     else:
         mapping |= {crop.name: crop.column or crop.name for crop in crops}
-    return {ours: theirs for ours, theirs in mapping.items() if ours != theirs}
+    return {name: source for name, source in mapping.items() if name != source}

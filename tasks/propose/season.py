@@ -24,7 +24,7 @@ class SeasonChoice:
     end: str
     months: tuple[int, ...]
     why: str
-    untold: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
 
     @property
     def crosses(self) -> bool:
@@ -95,6 +95,6 @@ def _longest(there: list[int]) -> tuple[int, ...]:
     return max(runs, key=len)
 
 
-def _of(months: tuple[int, ...], why: str, untold: tuple[str, ...]) -> SeasonChoice:
+def _of(months: tuple[int, ...], why: str, unresolved: tuple[str, ...]) -> SeasonChoice:
     last = calendar.monthrange(2001, months[-1])[1]
-    return SeasonChoice(f"{months[0]:02d}-01", f"{months[-1]:02d}-{last:02d}", months, why, untold)
+    return SeasonChoice(f"{months[0]:02d}-01", f"{months[-1]:02d}-{last:02d}", months, why, unresolved)

@@ -154,16 +154,16 @@ end = {{ p.season.end | toml }}
 {% if p.weather_columns %}
 # Our names = the names in the weather files{{ unread(p.weather_columns) }}.
 [weather_columns]
-{% for ours, theirs in p.weather_columns.items() %}
-{{ ours | key }} = {{ theirs | toml }}
+{% for name, source in p.weather_columns.items() %}
+{{ name | key }} = {{ source | toml }}
 {% endfor %}
 {% endif %}
 
 {% if p.yield_columns %}
 # Our names = the names in the yield files{{ unread(p.yield_columns) }}.
 [yield_columns]
-{% for ours, theirs in p.yield_columns.items() %}
-{{ ours | key }} = {{ theirs | toml }}
+{% for name, source in p.yield_columns.items() %}
+{{ name | key }} = {{ source | toml }}
 {% endfor %}
 {% endif %}
 
@@ -177,7 +177,7 @@ end = {{ p.season.end | toml }}
 # Units are shown with every figure; rows with values outside a range are rejected, and listed.
 {% for profile in p.profiles %}
 {{ facts(profile) | comment }}
-[measures.{{ profile.ours | key }}]
+[measures.{{ profile.name | key }}]
 {% if profile.unit %}
 unit = {{ profile.unit | toml }}{{ "  # guessed" if profile.guessed else "" }}
 {% endif %}

@@ -42,7 +42,7 @@ def as_settings(proposal: Proposal, file: Path) -> Settings:
     return parse_settings(raw, str(file))
 
 
-def rehearse(proposal: Proposal, file: Path) -> Rehearsed:
+def trial_run(proposal: Proposal, file: Path) -> Rehearsed:
     """Assemble as training would; where too many rows are rejected, allow as many and say so.
 
     Raises InputError and SettingsError where training would fail.
@@ -62,7 +62,7 @@ def rehearse(proposal: Proposal, file: Path) -> Rehearsed:
             "default of 0.2 allows; see rejected.parquet of the run, and mend the data if you can"
         )
         changed = replace(proposal, max_rejected=allowed, why_rejected=why)
-        changed = replace(changed, untold=(*proposal.untold, f"Whether that may be: {why}."))
+        changed = replace(changed, unresolved=(*proposal.unresolved, f"Whether that may be: {why}."))
         return _account(changed, _assembled(as_settings(changed, file)))
 
 

@@ -37,7 +37,7 @@ def span(years: Any) -> str:
     return f"{int(years.min())} to {int(years.max())}" if len(years) else "no year at all"
 
 
-def remarks(
+def warnings(
     weather: Survey,
     yields: Survey,
     w: WeatherColumns,
@@ -65,7 +65,7 @@ def remarks(
     guessed = [f"{profile.unit} for {profile.column}" for profile in profiles if profile.guessed]
     if guessed:
         said.append(f"Units guessed from values: {', '.join(guessed)}; correct them in [measures].")
-    without = [profile.ours for profile in profiles if not profile.unit]
+    without = [profile.name for profile in profiles if not profile.unit]
     if without:
         said.append(f'The units of {", ".join(without)}: write them into [measures], as unit = "mm".')
     latest = float(np.nanmax(w.year_N()))

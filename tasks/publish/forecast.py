@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
 from data.errors import DamageError
 from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest
-from data.store.pointers import NEWEST_FORECAST, follow, point_forecast, read_forecast_pointer
+from data.store.pointers import NEWEST_FORECAST, point_forecast, read_forecast_pointer, sync_copy
 from tasks.job.digest import verify_inputs
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
@@ -27,7 +27,7 @@ def unchanged(job: ForecastJob) -> dict[str, Any] | None:
     """The answer to a forecast that is the newest one already, without torch or Prefect; else None."""
     if newest(job) != job.run_id or finished(job) is None:
         return None
-    follow(job.store, NEWEST_FORECAST)
+    sync_copy(job.store, NEWEST_FORECAST)
     return summary(job, f"nothing new: forecast {job.run_id} is the newest one")
 
 
@@ -65,7 +65,7 @@ def publish_again(job: ForecastJob) -> dict[str, Any]:
     if newest(job) != job.run_id:
         point_forecast(job.store, job.run_id, job.trained.run_id)
     else:
-        follow(job.store, NEWEST_FORECAST)
+        sync_copy(job.store, NEWEST_FORECAST)
     return summary(job, f"nothing new: forecast {job.run_id} was made before")
 
 

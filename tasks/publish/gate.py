@@ -198,13 +198,13 @@ def _worst(
     worst = max(ratios, key=lambda crop: ratios[crop][0])
     value = ratios[worst][0]
     failed = [crop for crop, (ratio, *_) in ratios.items() if not ratio <= threshold]
-    told = "; ".join(_told(crop, *ratios[crop][1:]) for crop in failed or [worst])
+    told = "; ".join(describe_check(crop, *ratios[crop][1:]) for crop in failed or [worst])
     outcome = Outcome.FAILED if failed else Outcome.PASSED
     # JSON knows no infinity
     return Check(name, outcome, told, value if math.isfinite(value) else None, threshold)
 
 
-def _told(crop: str, mse: float | None, other: float, what: str) -> str:
+def describe_check(crop: str, mse: float | None, other: float, what: str) -> str:
     shown = "not a number" if mse is None else f"{mse:.4g}"
     return f"{crop}: MSE {shown}, {what} {other:.4g}"
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contracts.vocabulary import SCHEMA_VERSION
-from data.locations.uris import public
+from data.locations.uris import redact_uri
 from data.store.base import MANIFEST, Store
 from data.store.manifests import now, to_json
 from tasks.job import machine
@@ -37,7 +37,7 @@ def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 def origin(job: Job, kind: str) -> dict[str, Any]:
     """What any manifest says of how files came about: inputs, settings, versions, code, machine."""
     settings = job.settings
-    locations = {"weather": public(settings.weather), "yields": public(settings.yields)}
+    locations = {"weather": redact_uri(settings.weather), "yields": redact_uri(settings.yields)}
     return {
         "schema": SCHEMA_VERSION,
         "run_id": job.run_id,

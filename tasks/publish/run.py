@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import CropyieldError, GateError
-from data.locations.failures import explained
+from data.locations.failures import storage_errors
 from data.settings.features import cutoffs
 from data.store.base import MANIFEST, Store
 from data.store.manifests import DAY_S, WORK, folder, read_manifest, to_json
-from data.store.pointers import follow, point, read_current
+from data.store.pointers import read_current, set_current, sync_copy
 from tasks.assemble.join import Assembled
 from tasks.job.digest import verify_inputs
 from tasks.job.identity import run_settings
@@ -38,7 +38,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     if finished is None or forced:
         verify_inputs(job.settings.weather, job.weather)
         verify_inputs(job.settings.yields, job.yields)
-        with explained("read", store.place(job.work.name)):
+        with storage_errors("read", store.place(job.work.name)):
             files = run_files(job)
         write_files(store, job.run_id, files, finished)
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
@@ -49,7 +49,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     else:
         gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
         message = f"nothing new: run {job.run_id} was finished before"
-    let_through(store, job.run_id, gate, accept)
+    promote(store, job.run_id, gate, accept)
     mend_forecasts(store)
     sweep(store)
     return summary(job, described(gate), message)
@@ -68,7 +68,7 @@ def sweep(store: Store) -> None:
             store.remove(f"{WORK}/{run}")
 
 
-def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
+def promote(store: Store, run: str, gate: Gate, accept: str | None) -> None:
     """Move the pointer to a finished run, unless the gate refuses. Raises GateError."""
     current = read_current(store)
     decision = decide(gate, current is None or current["run_id"] == run, accept)
@@ -78,9 +78,9 @@ def let_through(store: Store, run: str, gate: Gate, accept: str | None) -> None:
             f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
         )
     if current is None or current["run_id"] != run or accept:
-        point(store, run, described(gate) | {"accepted": accept}, decision.reason)
+        set_current(store, run, described(gate) | {"accepted": accept}, decision.reason)
     else:
-        follow(store)
+        sync_copy(store)
 
 
 def run_files(job: Job) -> dict[str, bytes]:

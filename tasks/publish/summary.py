@@ -9,7 +9,7 @@ from typing import Any
 from data.errors import StorageError
 from data.store.base import Store
 from data.store.manifests import PREDICTIONS, crop_units, folder, read_json, read_manifest
-from data.store.pointers import NEWEST_FORECAST, follow, read_current, withdrawn_runs
+from data.store.pointers import NEWEST_FORECAST, read_current, sync_copy, withdrawn_runs
 from tasks.job.job import Job
 from tasks.publish.judge import described, judge_run
 
@@ -24,7 +24,7 @@ def unchanged(job: Job) -> dict[str, Any] | None:
         return withdrawn(job)
     if read_manifest(store, job.run_id) is None:
         return None
-    follow(store)
+    sync_copy(store)
     mend_forecasts(store)
     gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
     return summary(job, described(gate), f"nothing new: run {job.run_id} is finished and current")
@@ -39,7 +39,7 @@ def withdrawn(job: Job) -> dict[str, Any] | None:
     manifest = read_manifest(store, job.run_id)
     if manifest is None:
         return None
-    follow(store)
+    sync_copy(store)
     return summary(
         job,
         manifest["gate"],
@@ -51,7 +51,7 @@ def withdrawn(job: Job) -> dict[str, Any] | None:
 def mend_forecasts(store: Store) -> None:
     """Make the stable forecasts agree with their pointer where they can; a run doesn't depend on them."""
     with contextlib.suppress(StorageError):
-        follow(store, NEWEST_FORECAST)
+        sync_copy(store, NEWEST_FORECAST)
 
 
 def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from typing import Any
 
 from data.contracts.columns import NAIVE_BASELINES
 from tasks.ledger.account import ledger_table
-from tasks.report import page as report
-from tasks.report import tables
+from tasks.report import page, tables
 from tasks.report.plots import with_unit
 from tasks.report.tables import BASELINE_NAMES, ReportData, number, percent
 
@@ -31,10 +30,10 @@ class Artifact:
 
 def of_report(data: ReportData, plots: Path) -> list[Artifact]:
     """What a finished report has to show; `plots` is the folder of its SVG files."""
-    curves = {"": plots / f"{report.LOSS}.svg"} if data.losses else {}
+    curves = {"": plots / f"{page.LOSS}.svg"} if data.losses else {}
     clouds = {
-        crop: plots / f"{report.PREDICTED_ACTUAL}-{slug}.svg"
-        for crop, slug in report.slugs(data).items()
+        crop: plots / f"{page.PREDICTED_ACTUAL}-{slug}.svg"
+        for crop, slug in page.slugs(data).items()
         if len(data.scored(crop))
     }
     split = f"{data.split} seasons {tables.seasons_of(data)}"
@@ -76,7 +75,7 @@ def headline_markdown(data: ReportData) -> str:
     # the old UI leaves a table some 580 pixels; what doesn't fit is in the report
     heads = ["crop", "rows", "MSE", "skill", *BASELINE_NAMES.values()]
     lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
-    for row in report.headline(data):
+    for row in page.headline(data):
         cells = [as_text(with_unit(row["crop"], row["unit"])), f"{row['rows']:,}"]
         cells += [number(row["mse"]), percent(row["skill"])]
         for name in NAIVE_BASELINES:

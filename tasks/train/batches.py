@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from data.contracts.season_table import Floats
-from tasks.train.device import fits
+from tasks.train.device import fits_in_memory
 
 # numbers that are put into place while they lie in a core's cache
 _CHUNK = 1 << 17
@@ -56,11 +56,11 @@ class Batch(NamedTuple):
 
     x_BP: Tensor
     y_BT: Tensor
-    grown_BT: Tensor | None
+    observed_BT: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
-class Dealt(Dataset[Tensor]):
+class Blocks(Dataset[Tensor]):
     """Rows in the order of their blocks; a block is a view, found without touching a row.
 
     `rows_KBC` holds inputs, targets and, where any is missing, a column per crop that is 1 where
@@ -71,7 +71,7 @@ class Dealt(Dataset[Tensor]):
     sizes: tuple[int, ...]
     inputs: int
     crops: int
-    grown_T: tuple[float, ...]
+    observed_T: tuple[float, ...]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -82,11 +82,11 @@ class Dealt(Dataset[Tensor]):
     def split(self, block_BC: Tensor) -> Batch:
         """A block's columns by what they are."""
         at = self.inputs + self.crops
-        grown_BT = block_BC[:, at:] if block_BC.shape[1] > at else None
-        return Batch(block_BC[:, : self.inputs], block_BC[:, self.inputs : at], grown_BT)
+        observed_BT = block_BC[:, at:] if block_BC.shape[1] > at else None
+        return Batch(block_BC[:, : self.inputs], block_BC[:, self.inputs : at], observed_BT)
 
 
-def deal(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Dealt:
+def make_blocks(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Blocks:
     """Deal rows to K = ceil(N / batch_size) blocks.
 
     Each run of K neighbours is dealt one row to each block, beginning at a random block. So a block
@@ -98,7 +98,7 @@ def deal(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Dealt:
     runs = -(-N // K)
     begin_R = torch.randint(K, (runs,), generator=torch.Generator().manual_seed(seed)).numpy()
     kind = np.float64 if dtype == torch.float64 else np.float32
-    dealt_KBC = np.zeros((K, runs, P + T), kind)
+    blocks_KBC = np.zeros((K, runs, P + T), kind)
     some = max(1, _CHUNK // (K * (P + T)))
     piece = np.empty((some * K, P + T), kind)
     card_K = np.arange(K)[:, None]
@@ -107,20 +107,20 @@ def deal(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Dealt:
         source.fill(rows, piece[: rows.stop - rows.start])
         begin = begin_R[run : run + some]
         order_KR = (card_K - begin) % K + np.arange(len(begin)) * K
-        dealt_KBC[:, run : run + some] = np.take(piece, order_KR, axis=0)
+        blocks_KBC[:, run : run + some] = np.take(piece, order_KR, axis=0)
     sizes = np.full(K, runs)
     if runs * K > N:  # the last run is short: some blocks got what isn't there
         missing = (np.arange(K) - begin_R[-1]) % K >= N - (runs - 1) * K
         sizes[missing] -= 1
-        dealt_KBC[missing, -1] = 0.0
-    y_KBT = dealt_KBC[:, :, P:]
-    grown_T = (float(N),) * T
+        blocks_KBC[missing, -1] = 0.0
+    y_KBT = blocks_KBC[:, :, P:]
+    observed_T = (float(N),) * T
     if np.isnan(y_KBT).any():
-        grown_KBT = (~np.isnan(y_KBT)).astype(kind)
-        grown_KBT[sizes < runs, -1] = 0.0
-        dealt_KBC = np.concatenate((dealt_KBC[:, :, :P], np.nan_to_num(y_KBT), grown_KBT), axis=2)
-        grown_T = tuple(grown_KBT.sum(axis=(0, 1), dtype=np.float64).tolist())
-    return Dealt(torch.from_numpy(dealt_KBC), tuple(sizes.tolist()), P, T, grown_T)
+        observed_KBT = (~np.isnan(y_KBT)).astype(kind)
+        observed_KBT[sizes < runs, -1] = 0.0
+        blocks_KBC = np.concatenate((blocks_KBC[:, :, :P], np.nan_to_num(y_KBT), observed_KBT), axis=2)
+        observed_T = tuple(observed_KBT.sum(axis=(0, 1), dtype=np.float64).tolist())
+    return Blocks(torch.from_numpy(blocks_KBC), tuple(sizes.tolist()), P, T, observed_T)
 
 
 class _Order(Sampler[int]):
@@ -145,17 +145,17 @@ class Batches:
     the device works on the one before (`resident` overrides the choice).
     """
 
-    def __init__(self, dealt: Dealt, device: torch.device, seed: int, resident: bool | None = None) -> None:
-        rows = dealt.rows_KBC
-        self._streams = not (fits(rows.nbytes, device) if resident is None else resident)
+    def __init__(self, blocks: Blocks, device: torch.device, seed: int, resident: bool | None = None) -> None:
+        rows = blocks.rows_KBC
+        self._streams = not (fits_in_memory(rows.nbytes, device) if resident is None else resident)
         self._side = torch.cuda.Stream(device) if self._streams and device.type == "cuda" else None  # type: ignore[no-untyped-call]
         if not self._streams:
             rows = rows.to(device)
         elif device.type == "cuda":
             rows = rows.pin_memory()
-        self._dealt = Dealt(rows, dealt.sizes, dealt.inputs, dealt.crops, dealt.grown_T)
+        self._dealt = Blocks(rows, blocks.sizes, blocks.inputs, blocks.crops, blocks.observed_T)
         self._device = device
-        self._order = _Order(len(dealt), seed)
+        self._order = _Order(len(blocks), seed)
         # batch_size None: an item is a whole block already, nothing is collated row by row;
         # a generator of its own: the loader must not draw from the process's random numbers
         self._loader = DataLoader(

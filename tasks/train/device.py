@@ -40,7 +40,7 @@ def choose_device(name: str, precision: str = "float32") -> torch.device:
     return torch.device(wanted)
 
 
-def fits(size: int, device: torch.device) -> bool:
+def fits_in_memory(size: int, device: torch.device) -> bool:
     """Whether tensors of `size` bytes may move to the device once and for all."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

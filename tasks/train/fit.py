@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ def fit_model(
     as_of: str,
     validation: SeasonTable | None = None,
     on_epoch: OnEpoch | None = None,
-    checkpoint: Path | None = None,
     crop_units: tuple[str | None, ...] = (),
     feature_units: tuple[str, ...] = (),
 ) -> Model:
@@ -37,7 +35,7 @@ def fit_model(
     with one_thread():
         data = normalise(table, settings)
     return fit_normalised(
-        data, settings, as_of, validation, on_epoch, checkpoint, crop_units, feature_units
+        data, settings, as_of, validation, on_epoch, crop_units, feature_units
     )  # fmt: skip
 
 
@@ -47,7 +45,6 @@ def fit_normalised(
     as_of: str,
     validation: SeasonTable | None = None,
     on_epoch: OnEpoch | None = None,
-    checkpoint: Path | None = None,
     crop_units: tuple[str | None, ...] = (),
     feature_units: tuple[str, ...] = (),
 ) -> Model:
@@ -57,7 +54,7 @@ def fit_normalised(
             data.normaliser.transform(validation) if validation is not None and len(validation) else None
         )
         unit_T = data.normaliser.scaling.y_scale_T
-        fit = descend(data, settings.training, unit_T, {}, True, held_out, on_epoch, checkpoint)
+        fit = descend(data, settings.training, unit_T, {}, True, held_out, on_epoch)
         optimum = _exact(data, settings.training.weight_decay)
         # where a crop's own rows don't vary its weights are as they were drawn; nothing is known, so zero
         weight_TP = fit.weight_TP - np.einsum("tpq,tq->tp", optimum.null_TPP, fit.weight_TP)
@@ -96,8 +93,8 @@ def _exact(data: Normalised, weight_decay: float) -> Optimum:
     """The optimum; an objective that differences of sums can't tell is summed from residuals."""
     optimum = solve(data.moments, weight_decay)
     T = len(optimum.bias_T)
-    grown_T = data.moments.rows_T > 0
-    if (optimum.objective_T[grown_T] > 1e-9).all():
+    observed_T = data.moments.rows_T > 0
+    if (optimum.objective_T[observed_T] > 1e-9).all():
         return optimum
     z_NP, u_NT = data.scaled()
     fitted_NT = np.einsum("np,tp->nt", z_NP, optimum.weight_TP) + optimum.bias_T

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from data.errors import SettingsError
 from data.settings.schema import Training
-from tasks.train.batches import Dealt
+from tasks.train.batches import Blocks
 
 # squarings in the bound of an eigenvalue: it exceeds the eigenvalue by a factor of P^(1/32) at most
 _SQUARINGS = 5
@@ -38,44 +38,44 @@ class Curvature:
 class Plan:
     """The rate of every step.
 
-    `cruise` epochs step after each batch at `rate`, the last of them decaying to zero. Of the
-    `settling` rates, one for each epoch that remains, the automatic plan (`whole`) takes one step
+    `constant_epochs` epochs step after each batch at `rate`, the last of them decaying to zero. Of the
+    `decay` rates, one for each epoch that remains, the automatic plan (`whole`) takes one step
     an epoch along the gradient of all its batches; otherwise they hold for each batch.
     """
 
     rate: float
-    cruise: int
-    settling: tuple[float, ...]
+    constant_epochs: int
+    decay: tuple[float, ...]
     whole: bool
 
-    def rate_at(self, epoch: int, begun: int, batch: int, batches: int) -> float:
-        """Rate of a step, settling having begun at the epoch `begun` (0-based)."""
-        if epoch >= begun:
-            at = min(epoch - begun, len(self.settling) - 1)
+    def rate_at(self, epoch: int, decay_start: int, batch: int, batches: int) -> float:
+        """Rate of a step, settling having begun at the epoch `decay_start` (0-based)."""
+        if epoch >= decay_start:
+            at = min(epoch - decay_start, len(self.decay) - 1)
             if self.whole:
-                return self.settling[at]
-            after = self.settling[at + 1] if at + 1 < len(self.settling) else 0.0
-            return self.settling[at] + (after - self.settling[at]) * batch / batches
-        if self.whole and epoch == self.cruise - 1:
+                return self.decay[at]
+            after = self.decay[at + 1] if at + 1 < len(self.decay) else 0.0
+            return self.decay[at] + (after - self.decay[at]) * batch / batches
+        if self.whole and epoch == self.constant_epochs - 1:
             return self.rate * (batches - batch) / batches
         return self.rate
 
 
-def measure(dealt: Dealt, weight_decay: float) -> Curvature:
+def measure(blocks: Blocks, weight_decay: float) -> Curvature:
     """Curvature of the dealt rows' loss, block by block and whole, in float64."""
-    K, T, P = len(dealt), dealt.crops, dealt.inputs
-    complete = all(rows == sum(dealt.sizes) for rows in dealt.grown_T)
+    K, T, P = len(blocks), blocks.crops, blocks.inputs
+    complete = all(rows == sum(blocks.sizes) for rows in blocks.observed_T)
     ridge = torch.diag(torch.tensor([weight_decay] * P + [0.0], dtype=torch.float64))
     whole = torch.zeros(1 if complete else T, P + 1, P + 1, dtype=torch.float64)
     largest = 0.0
     for block in range(K):
-        x_BP, _, grown_BT = dealt.split(dealt[block])
+        x_BP, _, observed_BT = blocks.split(blocks[block])
         z = torch.ones(P + 1, len(x_BP), dtype=torch.float64)
         z[:P] = x_BP.T
         share = torch.empty_like(whole)
         for at in range(len(whole)):
-            own = z if grown_BT is None else z[:, grown_BT[:, at] > 0]
-            share[at] = own @ own.T * (2 / (T * max(dealt.grown_T[at], 1.0)))
+            own = z if observed_BT is None else z[:, observed_BT[:, at] > 0]
+            share[at] = own @ own.T * (2 / (T * max(blocks.observed_T[at], 1.0)))
         whole += share
         largest = max(largest, _largest_eigenvalue(share * K + ridge))
     values = torch.linalg.eigvalsh(whole + ridge).flatten().tolist()
@@ -122,11 +122,14 @@ def plan_steps(curvature: Curvature, training: Training, batches: int, rows: int
         return Plan(training.learning_rate, epochs // 2, rates, False)
     rate = (1 - momentum) / curvature.of_blocks
     # one batch is the whole: nothing to cruise for, unless validation is to say when to settle
-    cruise = 0 if batches == 1 and not training.patience else (epochs + 1) // 2
+    constant_epochs = 0 if batches == 1 and not training.patience else (epochs + 1) // 2
     precision = torch.finfo(getattr(torch, training.precision)).eps
-    steps = max(0, cruise * batches - batches // 2)
+    steps = max(0, constant_epochs * batches - batches // 2)
     return Plan(
-        rate, cruise, settling_rates(curvature.whole_M, epochs - cruise, rate, steps, rows, precision), True
+        rate,
+        constant_epochs,
+        settling_rates(curvature.whole_M, epochs - constant_epochs, rate, steps, rows, precision),
+        True,
     )
 
 

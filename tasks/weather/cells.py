@@ -11,7 +11,7 @@ from tasks.features.time_table import TimeTable
 from tasks.weather.rows import RowBatch
 
 
-class Cells:
+class SeasonIndex:
     """A set of region-seasons that rows can be looked up in."""
 
     def __init__(self, names: Sequence[str], region_C: Integers, year_C: Integers) -> None:

@@ -14,8 +14,8 @@ from tasks.features.plan import Plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
 from tasks.ledger import rejected
-from tasks.ledger.copies import KEPT, _Verdicts, judge_copies
-from tasks.weather.cells import Cells
+from tasks.ledger.copies import KEPT, _Verdicts, resolve_duplicates
+from tasks.weather.cells import SeasonIndex
 from tasks.weather.rows import RowBatch
 
 Reread = Callable[[int], Iterator[RowBatch]]
@@ -34,7 +34,7 @@ def resolve(
     doubtful = merged.take(doubtful_C)
     if doubtful.repeated_CW is None or not len(doubtful):
         return merged, []
-    cells = Cells(merged.names, doubtful.region_C, doubtful.year_C)
+    cells = SeasonIndex(merged.names, doubtful.region_C, doubtful.year_C)
     concerned = [
         n for n, part in enumerate(parts) if (cells.find(part.names, part.region_C, part.year_C) >= 0).any()
     ]
@@ -59,7 +59,7 @@ def resolve(
 
 
 def _losers(
-    cells: Cells,
+    cells: SeasonIndex,
     repeated_CW: npt.NDArray[np.uint64],
     concerned: list[int],
     reread: Reread,
@@ -81,7 +81,7 @@ def _losers(
                 else np.zeros((len(some), 0))
             )
             where.append(np.stack([np.full(len(some), n), some.rows()], axis=1))
-    verdict_X = judge_copies(np.concatenate(keys), np.concatenate(values))
+    verdict_X = resolve_duplicates(np.concatenate(keys), np.concatenate(values))
     where_X2 = np.concatenate(where)[verdict_X != KEPT]
     verdict_X = verdict_X[verdict_X != KEPT]
     found = {}

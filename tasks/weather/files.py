@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks.features.aggregates import Gather
+from tasks.features.aggregates import Statistic
 from tasks.features.season_sums import Sums
 from tasks.weather.parts import Layout, Part
 
@@ -42,7 +42,7 @@ def sums_from(table: pa.Table, about: dict[str, Any]) -> Sums:
         stacked = [table[f"{prefix}_{at}"].to_numpy() for at in range(count)]
         return np.ascontiguousarray(np.stack(stacked, axis=1))
 
-    gathers = [Gather(**gather) for gather in about["gathers"]]
+    gathers = [Statistic(**gather) for gather in about["gathers"]]
     return Sums(
         tuple(about["names"]),
         table["region"].to_numpy().copy(),
@@ -66,7 +66,7 @@ def part_from(about: dict[str, Any]) -> Part:
                     layout["resolution"],
                     layout["region"],
                     tuple(layout["times"]),
-                    tuple((ours, theirs) for ours, theirs in layout["measures"]),
+                    tuple((key, source) for key, source in layout["measures"]),
                 ),
             }
         )

@@ -20,8 +20,8 @@ from data.contracts.vocabulary import WEATHER
 from data.settings.schema import Settings
 from tasks.features.season_sums import Sums
 from tasks.job import step_files
-from tasks.ledger import account as ledger
-from tasks.weather import files as work_files
+from tasks.ledger import account
+from tasks.weather import files
 from tasks.weather.ingest import aggregate_parts
 from tasks.weather.merge import Partial, Weather, merge_parts
 from tasks.weather.parts import Part
@@ -50,7 +50,7 @@ class Groups:
     def load(cls, folder: Path) -> Groups:
         """Read what `save` wrote."""
         groups = step_files.read(folder)["groups"]
-        return _groups([[work_files.part_from(part) for part in parts] for parts in groups])
+        return _groups([[files.part_from(part) for part in parts] for parts in groups])
 
     def _about(self) -> list[list[dict[str, object]]]:
         return [[asdict(part) for part in parts] for parts in self.parts]
@@ -84,7 +84,7 @@ def save_partials(partials: Sequence[Partial], folder: Path) -> None:
             "part": asdict(partial.part),
             "outside": partial.outside,
             "texts": partial.texts,
-            "sums": work_files.sums_about(partial.sums),
+            "sums": files.sums_about(partial.sums),
             "cells": len(partial.sums),
             "rejected": len(partial.rejected),
         }
@@ -92,7 +92,7 @@ def save_partials(partials: Sequence[Partial], folder: Path) -> None:
     ]
     # partials in which nothing repeats have no columns for that
     sums = pa.concat_tables(
-        [work_files.sums_table(partial.sums) for partial in partials], promote_options="default"
+        [files.sums_table(partial.sums) for partial in partials], promote_options="default"
     )
     rejects = pa.concat_tables([partial.rejected for partial in partials])
     step_files.write(folder, {"partials": about}, {"sums": sums, "rejected": rejects})
@@ -104,10 +104,10 @@ def load_partials(folder: Path) -> list[Partial]:
     partials = []
     cell = row = 0
     for about in step_files.read(folder)["partials"]:
-        own: Sums = work_files.sums_from(sums.slice(cell, about["cells"]), about["sums"])
+        own: Sums = files.sums_from(sums.slice(cell, about["cells"]), about["sums"])
         texts = {column: (seen, bad) for column, (seen, bad) in about["texts"].items()}
         rejected = rejects.slice(row, about["rejected"])
-        partials.append(Partial(work_files.part_from(about["part"]), own, about["outside"], rejected, texts))
+        partials.append(Partial(files.part_from(about["part"]), own, about["outside"], rejected, texts))
         cell, row = cell + about["cells"], row + about["rejected"]
     return partials
 
@@ -121,7 +121,7 @@ def merge_groups(settings: Settings, total: int, groups: Iterable[Sequence[Parti
     for group in groups:
         partials += group
         rejects = pa.concat_tables([partial.rejected for partial in partials])
-        ledger.check_share(settings, WEATHER, rejects, total)
+        account.check_share(settings, WEATHER, rejects, total)
     return merge_parts(settings, partials)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from data.contracts.vocabulary import WEATHER
 from data.settings.schema import Settings
 from tasks.job.digest import workers
-from tasks.ledger import account as ledger
+from tasks.ledger import account
 from tasks.weather.merge import Partial, Weather, aggregate_part, merge_parts
 from tasks.weather.parts import Part, partition
 
@@ -51,7 +51,7 @@ def aggregate_parts(
                 if any(len(future.result().rejected) for future in finished):
                     # don't gather millions of rejected rows that can only end in this error
                     rejects = pa.concat_tables([partial.rejected for partial in done])
-                    ledger.check_share(settings, WEATHER, rejects, total)
+                    account.check_share(settings, WEATHER, rejects, total)
                 if progress:
                     progress(sum(partial.part.rows for partial in done), total)
         except BaseException:

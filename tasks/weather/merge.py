@@ -23,11 +23,10 @@ from tasks.features.plan import make_plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
 from tasks.job import step_files
-from tasks.ledger import account as ledger
-from tasks.ledger import rejected
+from tasks.ledger import account, rejected
 from tasks.ledger.repeats import repeated_rows
-from tasks.weather import files as work_files
-from tasks.weather.cells import Cells
+from tasks.weather import files
+from tasks.weather.cells import SeasonIndex
 from tasks.weather.duplicates import Reread, resolve
 from tasks.weather.parts import SECTION, Part, time_table
 from tasks.weather.rows import RowBatch, read_rows
@@ -81,9 +80,9 @@ class Weather:
             "outside": self.outside,
             "parts": [asdict(part) for part in self.parts],
             "boxes": [box and asdict(box) for box in self.boxes],
-            "sums": work_files.sums_about(self.sums),
+            "sums": files.sums_about(self.sums),
         }
-        tables = {"sums": work_files.sums_table(self.sums), "rejected": self.rejected}
+        tables = {"sums": files.sums_table(self.sums), "rejected": self.rejected}
         step_files.write(folder, about, tables)
 
     @classmethod
@@ -92,11 +91,11 @@ class Weather:
         about = step_files.read(folder)
         return cls(
             about["resolution"],
-            work_files.sums_from(step_files.read_table(folder, "sums"), about["sums"]),
+            files.sums_from(step_files.read_table(folder, "sums"), about["sums"]),
             about["rows"],
             about["outside"],
             step_files.read_table(folder, "rejected"),
-            tuple(work_files.part_from(part) for part in about["parts"]),
+            tuple(files.part_from(part) for part in about["parts"]),
             tuple(box and Box(tuple(box["regions"]), tuple(box["years"])) for box in about["boxes"]),
         )
 
@@ -134,7 +133,7 @@ def merge_parts(settings: Settings, partials: Sequence[Partial]) -> Weather:
     _refuse_texts(settings, partials)
     rows = sum(partial.part.rows for partial in partials)
     tables = [partial.rejected for partial in partials]
-    ledger.check_share(settings, WEATHER, pa.concat_tables(tables), rows)
+    account.check_share(settings, WEATHER, pa.concat_tables(tables), rows)
     plan = make_plan(settings, partials[0].part.layout.resolution)
     table = time_table(settings, plan, partials[0].part.until)
     sums = merge([partial.sums for partial in partials], plan)
@@ -175,7 +174,7 @@ def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reaso
         return tables[0]
     plan = make_plan(settings, weather.resolution)
     table = time_table(settings, plan, weather.parts[0].until)
-    cells = Cells(chosen.names, chosen.region_C, chosen.year_C)
+    cells = SeasonIndex(chosen.names, chosen.region_C, chosen.year_C)
     before = rejected.positions(weather.rejected)
     name_C = np.array(chosen.names, dtype=object)[chosen.region_C]
     for part, box in zip(weather.parts, weather.boxes, strict=True):

@@ -30,7 +30,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True)
 class Layout:
-    """Names in the source: of the region, of what makes up a row's time, of measures (ours, theirs)."""
+    """Names in the source: of the region, of what makes up a row's time, of measures (name, source)."""
 
     resolution: Resolution
     region: str
@@ -70,8 +70,8 @@ def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
     if layout.resolution == "daily":
         wanted["date"] = (layout.times[0], _DATES)
     else:
-        wanted |= {ours: (theirs, _NUMBERS) for ours, theirs in zip(("year", "month"), layout.times)}  # noqa: B905
-    wanted |= {ours: (theirs, _NUMBERS) for ours, theirs in layout.measures}
+        wanted |= {name: (source, _NUMBERS) for name, source in zip(("year", "month"), layout.times)}  # noqa: B905
+    wanted |= {name: (source, _NUMBERS) for name, source in layout.measures}
     require_alike(settings.weather, footers, wanted, SECTION)
     plan = make_plan(settings, layout.resolution)
     table = time_table(settings, plan, None if as_of is None else plan.calendar.last_known(as_of))
@@ -81,11 +81,11 @@ def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
 def find_layout(settings: Settings, footer: Footer) -> Layout:
     """Resolution and columns, from the first file. Raises InputError when it has no column of time."""
 
-    def theirs(ours: str) -> str:
-        return settings.weather_columns.get(ours, ours)
+    def source(key: str) -> str:
+        return settings.weather_columns.get(key, key)
 
     measures = tuple(
-        (measure, theirs(measure))
+        (measure, source(measure))
         for measure in dict.fromkeys(f.measure for f in settings.features if f.measure != YEAR)
     )
     of_time: dict[Resolution, tuple[str, ...]] = {
@@ -93,10 +93,10 @@ def find_layout(settings: Settings, footer: Footer) -> Layout:
         "monthly": ("year", "month"),
         "season": ("year",),
     }
-    for resolution, ours in of_time.items():
-        times = tuple(theirs(name) for name in ours)
+    for resolution, key in of_time.items():
+        times = tuple(source(name) for name in key)
         if all(footer.has(name) for name in times):
-            return Layout(resolution, theirs("region"), times, measures)
+            return Layout(resolution, source("region"), times, measures)
     raise InputError(
         f"{place_of(settings.weather, footer.file.name)}: no column 'date', nor 'year' and 'month', "
         f"nor 'year'; the file has {', '.join([*footer.columns, *footer.folders])}. "

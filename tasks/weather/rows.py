@@ -67,7 +67,7 @@ class RowBatch:
         )  # fmt: skip
 
     def reject(self, reasons: list[Reason]) -> pa.Table:
-        """All of the rows as rejected ones, no column of theirs being at fault."""
+        """All of the rows as rejected ones, no column being at fault."""
         rows = self.rows()
         faults: list[tuple[Reason, str | None]] = [(reason, None) for reason in reasons]
         return _reject(self.part, self.record, self.first_row, rows - self.first_row, faults)
@@ -79,7 +79,7 @@ def read_rows(settings: Settings, part: Part, table: TimeTable) -> Iterator[RowB
     layout, names, row = part.layout, Names(), part.first_row
     columns = list(layout.times)
     if not part.keys_only:
-        columns = list(dict.fromkeys([layout.region, *columns, *(theirs for _, theirs in layout.measures)]))
+        columns = list(dict.fromkeys([layout.region, *columns, *(source for _, source in layout.measures)]))
     for record in read_batches(
         settings.weather, part.file, columns, part.row_groups, dict(part.folders), BATCH_ROWS
     ):
@@ -99,15 +99,15 @@ def _judge(
     layout = part.layout
     found, code_N = names.read(record[layout.region])
     time_N, unreadable = _times(record, layout)
-    parsed = {ours: numbers(record[theirs]) for ours, theirs in layout.measures}
-    ranges = {ours: _range(settings, ours) for ours, _ in layout.measures}
+    parsed = {name: numbers(record[source]) for name, source in layout.measures}
+    ranges = {name: _range(settings, name) for name, _ in layout.measures}
     _cover(table, time_N, unreadable)
-    values = {ours: value.value_N for ours, value in parsed.items()}
-    theirs = dict(layout.measures)
-    texts = {theirs[ours]: (value.texts, value.unparsed) for ours, value in parsed.items() if value.texts}
+    values = {name: value.value_N for name, value in parsed.items()}
+    source = dict(layout.measures)
+    texts = {source[name]: (value.texts, value.unparsed) for name, value in parsed.items() if value.texts}
     batch = RowBatch(part, record, first_row, found, code_N, time_N, values, texts=texts)
     named = int(code_N.min()) >= 0
-    if named and not unreadable and all(_sound(parsed[ours], ranges[ours]) for ours in parsed):
+    if named and not unreadable and all(_sound(parsed[name], ranges[name]) for name in parsed):
         return batch
     return _without_faults(batch, unreadable, parsed, ranges, table)
 
@@ -125,9 +125,9 @@ def _without_faults(
     if not lost_N.all():
         scope_N[~lost_N] = table.scope_of(batch.time_N[~lost_N])
     faults: list[tuple[Reason, str, Flags]] = [(Reason.MISSING_KEY, layout.region, batch.code_N < 0)]
-    faults += [(Reason.MISSING_KEY, theirs, bad_N) for theirs, bad_N in unreadable.items()]
-    for ours, theirs in layout.measures:
-        faults += value_faults(theirs, parsed[ours], ranges[ours])
+    faults += [(Reason.MISSING_KEY, source, bad_N) for source, bad_N in unreadable.items()]
+    for name, source in layout.measures:
+        faults += value_faults(source, parsed[name], ranges[name])
     fault_N = rejected.first_fault(faults, len(batch))
     inside_N = scope_N < 0
     bad = np.flatnonzero(inside_N & (fault_N >= 0))
@@ -169,11 +169,11 @@ def _times(record: pa.RecordBatch, layout: Layout) -> tuple[npt.NDArray[np.int64
     return years.value_N * 12 + months.value_N - 1, unreadable
 
 
-def _unreadable(theirs: str, parsed: Parsed, low: int, high: int) -> dict[str, Flags]:
+def _unreadable(source: str, parsed: Parsed, low: int, high: int) -> dict[str, Flags]:
     bad_N = np.zeros(len(parsed.value_N), np.bool_) if parsed.fault_N is None else parsed.fault_N != 0
     if int(parsed.value_N.min()) < low or int(parsed.value_N.max()) > high:
         bad_N |= (parsed.value_N < low) | (parsed.value_N > high)
-    return {theirs: bad_N} if bad_N.any() else {}
+    return {source: bad_N} if bad_N.any() else {}
 
 
 def _lost(time_N: npt.NDArray[np.int64], unreadable: dict[str, Flags]) -> Flags:

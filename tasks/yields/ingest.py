@@ -14,13 +14,12 @@ import pyarrow as pa
 from data.contracts.season_table import Flags, Floats, Integers
 from data.contracts.vocabulary import YIELDS, Reason
 from data.errors import InputError
-from data.inputs.listing import shown
 from data.inputs.parquet import read_footers
+from data.locations.uris import redact_uri
 from data.settings.schema import Settings
 from tasks.job import step_files
-from tasks.ledger import account as ledger
-from tasks.ledger import rejected
-from tasks.ledger.copies import KEPT, judge_copies
+from tasks.ledger import account, rejected
+from tasks.ledger.copies import KEPT, resolve_duplicates
 from tasks.yields.rows import YieldCells, YieldReader, take
 
 _ARRAYS = ("region_X", "year_X", "crop_X", "value_X", "file_X", "row_X")
@@ -108,16 +107,17 @@ def ingest_yields(settings: Settings) -> Yields:
     absent = [crop for crop in settings.crops if crop not in met]
     if absent:
         raise InputError(
-            f"{shown(settings.yields)}: column {reader.crop!r}: no row of {', '.join(map(repr, absent))}; "
+            f"{redact_uri(settings.yields)}: column {reader.crop!r}: no row of "
+            f"{', '.join(map(repr, absent))}; "
             f"the crops there are {', '.join(sorted(met)[:12])}; mend `crops` in the settings"
         )
-    ledger.check_share(settings, YIELDS, pa.concat_tables(reader.rejected), reader.rows)
+    account.check_share(settings, YIELDS, pa.concat_tables(reader.rejected), reader.rows)
     units = _units(reader, blocks)
     region_X, year_X, crop_X = (
         _join([getattr(cells, name) for cells in blocks]) for name in ("region_N", "year_N", "crop_N")
     )
     value_X = np.concatenate([np.zeros(0), *(cells.value_N for cells in blocks)])
-    verdict_X = judge_copies(np.stack([region_X, year_X, crop_X], axis=1), value_X[:, None])
+    verdict_X = resolve_duplicates(np.stack([region_X, year_X, crop_X], axis=1), value_X[:, None])
     kept = []
     end = 0
     for cells in blocks:
@@ -162,7 +162,8 @@ def _units(reader: YieldReader, blocks: list[YieldCells]) -> dict[str, str | Non
         if len(known) > 1:
             listed = ", ".join(f"{unit!r} ({where})" for unit, where in known.items())
             raise InputError(
-                f"{shown(settings.yields)}: column {reader.unit!r}: {crop} has more than one unit: {listed}; "
+                f"{redact_uri(settings.yields)}: column {reader.unit!r}: {crop} has more than one unit: "
+                f"{listed}; "
                 "convert the yields to one unit"
             )
         units[crop] = next(iter(known), stated)

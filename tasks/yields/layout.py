@@ -8,7 +8,7 @@ import numpy.typing as npt
 from data.contracts.season_table import Integers
 
 
-class Register:
+class NameIndex:
     """Names met so far, numbered in the order of meeting."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from data.inputs.parsing import YEARS, Kind, Names, Parsed, integers, numbers
 from data.settings.schema import Settings
 from tasks.ledger import rejected
 from tasks.ledger.faults import finite_range, value_faults
-from tasks.yields.layout import Register
+from tasks.yields.layout import NameIndex
 
 SECTION = "yield_columns"
 _BATCH_ROWS = 1 << 18
@@ -56,17 +56,17 @@ class YieldReader:
 
     def __init__(self, settings: Settings, footers: tuple[Footer, ...]) -> None:
         self.settings, self.footers = settings, footers
-        self.regions, self.crops, self.units = Register(), Register(), Register()
+        self.regions, self.crops, self.units = NameIndex(), NameIndex(), NameIndex()
         self.rows = 0
         self.outside: Counter[OutOfScope] = Counter()
         self.rejected: list[pa.Table] = [rejected.NONE]
-        self.region, self.year = self.theirs("region"), self.theirs("year")
-        self.crop, self.value, self.unit = self.theirs("crop"), self.theirs("yield"), self.theirs("unit")
+        self.region, self.year = self.source("region"), self.source("year")
+        self.crop, self.value, self.unit = self.source("crop"), self.source("yield"), self.source("unit")
         self.wide = not (footers[0].has(self.crop) and footers[0].has(self.value))
         self._require()
 
-    def theirs(self, ours: str) -> str:
-        return self.settings.yield_columns.get(ours, ours)
+    def source(self, name: str) -> str:
+        return self.settings.yield_columns.get(name, name)
 
     def _require(self) -> None:
         wanted: dict[str, tuple[str, tuple[Kind, ...]]] = {
@@ -79,7 +79,7 @@ class YieldReader:
             if first.has(self.unit):
                 wanted["unit"] = (self.unit, _NAMES)
         elif self.settings.crops:
-            wanted |= {crop: (self.theirs(crop), _NUMBERS) for crop in self.settings.crops}
+            wanted |= {crop: (self.source(crop), _NUMBERS) for crop in self.settings.crops}
         else:
             here = [
                 name for name in first.columns
@@ -115,12 +115,12 @@ class YieldReader:
 
     def _of_file(self, at: int, footer: Footer) -> Iterator[tuple[YieldCells, Parsed]]:
         if self.wide:
-            values = [(crop, self.theirs(crop)) for crop in self.settings.crops]
+            values = [(crop, self.source(crop)) for crop in self.settings.crops]
             others: list[str] = []
         else:
             values = [("yield", self.value)]
             others = [self.crop, *([self.unit] if footer.has(self.unit) else [])]
-        columns = list(dict.fromkeys([self.region, self.year, *others, *(theirs for _, theirs in values)]))
+        columns = list(dict.fromkeys([self.region, self.year, *others, *(source for _, source in values)]))
         names = {column: Names() for column in columns}
         row = 0
         groups = range(footer.metadata.num_row_groups)
@@ -137,21 +137,21 @@ class YieldReader:
             unit_N = np.full(count, -1, np.int64)
             if self.unit in others:
                 unit_N = self.units.number(*names[self.unit].read(record[self.unit]))
-            for ours, theirs in values:
+            for name, source in values:
                 self.rows += count
                 keys: dict[str, tuple[str, ...]] = {"region": (self.region,), "date": (self.year,)}
                 if self.wide:
-                    crop_N = self.crops.number((ours,), np.zeros(count, np.int32))
-                    record_of = record.append_column(_CROP, pa.array([ours] * count))
+                    crop_N = self.crops.number((name,), np.zeros(count, np.int32))
+                    record_of = record.append_column(_CROP, pa.array([name] * count))
                     keys["crop"] = (_CROP,)
                 else:
                     crop_N = self.crops.number(*names[self.crop].read(record[self.crop]))
                     record_of = record
                     keys["crop"] = (self.crop,)
-                parsed = numbers(record[theirs])
+                parsed = numbers(record[source])
                 cells = YieldCells(
                     at, record_of, row, region_N, year.value_N, crop_N, parsed.value_N, unit_N,
-                    np.arange(count), (ours, theirs), keys,
+                    np.arange(count), (name, source), keys,
                 )  # fmt: skip
                 yield self._judge(cells, lost_N, parsed), parsed
             row += count

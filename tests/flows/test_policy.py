@@ -21,7 +21,7 @@ from prefect.types._datetime import now
 
 from data.errors import InputError, StorageError
 from data.settings.files import load_settings
-from data.store.failed_runs import newest_ends, record_end
+from data.store.failed_runs import newest_failed_runs, record_failed_run
 from data.store.local import LocalStore
 from flows.backtesting import backtest_yields
 from flows.cli.main import run
@@ -43,7 +43,7 @@ def server() -> Iterator[None]:
 
 
 def ended(folder: Path) -> list[dict[str, Any]]:
-    return newest_ends(LocalStore(folder), 100)
+    return newest_failed_runs(LocalStore(folder), 100)
 
 
 def flow_run(**parameters: Any) -> FlowRun:
@@ -156,9 +156,9 @@ def test_the_newest_ends_are_kept_and_the_same_end_is_one(tmp_path: Path, capsys
     store = LocalStore(tmp_path)
     for day in (3, 1, 2, 2):
         ended_at = f"2026-01-0{day}T06:00:00+00:00"
-        record_end(store, {"flow_run_id": "a", "ended_at": ended_at, "state": "Failed"})
-    assert [end["ended_at"][8:10] for end in newest_ends(store, 2)] == ["02", "03"]
+        record_failed_run(store, {"flow_run_id": "a", "ended_at": ended_at, "state": "Failed"})
+    assert [end["ended_at"][8:10] for end in newest_failed_runs(store, 2)] == ["02", "03"]
     assert run(["prune", str(tmp_path), "--keep", "1", "--json"]) == 0
     removed = json.loads(capsys.readouterr().out)["removed"]
     assert [name[:13] for name in removed] == ["ends/20260101", "ends/20260102"]
-    assert [end["ended_at"][8:10] for end in newest_ends(store, 2)] == ["03"]
+    assert [end["ended_at"][8:10] for end in newest_failed_runs(store, 2)] == ["03"]

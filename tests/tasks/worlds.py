@@ -115,8 +115,8 @@ def real_table(
     features = list(wide.columns)
     yields = pd.read_parquet(folder / "yields.parquet")
     yields = yields[yields["crop"].isin(list(crops))]
-    grown = yields.groupby(["region", "year", "crop"])["yield"].mean().unstack("crop")
-    table = wide.join(grown, how="inner").reset_index().dropna(subset=features)
+    observed = yields.groupby(["region", "year", "crop"])["yield"].mean().unstack("crop")
+    table = wide.join(observed, how="inner").reset_index().dropna(subset=features)
     table = table[table["year"] >= first]
     code, names = pd.factorize(table["region"], sort=True)
     return SeasonTable(

@@ -23,7 +23,7 @@ from tests.torture.steps import KILLED, Steps
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "data" / "sample" / "settings.toml"
-# fewer epochs than the sample's, so that a scene costs seconds; checkpoints are written every tenth
+# fewer epochs than the sample's, so that a scene costs seconds
 QUICK = {"training.epochs": 20, "gate.excess": 1.0}
 FAULTS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO)
 Action = Callable[[Path, Steps], None]

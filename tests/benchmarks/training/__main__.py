@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from data.contracts.season_table import SeasonTable
-from tasks.normalise.moments import Moments, gather
+from tasks.normalise.moments import Moments, compute_moments
 from tasks.train.optimum import certify, solve
 from tests.benchmarks.training.peers import PEERS, Peer, Solution, made_up
 
@@ -43,7 +43,7 @@ def excess_of(moments: Moments, solution: Solution) -> float | None:
 
 def compare(table: SeasonTable, peers: tuple[Peer, ...]) -> list[Measured]:
     """Run every peer on one table, taking turns, so that a busy machine is busy for all."""
-    moments = gather(table.x_NF, table.y_NT)
+    moments = compute_moments(table.x_NF, table.y_NT)
     rows, features = table.x_NF.shape
     seconds: dict[str, list[float]] = {peer.name: [] for peer in peers}
     reached: dict[str, float | None] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import StorageError
-from data.locations.uris import public, redacted
+from data.locations.uris import redact_uri, redacted
 from data.store.local import LocalStore
 from data.store.open import open_store
 
@@ -53,9 +53,9 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
 
 
 def test_credentials_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert public("s3://KEY:SECRET@bucket/p?endpoint_override=x") == "s3://bucket/p"
-    assert public("s3://bucket/p") == "s3://bucket/p"
-    assert public("/a/path") == "/a/path"
+    assert redact_uri("s3://KEY:SECRET@bucket/p?endpoint_override=x") == "s3://bucket/p"
+    assert redact_uri("s3://bucket/p") == "s3://bucket/p"
+    assert redact_uri("/a/path") == "/a/path"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     assert redacted("bad key hush at s3://me:pw@bucket") == "bad key *** at s3://bucket"
 

@@ -9,7 +9,7 @@ from data.errors import SettingsError, StorageError
 from data.settings.schema import Settings
 from data.store.local import LocalStore
 from data.store.manifests import damaged, finished_runs, to_json
-from data.store.pointers import find_run, follow, point, point_forecast, read_current, repair
+from data.store.pointers import find_run, point_forecast, read_current, repair, set_current, sync_copy
 from data.store.pruning import prune
 from tasks.job.identity import run_id, run_settings
 from tasks.publish.manifest import digests, put_whole
@@ -29,12 +29,12 @@ def test_pointer_and_stable_predictions_agree(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     publish(store, "aa", b"A")
     publish(store, "bb", b"B")
-    point(store, "aa", GATE)
+    set_current(store, "aa", GATE)
     assert store.get("predictions.parquet") == b"A"
-    point(store, "bb", GATE, "because")
+    set_current(store, "bb", GATE, "because")
     assert store.get("predictions.parquet") == b"B"
     store.put("predictions.parquet", b"A")  # a slower publisher came in between
-    follow(store)
+    sync_copy(store)
     assert store.get("predictions.parquet") == b"B"
     assert (read_current(store) or {})["note"] == "because"
 
@@ -47,7 +47,7 @@ def forecast(store: LocalStore, name: str, predictions: bytes, area: str = "fore
 def test_the_newest_forecast_has_a_pair_of_its_own(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     publish(store, "aa", b"A")
-    point(store, "aa", GATE)
+    set_current(store, "aa", GATE)
     forecast(store, "f1", b"F1")
     forecast(store, "f2", b"F2")
     point_forecast(store, "f1", "aa")
@@ -75,7 +75,7 @@ def test_the_newest_forecast_has_a_pair_of_its_own(tmp_path: Path) -> None:
 def test_prune_thins_out_forecasts_and_backtests_too(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     publish(store, "aa", b"A")
-    point(store, "aa", GATE)
+    set_current(store, "aa", GATE)
     for name in ("f1", "f2", "f3", "f4"):
         forecast(store, name, name.encode())
     for name in ("b1", "b2", "b3"):
@@ -128,7 +128,7 @@ def test_prune_spares_current_and_fresh(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     for number in range(4):
         publish(store, f"r{number}", b"x", f"2024-0{number + 1}")
-    point(store, "r0", GATE)
+    set_current(store, "r0", GATE)
     store.put("runs/fresh/predictions.parquet", b"half")
     store.put("runs/old/predictions.parquet", b"half")
     for path in (tmp_path / "runs/old", tmp_path / "runs/old/predictions.parquet"):
@@ -174,7 +174,7 @@ def test_the_order_of_tables_in_the_settings_leaves_no_trace() -> None:
 def test_old_work_of_the_current_run_goes_and_the_run_stays(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     publish(store, "aa", b"A")
-    point(store, "aa", GATE)
+    set_current(store, "aa", GATE)
     store.put(".work/aa/step/file", b"left")
     for file in tmp_path.rglob("*"):
         os.utime(file, (0, 0))

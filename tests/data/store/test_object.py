@@ -8,11 +8,11 @@ import pytest
 
 from data.errors import SettingsError, StorageError
 from data.inputs.listing import list_files
-from data.locations import filesystems as remote
+from data.locations import filesystems
 from data.store.base import Store
 from data.store.manifests import to_json
 from data.store.open import open_store
-from data.store.pointers import find_run, follow, point, read_current
+from data.store.pointers import find_run, read_current, set_current, sync_copy
 from tests.object_storage import SECRET, Proxy
 
 LARGE = 12 << 20  # more than one part of a multipart upload
@@ -55,10 +55,10 @@ def test_a_history_on_an_object_store(store: Store) -> None:
     for run in ("aa", "bb"):
         store.put(f"runs/{run}/predictions.parquet", run.encode())
         store.put(f"runs/{run}/manifest.json", to_json({"run_id": run, "finished_at": "then", "files": {}}))
-        point(store, run, {"outcome": "passed"})
+        set_current(store, run, {"outcome": "passed"})
     assert store.get("predictions.parquet") == b"bb"
     store.put("predictions.parquet", b"aa")
-    follow(store)
+    sync_copy(store)
     assert store.get("predictions.parquet") == b"bb"
     assert find_run(store, "current")["run_id"] == "bb"
 
@@ -176,7 +176,7 @@ def test_a_failed_reading_is_an_error_never_absence(fault: str, proxy: Proxy, bu
 def test_one_bad_moment_is_ridden_out(
     fault: str, proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "ATTEMPTS", 3)
+    monkeypatch.setattr(filesystems, "ATTEMPTS", 3)
     store = open_store(f"s3://{bucket}/store")
     proxy.fail(fault, times=1, method="PUT")
     store.put("x", b"1")
@@ -188,7 +188,7 @@ def test_a_file_replaced_while_it_is_read_is_one_of_both(
     proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client asks for the size first and for that many bytes then."""
-    monkeypatch.setattr(remote, "SILENCE_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(filesystems, "SILENCE_TIMEOUT_S", 10.0)
     store = open_store(f"s3://{bucket}/store")
     store.put("x", b"short")
 

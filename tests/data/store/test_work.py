@@ -63,18 +63,12 @@ def whole(text: str) -> dict[str, str]:
 def test_a_step_is_there_once_it_is_finished(store: Store) -> None:
     work = Work(store, "run")
     assert work.finished(STEP) is None
-    with work.making(STEP) as folder:
+    with work.create(STEP) as folder:
         fill(folder, "1")
         assert work.finished(STEP) is None
     assert content(work.finished(STEP)) == whole("1")
     assert content(Work(store, "run").finished(STEP)) == whole("1")
     assert Work(store, "other").finished(STEP) is None
-    work.discard()
-    assert work.finished(STEP) is None
-    assert store.names() == []
-    with work.making(STEP) as folder:
-        fill(folder, "2")
-    assert content(work.finished(STEP)) == whole("2")
 
 
 @pytest.mark.parametrize("stop", [ValueError("broken"), KeyboardInterrupt()])
@@ -82,7 +76,7 @@ def test_an_interrupted_step_leaves_nothing(store: Store, temporary: Path, stop:
     work = Work(store, "run")
 
     def interrupted() -> None:
-        with work.making(STEP) as folder:
+        with work.create(STEP) as folder:
             fill(folder, "half")
             raise stop
 
@@ -92,7 +86,7 @@ def test_an_interrupted_step_leaves_nothing(store: Store, temporary: Path, stop:
     assert store.names() == []
     root = store.root if isinstance(store, LocalStore) else temporary
     assert [file for file in root.rglob("*") if not file.is_dir()] == []
-    with work.making(STEP) as folder:
+    with work.create(STEP) as folder:
         assert list(folder.iterdir()) == []
 
 
@@ -101,7 +95,7 @@ def test_two_makers_of_one_step_both_succeed(store: Store) -> None:
 
     def make(text: str) -> dict[str, str] | None:
         work = Work(store, "run")
-        with work.making(STEP) as folder:
+        with work.create(STEP) as folder:
             fill(folder, text)
             both.wait()
         return content(work.finished(STEP))
@@ -110,13 +104,6 @@ def test_two_makers_of_one_step_both_succeed(store: Store) -> None:
         found = list(threads.map(make, ["1", "2"]))
     assert all(each in (whole("1"), whole("2")) for each in found)
     assert content(Work(store, "run").finished(STEP)) in (whole("1"), whole("2"))
-
-
-def test_checkpoints_outlast_their_process(store: Store) -> None:
-    folder = Work(store, "run").scratch("09-30 published")
-    (folder / "epoch").write_text("3")
-    assert (Work(store, "run").scratch("09-30 published") / "epoch").read_text() == "3"
-    assert Work(store, "run").finished("checkpoints") is None or isinstance(store, LocalStore)
 
 
 def test_forced_runs_have_names_of_their_own() -> None:
@@ -128,7 +115,7 @@ def test_another_machine_fetches_a_step_once(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store = open_store(f"s3://{bucket}/store")
-    with Work(store, "run").making(STEP) as folder:
+    with Work(store, "run").create(STEP) as folder:
         fill(folder, "1")
     elsewhere(monkeypatch, tmp_path, "second")
     reads: list[str] = []
@@ -147,7 +134,7 @@ def test_another_machine_fetches_a_step_once(
 def test_processes_that_fetch_at_once_share_the_cache(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with Work(open_store(f"s3://{bucket}/store"), "run").making(STEP) as folder:
+    with Work(open_store(f"s3://{bucket}/store"), "run").create(STEP) as folder:
         fill(folder, "1" * 1000)
     elsewhere(monkeypatch, tmp_path, "second")
 
@@ -169,7 +156,7 @@ def test_an_upload_that_fails_half_way_is_no_step(bucket: str, monkeypatch: pyte
         put(name, what)
 
     def make() -> None:
-        with Work(store, "run").making(STEP) as folder:
+        with Work(store, "run").create(STEP) as folder:
             fill(folder, "1")
 
     monkeypatch.setattr(store, "put", failing)
@@ -184,7 +171,7 @@ def test_an_upload_that_fails_half_way_is_no_step(bucket: str, monkeypatch: pyte
 
 def test_a_damaged_step_is_refused(bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     store = open_store(f"s3://{bucket}/store")
-    with Work(store, "run").making(STEP) as folder:
+    with Work(store, "run").create(STEP) as folder:
         fill(folder, "1")
     elsewhere(monkeypatch, tmp_path, "second")
     (name,) = (name for name in store.names() if name.endswith("a.json"))
@@ -203,5 +190,8 @@ def test_a_cache_of_somebody_else_is_not_trusted(
     target.mkdir()
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     (temporary / "cropyield-12345").symlink_to(target)
-    with pytest.raises(StorageError, match="somebody else"):
-        Work(open_store(f"s3://{bucket}/store"), "run").scratch("x")
+    with (
+        pytest.raises(StorageError, match="somebody else"),
+        Work(open_store(f"s3://{bucket}/store"), "run").create("x"),
+    ):
+        pass

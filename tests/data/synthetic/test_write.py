@@ -12,6 +12,7 @@ from data.errors import SettingsError
 from data.settings.files import load_settings
 from data.synthetic.simulate import FEATURES, TrueCrop, World
 from data.synthetic.write import synth, write_world
+from tests.sample.inject_faults import SampleFaults
 
 NOISELESS = World(
     crops=(
@@ -142,7 +143,7 @@ def test_files_hold_a_bounded_number_of_rows(tmp_path: Path, monkeypatch: pytest
         ({"years": 0}, "0 years"),
         ({"seed": -1}, "seed -1"),
         ({"resolution": "hourly"}, "'hourly': choose one of daily, monthly, season"),
-        ({"resolution": "daily", "spoil": True}, "monthly"),
+        ({"resolution": "daily", "faults": SampleFaults()}, "monthly"),
     ],
 )
 def test_impossible_worlds_are_refused(tmp_path: Path, arguments: dict[str, int], message: str) -> None:

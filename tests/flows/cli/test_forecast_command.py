@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 
-from data.contracts.columns import PREDICTIONS, schema_of
+from data.contracts.columns import PREDICTION_COLUMNS, schema_of
 from flows.cli.main import run
 
 Capture = pytest.CaptureFixture[str]
@@ -74,7 +74,9 @@ def test_a_season_under_way_is_forecast_and_published_as_a_whole(under_way: Path
         assert len(manifest["inputs"][name]["files"]) == 4
 
     table = pq.read_table(store / "forecasts.parquet")
-    assert table.schema.equals(schema_of(PREDICTIONS, {"unit:apples": "t/ha", "unit:oranges": "t/ha"}), True)
+    assert table.schema.equals(
+        schema_of(PREDICTION_COLUMNS, {"unit:apples": "t/ha", "unit:oranges": "t/ha"}), True
+    )
     frame = table.to_pandas()
     assert frame["actual"].isna().all()
     assert set(frame["split"]) == {"forecast"}

@@ -10,7 +10,7 @@ import pytest
 
 from data.store.local import LocalStore
 from data.store.manifests import to_json
-from data.store.pointers import point
+from data.store.pointers import set_current
 from flows.cli.main import run
 
 Capture = pytest.CaptureFixture[str]
@@ -35,7 +35,7 @@ def place(tmp_path: Path) -> Path:
             },
         }  # fmt: skip
         store.put(f"runs/{name}/manifest.json", to_json(manifest))
-        point(store, name, GATE)
+        set_current(store, name, GATE)
     return tmp_path / "store"
 
 

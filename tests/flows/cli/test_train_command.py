@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 
-from data.contracts.columns import PREDICTIONS
+from data.contracts.columns import PREDICTION_COLUMNS
 from data.contracts.vocabulary import Reason
-from data.store.failed_runs import newest_ends
+from data.store.failed_runs import newest_failed_runs
 from data.store.local import LocalStore
 from flows.cli.main import run
 
@@ -39,10 +39,10 @@ def artifacts(key: str) -> list[str]:
 
 def test_predictions_have_the_columns_and_types_of_the_contract(sample_store: Path) -> None:
     frame = pd.read_parquet(sample_store / "predictions.parquet")
-    assert list(frame.columns) == [column.name for column in PREDICTIONS]
+    assert list(frame.columns) == [column.name for column in PREDICTION_COLUMNS]
     schema = pq.read_schema(sample_store / "predictions.parquet")
-    assert [schema.field(column.name).type for column in PREDICTIONS] == [
-        column.type for column in PREDICTIONS
+    assert [schema.field(column.name).type for column in PREDICTION_COLUMNS] == [
+        column.type for column in PREDICTION_COLUMNS
     ]
     assert frame.sort_values(["region", "year", "crop", "as_of"]).index.is_monotonic_increasing
     assert set(frame["split"]) == {"train", "test", "forecast"}
@@ -110,8 +110,8 @@ def test_known_weights_are_recovered_within_their_standard_errors(sample_store: 
     dataset = pd.read_parquet(folder / "dataset.parquet")
     features = json.loads((folder / "model/09-30/model.json").read_text())["features"]
     for crop in ("apples", "oranges"):
-        grown = dataset[dataset[crop].notna()]
-        x = grown[features] - grown.groupby("region")[features].transform("mean")
+        observed = dataset[dataset[crop].notna()]
+        x = observed[features] - observed.groupby("region")[features].transform("mean")
         spread = np.linalg.inv(x.to_numpy().T @ x.to_numpy())
         error = truth["crops"][crop]["noise_sd"] * np.sqrt(np.diag(spread))
         found = coefficients[coefficients["region"].isna() & (coefficients["crop"] == crop)].set_index("term")
@@ -185,7 +185,7 @@ def test_a_refused_run_is_kept_and_can_be_accepted(
     assert run(command) == 4
     said = capsys.readouterr().err
     assert "excess" in said
-    (end,) = newest_ends(LocalStore(store), 2)
+    (end,) = newest_failed_runs(LocalStore(store), 2)
     assert end["state"] == "Failed"
     assert end["message"].removeprefix("GateError: ") in said
     assert run([*command, "--json"]) == 4

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from data.locations import filesystems as remote
+from data.locations import filesystems
 from data.store.base import Store
 from data.store.manifests import finished_runs
 from data.store.open import open_store
@@ -26,7 +26,7 @@ def words(
     shipped: Path, bucket: str, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
     """The command, inputs and store in a bucket; whatever it keeps on this machine is in `tmp_path`."""
-    monkeypatch.setattr(remote, "SILENCE_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(filesystems, "SILENCE_TIMEOUT_S", 3.0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     upload = open_store(f"s3://{bucket}/inputs")
     for file in (shipped / "sample").rglob("*.parquet"):
@@ -113,7 +113,7 @@ def test_locations_with_credentials_are_refused_without_repeating_them(
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    monkeypatch.setattr(filesystems, "ATTEMPTS", 1)
     location = location.format(key=KEY, secret=SECRET)
     for option in ("--weather", "--yields", "--store"):
         places = {"--store": str(tmp_path / "store")} | {option: location}

@@ -12,7 +12,7 @@ import pytest
 
 from data.errors import SettingsError
 from data.settings.schema import Settings
-from tasks.assemble.forecast_rows import Ahead, look_ahead
+from tasks.assemble.forecast_rows import ForecastRows, find_forecast_rows
 from tasks.job.forecast_job import Trained
 from tasks.weather.ingest import ingest_weather
 from tasks.yields.ingest import ingest_yields
@@ -31,15 +31,15 @@ DAYS = ("06-30", "07-31", "09-30")
 LAST = 2010
 
 
-def look(settings: Settings, as_of: date | None = None, days: tuple[str, ...] = DAYS) -> Ahead:
+def look(settings: Settings, as_of: date | None = None, days: tuple[str, ...] = DAYS) -> ForecastRows:
     """What there is to forecast for models whose last season is 2010."""
     weather = ingest_weather(settings, as_of=as_of)
-    return look_ahead(
+    return find_forecast_rows(
         weather, ingest_yields(settings), settings, Trained("a1", CROPS, days, LAST), CROPS, as_of
     )
 
 
-def places(found: Ahead) -> dict[tuple[str, int], str]:
+def places(found: ForecastRows) -> dict[tuple[str, int], str]:
     """The cut-off of each region-season."""
     return {
         (table.region_names[region], year): day
@@ -170,7 +170,7 @@ def test_gaps_of_the_past_are_filled_and_single_crops_only_after_the_last_season
     found = look(settings)
     assert places(found) == {("R00", 2009): "09-30", ("R02", 2011): "09-30"}
     assert np.isnan(found.tables["09-30"].y_NT).tolist() == [[True, True], [True, False]]
-    alone = look_ahead(
+    alone = find_forecast_rows(
         ingest_weather(settings),
         ingest_yields(settings),
         settings,

@@ -177,9 +177,9 @@ def test_us_climate_divisions(shared: Path) -> None:
     table = found.datasets["09-30"]
     weather = pd.read_parquet(shared / "us_climdiv_medium" / "weather.parquet")
     yields = pd.read_parquet(shared / "us_climdiv_medium" / "yields.parquet")
-    grown = yields[(yields["year"] >= 1960) & yields["crop"].isin(["corn", "soybeans"])]
+    observed = yields[(yields["year"] >= 1960) & yields["crop"].isin(["corn", "soybeans"])]
     known = weather[(weather["year"] >= 1960) & weather["month"].between(4, 9)]
-    keys = grown[["region", "year"]].drop_duplicates().merge(known[["region", "year"]].drop_duplicates())
+    keys = observed[["region", "year"]].drop_duplicates().merge(known[["region", "year"]].drop_duplicates())
     assert len(table) == len(keys)
     assert found.ledger["weather"]["rows_in"] == len(weather)
     assert (

@@ -44,8 +44,8 @@ def _spoilt(table: SeasonTable, season: int) -> SeasonTable:
     x_NF, y_NT = table.x_NF.copy(), table.y_NT.copy()
     later_N, hidden_N = table.year_N > season, table.year_N >= season
     x_NF[later_N] = rng.normal(1e6, 1e6, size=x_NF[later_N].shape)
-    grown_NT = hidden_N[:, None] & np.isfinite(y_NT)
-    y_NT[grown_NT] = rng.normal(-1e6, 1e6, size=grown_NT.sum())
+    observed_NT = hidden_N[:, None] & np.isfinite(y_NT)
+    y_NT[observed_NT] = rng.normal(-1e6, 1e6, size=observed_NT.sum())
     return replace(table, x_NF=x_NF, y_NT=y_NT)
 
 

@@ -12,7 +12,7 @@ import pytest
 from data.contracts.season_table import Flags, SeasonTable
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
-from tasks.evaluate.calibration import SeasonErrors, calibrate, errors_ahead, leads_to
+from tasks.evaluate.calibration import SeasonErrors, calibrate, leads_to, rolling_origin_errors
 from tasks.evaluate.conformal import LEVELS, Widths, fit_widths
 from tasks.train.fit import fit_exact
 from tests.us_data import CROPS, us_settings, us_table
@@ -79,7 +79,7 @@ def test_each_season_is_predicted_from_those_before() -> None:
     table, settings = _world(1, 8, 30, 0.5), _settings()
     rows = table.take(table.year_N == 1985)
     model = fit_exact(table.take(table.year_N < 1985), settings, "12-31")
-    errors = errors_ahead(table, 1984, [1985], settings, "12-31")[1985]
+    errors = rolling_origin_errors(table, 1984, [1985], settings, "12-31")[1985]
     np.testing.assert_array_equal(errors.model_ET, rows.y_NT - model.predict(rows))
     np.testing.assert_array_equal(errors.region_E, rows.region_N)
     elsewhere = replace(rows, region_names=tuple(f"new {name}" for name in rows.region_names))
@@ -87,7 +87,7 @@ def test_each_season_is_predicted_from_those_before() -> None:
     spoilt = _world(1, 8, 30, 0.5)
     spoilt.y_NT[spoilt.year_N > 1985] = 1e9
     spoilt.x_NF[spoilt.year_N > 1985] = -1e9
-    again = errors_ahead(spoilt, 1984, [1985], settings, "12-31")[1985]
+    again = rolling_origin_errors(spoilt, 1984, [1985], settings, "12-31")[1985]
     assert again.model_ET.tobytes() == errors.model_ET.tobytes()
 
 
@@ -110,7 +110,7 @@ def test_a_season_further_ahead_has_wider_intervals_from_errors_of_its_own_lead(
     assert leads_to(train, world) == tuple(range(1, 21))
     found = calibrate(train, settings, "12-31", (1, 5))
     assert sorted(found.model.by_lead) == [1, 5]
-    errors = errors_ahead(train, 1994, [1995, 1999], settings, "12-31")
+    errors = rolling_origin_errors(train, 1994, [1995, 1999], settings, "12-31")
     last = train.take(train.year_N == 1999)
     model = fit_exact(train.take(train.year_N <= 1994), settings, "12-31")
     np.testing.assert_array_equal(errors[1999].model_ET, last.y_NT - model.predict(last))
@@ -148,7 +148,7 @@ def test_coverage_over_independent_worlds(common: float) -> None:
         table = _world(1000 + seed, 5, 26 + K, common)
         season = int(table.year_N.max())
         found = calibrate(table.take(table.year_N < season), settings, "12-31")
-        error = errors_ahead(table, season - 1, [season], settings, "12-31")[season].model_ET[0, 0]
+        error = rolling_origin_errors(table, season - 1, [season], settings, "12-31")[season].model_ET[0, 0]
         rows = table.take(table.year_N == season)
         for level in LEVELS:
             covered[level] += bool(abs(error) <= found.model.of(level, ("crop0",), rows)[0, 0])
@@ -202,5 +202,5 @@ def _us_widths(season: int) -> Widths:
 
 @cache
 def _us_errors(season: int) -> SeasonErrors:
-    found = errors_ahead(us_table(), season - 1, [season], us_settings(), "09-30")
+    found = rolling_origin_errors(us_table(), season - 1, [season], us_settings(), "09-30")
     return found[season]

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from data.contracts.columns import EVALUATION, NAIVE_BASELINES, PREDICTIONS, schema_of
+from data.contracts.columns import EVALUATION, NAIVE_BASELINES, PREDICTION_COLUMNS, schema_of
 from data.contracts.season_table import SeasonTable
 from tasks.evaluate.calibration import Calibration
-from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, Widths, WidthsAhead
+from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, Widths, WidthsByLead
 from tasks.evaluate.hindcast import Hindcast, from_arrow, hindcast, join, to_arrow
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
 from tasks.evaluate.naive import naive_predictions
@@ -27,7 +27,7 @@ from tests.forecasters import Given, random_table
 
 WIDTHS = {(80, "corn"): 4.0, (95, "corn"): 6.0, (80, "rye"): 3.0}
 # the same in every region, whether it was seen or not
-EVERYWHERE = WidthsAhead(0, {1: Widths((), ("corn", "rye"), np.empty((0, 2)), WIDTHS, WIDTHS)})
+EVERYWHERE = WidthsByLead(0, {1: Widths((), ("corn", "rye"), np.empty((0, 2)), WIDTHS, WIDTHS)})
 CALIBRATION = Calibration({"corn": 20, "rye": 6}, EVERYWHERE, EVERYWHERE, {(95, "rye"): "rye: too few"})
 NO_INTERVALS = Calibration({}, NO_WIDTHS, NO_WIDTHS, {})
 
@@ -59,17 +59,18 @@ def test_scores_equal_scikit_learn_s() -> None:
         sse = sst = 0.0
         for crop, ours in scores["crops"].items():
             column = table.crops.index(crop)
-            grown_N = np.isfinite(rows.y_NT[:, column])
-            actual = rows.y_NT[grown_N, column]
-            predicted = model.predicted[in_split_N][grown_N, model.crops.index(crop)]
-            assert ours["rows"] == grown_N.sum()
+            observed_N = np.isfinite(rows.y_NT[:, column])
+            actual = rows.y_NT[observed_N, column]
+            predicted = model.predicted[in_split_N][observed_N, model.crops.index(crop)]
+            assert ours["rows"] == observed_N.sum()
             assert ours["mse"] == pytest.approx(peer.mean_squared_error(actual, predicted))
             assert ours["rmse"] == pytest.approx(peer.root_mean_squared_error(actual, predicted))
             assert ours["mae"] == pytest.approx(peer.mean_absolute_error(actual, predicted))
             assert ours["r2"] == pytest.approx(peer.r2_score(actual, predicted))
             assert ours["bias"] == pytest.approx(np.mean(predicted - actual))
             baselines = {
-                name: peer.mean_squared_error(actual, y_NT[grown_N, column]) for name, y_NT in naive.items()
+                name: peer.mean_squared_error(actual, y_NT[observed_N, column])
+                for name, y_NT in naive.items()
             }
             assert ours["baselines"] == pytest.approx(baselines)
             assert ours["skill"] == pytest.approx(1 - ours["mse"] / min(baselines.values()))
@@ -217,7 +218,7 @@ def test_predictions_keep_their_contract() -> None:
     model = _model(table)
     found = predictions_of([hindcast(model, table, CALIBRATION, "12-31")], "0123456789abcdef")
     metadata = {"unit:rye": "t/ha"}
-    assert found.schema.equals(schema_of(PREDICTIONS, metadata), check_metadata=True)
+    assert found.schema.equals(schema_of(PREDICTION_COLUMNS, metadata), check_metadata=True)
     found.validate(full=True)
     frame = found.to_pandas()
     keys = ["region", "year", "crop", "as_of"]

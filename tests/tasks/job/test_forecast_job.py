@@ -14,7 +14,7 @@ from data.settings.files import parse_settings
 from data.settings.schema import Settings
 from data.store.local import LocalStore
 from data.store.manifests import to_json
-from data.store.pointers import point
+from data.store.pointers import set_current
 from tasks.job.forecast_job import open_forecast
 from tasks.job.identity import run_settings
 
@@ -53,7 +53,7 @@ def publish(place: Path, run: str) -> None:
         "run_id": run, "finished_at": "then", "files": {}, "crops": ["corn", "rye"], "seasons": [1990, 2020]
     }  # fmt: skip
     store.put(f"runs/{run}/manifest.json", to_json(manifest))
-    point(store, run, {})
+    set_current(store, run, {})
 
 
 def test_the_job_knows_the_model_and_its_cut_offs(place: Path) -> None:

@@ -13,7 +13,7 @@ from data.settings.files import load_settings
 from data.settings.schema import Settings
 from data.store.manifests import to_json
 from data.store.open import open_store
-from data.store.pointers import point
+from data.store.pointers import set_current
 from tasks.job.digest import digest_inputs, verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import could_be_current, open_job
@@ -39,7 +39,7 @@ def publish(settings: Settings) -> None:
     }
     store.put(f"runs/{job.run_id}/predictions.parquet", b"")
     store.put(f"runs/{job.run_id}/manifest.json", to_json(facts))
-    point(store, job.run_id, GATE)
+    set_current(store, job.run_id, GATE)
 
 
 def test_only_a_run_of_the_same_settings_and_sizes_could_be_current(settings: Settings) -> None:

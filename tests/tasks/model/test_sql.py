@@ -174,8 +174,8 @@ def test_what_is_unknown_stays_unknown(tool: str) -> None:
     features.loc[features.index[0], "rain"] = None
     found = ask(tool, predict_sql(model), features)
     assert found.loc[found["crop"] == "never", "predicted"].isna().all()
-    grown = found[found["crop"] == "a"]["predicted"]
-    assert grown.isna().tolist() == [True] + [False] * (len(grown) - 1)
+    observed = found[found["crop"] == "a"]["predicted"]
+    assert observed.isna().tolist() == [True] + [False] * (len(observed) - 1)
 
 
 @pytest.mark.parametrize("tool", TOOLS)

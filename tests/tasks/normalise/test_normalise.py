@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.contracts.season_table import SeasonTable
 from data.errors import InputError
-from tasks.normalise.moments import gather, triangle
+from tasks.normalise.moments import compute_moments, triangle
 from tasks.normalise.normalise import normalise
 from tests.tasks.worlds import season_table, settings, world
 
@@ -65,7 +65,7 @@ def test_scaled_rows_have_unit_deviation(table: SeasonTable, scaling: Scale) -> 
     if scaling == "whiten":
         np.testing.assert_allclose(z_NP.T @ z_NP / len(z_NP), np.eye(z_NP.shape[1]), atol=1e-9)
     np.testing.assert_allclose(np.nanstd(u_NT, axis=0), 1, rtol=1e-9)
-    again = gather(z_NP, u_NT)
+    again = compute_moments(z_NP, u_NT)
     for name in ("rows_T", "x_TF", "y_T", "xx_TFF", "xy_TF", "yy_T", "all_xx_FF"):
         np.testing.assert_allclose(getattr(data.moments, name), getattr(again, name), atol=1e-9)
 
@@ -76,7 +76,7 @@ def test_moments_of_many_rows_with_large_offsets(rows: int) -> None:
     x = random.normal([2000, 1e8, -273], [10, 1, 1e-3], size=(rows, 3))
     y = random.normal([1e6, 3], size=(rows, 2))
     y[random.random(y.shape) < 0.3] = np.nan
-    found = gather(x, y)
+    found = compute_moments(x, y)
     for crop in range(2):
         own = ~np.isnan(y[:, crop])
         if not own.any():

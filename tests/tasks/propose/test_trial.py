@@ -17,14 +17,14 @@ from data.settings.files import load_settings
 from data.synthetic.write import write_world
 from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text
-from tasks.propose.trial import Rehearsed, rehearse
+from tasks.propose.trial import Rehearsed, trial_run
 from tests.odd_files import LAYOUTS, REGIONS, monthly, write, yields_of
 
 
 def tried(folder: Path, weather: str, yields: str) -> Rehearsed:
     """Propose, rehearse, write and read again; what is read is what was tried."""
     file = folder / "settings.toml"
-    found = rehearse(propose(weather, yields), file)
+    found = trial_run(propose(weather, yields), file)
     file.write_text(write_text(found.proposal, file), encoding="utf-8")
     read = load_settings(file)
     assert [line.measure for line in found.proposal.features.live] == [f.measure for f in read.features]
@@ -68,7 +68,7 @@ def proposal_for(layout: str, folder: Path) -> Proposal:
 
 def test_units_are_read_from_names_and_from_the_column(tmp_path: Path) -> None:
     german = proposal_for("german", tmp_path / "a")
-    assert {p.ours: p.unit for p in german.profiles} == {
+    assert {p.name: p.unit for p in german.profiles} == {
         "temperatur": "°C", "niederschlag": "mm", "luftfeuchtigkeit": "%"
     }  # fmt: skip
     assert german.crop_units == {"wheat": "t/ha", "maize": "t/ha"}
@@ -76,11 +76,11 @@ def test_units_are_read_from_names_and_from_the_column(tmp_path: Path) -> None:
     both = proposal_for("two_units", tmp_path / "c")
     assert {crop.name: crop.units for crop in both.crops} == {"wheat": ("t/ha",), "maize": ("bu/acre",)}
     assert [crop.name for crop in both.other_crops] == ["barley"]
-    assert any("barley in t/ha, kg/ha" in said for said in both.untold)
+    assert any("barley in t/ha, kg/ha" in said for said in both.unresolved)
 
 
 def test_what_stands_for_nothing_is_rejected_and_extremes_are_not(tmp_path: Path) -> None:
-    (rain,) = [p for p in proposal_for("two_units", tmp_path).profiles if p.ours == "rain"]
+    (rain,) = [p for p in proposal_for("two_units", tmp_path).profiles if p.name == "rain"]
     assert rain.sentinel == -9999.0
     assert rain.low == 0.0
     assert rain.high > 711.0
@@ -97,7 +97,7 @@ def test_the_season_is_the_warm_half_or_the_months_that_are_there(tmp_path: Path
 
 def test_names_that_almost_agree_are_shown(tmp_path: Path) -> None:
     found = proposal_for("almost_same_names", tmp_path)
-    assert any("'Area 0101' and 'AREA 0101'" in said for said in found.untold)
+    assert any("'Area 0101' and 'AREA 0101'" in said for said in found.unresolved)
 
 
 def test_few_seasons_keep_none_for_a_test(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_dates_in_the_future_are_remarked_upon(tmp_path: Path) -> None:
     weather = monthly()
     late = weather.tail(1).assign(year=2999)
     found = propose(*write(tmp_path, pd.concat([weather, late]), yields_of(weather)))
-    assert any("2999" in said and "future" in said for said in found.untold)
+    assert any("2999" in said and "future" in said for said in found.unresolved)
     assert found.first_season is None
 
 
@@ -256,5 +256,5 @@ def test_a_sample_of_a_large_input_finds_the_same(tmp_path: Path, monkeypatch: p
     assert f"{len(REGIONS)} regions" in part.seen[0]
     assert part.season == whole.season
     assert part.features.live == whole.features.live
-    (rain,) = [p for p in part.profiles if p.ours == "rain"]
+    (rain,) = [p for p in part.profiles if p.name == "rain"]
     assert rain.high > 1234.5

@@ -23,7 +23,7 @@ def test_yields_far_off_are_remarked_upon_and_the_range_rejects_them(tmp_path: P
     yields = yields_of(monthly())
     yields.loc[yields.index[yields["crop"] == "maize"][3], "yield"] = 1e12
     found = proposed(tmp_path, yields)
-    (said,) = [said for said in found.untold if "times the median" in said]
+    (said,) = [said for said in found.unresolved if "times the median" in said]
     assert said.startswith("maize: 1 of 360 yields")
     assert "up to 1e+12" in said
     file = tmp_path / "settings.toml"
@@ -36,7 +36,7 @@ def test_yields_far_off_are_remarked_upon_and_the_range_rejects_them(tmp_path: P
 
 
 def test_sound_yields_get_no_remark(tmp_path: Path) -> None:
-    said = " ".join(proposed(tmp_path, yields_of(monthly())).untold)
+    said = " ".join(proposed(tmp_path, yields_of(monthly())).unresolved)
     assert "median" not in said
     assert "several ways" not in said
 
@@ -45,7 +45,9 @@ def test_names_that_differ_in_blanks_or_case(tmp_path: Path) -> None:
     yields = yields_of(monthly())
     yields.loc[::3, "crop"] = yields["crop"].str.title()
     yields.loc[::4, "region"] += " "
-    crops, regions = (said for said in proposed(tmp_path, yields).untold if "written in several ways" in said)
+    crops, regions = (
+        said for said in proposed(tmp_path, yields).unresolved if "written in several ways" in said
+    )
     assert "'Wheat', 'wheat'" in crops
     assert "t['crop'].str.split().str.join(' ').str.lower()" in crops
     assert "'0101', '0101 '" in regions
@@ -72,11 +74,11 @@ def test_the_reason_why_a_crop_is_left_out(tmp_path: Path) -> None:
 def test_one_season_can_test_nothing(tmp_path: Path) -> None:
     weather = monthly().query("year == 2000")
     found = proposed(tmp_path, yields_of(weather), weather)
-    assert any("with 1 season in both inputs none is left to test on" in said for said in found.untold)
+    assert any("with 1 season in both inputs none is left to test on" in said for said in found.unresolved)
 
 
 def test_a_measure_without_values_is_named(tmp_path: Path) -> None:
     weather = monthly().assign(hum=float("nan"))
     found = proposed(tmp_path, yields_of(weather), weather)
     assert ("hum", "it holds no values") in found.left_out
-    assert "Measures without any value: hum." in found.untold
+    assert "Measures without any value: hum." in found.unresolved

@@ -12,8 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from data.store import manifests as runs
-from data.store import pointers
+from data.store import manifests, pointers
 from data.store.local import LocalStore
 from tasks.publish.manifest import put_whole
 from tests.tasks.publish.killed_publishing import contents
@@ -27,7 +26,7 @@ def files_of(forecast: str) -> dict[str, bytes]:
 def publish(store: LocalStore, forecast: str) -> None:
     """What tasks.publish.forecast.publish does, without the digests of inputs."""
     facts = {"run_id": forecast, "finished_at": "then", "model_run_id": "m"}
-    put_whole(store, f"{runs.FORECASTS}/{forecast}", files_of(forecast), facts)
+    put_whole(store, f"{manifests.FORECASTS}/{forecast}", files_of(forecast), facts)
     pointers.point_forecast(store, forecast, "m")
 
 
@@ -62,7 +61,7 @@ def attempt(place: Path, last: int) -> tuple[int, int]:
 
 
 def main(root: Path) -> None:
-    runs.now = lambda: "now"
+    manifests.now = lambda: "now"
     publish(LocalStore(root / "before"), "f1")
     shutil.copytree(root / "before", root / "undisturbed")
     publish(LocalStore(root / "undisturbed"), "f2")

@@ -12,8 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from data.store import base, pointers
-from data.store import manifests as runs
+from data.store import base, manifests, pointers
 from data.store.base import TEMPORARY
 from data.store.local import LocalStore
 from tasks.publish.manifest import digests
@@ -32,11 +31,11 @@ def files_of(run: str) -> dict[str, bytes]:
 def publish(store: LocalStore, run: str) -> None:
     """What tasks.publish.run.publish does, without the steps before it."""
     files = files_of(run)
-    write_files(store, run, files, runs.read_manifest(store, run))
-    if runs.read_manifest(store, run) is None:
+    write_files(store, run, files, manifests.read_manifest(store, run))
+    if manifests.read_manifest(store, run) is None:
         facts = {"run_id": run, "finished_at": "then", "gate": GATE, "files": digests(files)}
-        store.put(f"{runs.folder(run)}/{base.MANIFEST}", runs.to_json(facts))
-    pointers.point(store, run, GATE)
+        store.put(f"{manifests.folder(run)}/{base.MANIFEST}", manifests.to_json(facts))
+    pointers.set_current(store, run, GATE)
 
 
 def read(place: Path) -> str:
@@ -78,7 +77,7 @@ def attempt(place: Path, last: int | None) -> tuple[int, int]:
 
 
 def main(root: Path) -> None:
-    runs.now = lambda: "now"
+    manifests.now = lambda: "now"
     publish(LocalStore(root / "before"), "aa")
     shutil.copytree(root / "before", root / "undisturbed")
     publish(LocalStore(root / "undisturbed"), "bb")
@@ -94,7 +93,7 @@ def main(root: Path) -> None:
         assert status == KILLED, f"step {kills} ended with {status}"
         found = read(place)
         store = LocalStore(place)
-        pointers.follow(store)
+        pointers.sync_copy(store)
         assert (place / "predictions.parquet").read_bytes() == files_of(found)["predictions.parquet"]
         # the repetition is killed as well, at another step, before one is left in peace
         attempt(place, kills // 2)

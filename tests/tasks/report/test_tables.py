@@ -64,10 +64,14 @@ def test_residuals_are_what_the_published_coefficients_leave(baseline: str) -> N
 def test_sizes_are_the_change_of_yield_for_a_standard_deviation(data: tables.ReportData) -> None:
     model = tables.crop_model(data, "oranges")
     table = data.dataset
-    grown = np.isfinite(table.y_NT[:, 1])
+    observed = np.isfinite(table.y_NT[:, 1])
     at = table.features.index("rainfall_sum")
     departures = np.concatenate(
-        [x - x.mean() for r in range(len(NAMES)) if len(x := table.x_NF[grown & (table.region_N == r), at])]
+        [
+            x - x.mean()
+            for r in range(len(NAMES))
+            if len(x := table.x_NF[observed & (table.region_N == r), at])
+        ]
     )
     position = model.terms.index("rainfall_sum")
     assert model.size_T[position] == pytest.approx(model.coefficient_T[position] * departures.std())

@@ -5,7 +5,7 @@ import torch
 
 from data.errors import DeviceError
 from tasks.normalise.threads import one_thread
-from tasks.train.device import available_devices, choose_device, fits
+from tasks.train.device import available_devices, choose_device, fits_in_memory
 
 
 def test_auto_takes_what_is_there() -> None:
@@ -38,13 +38,13 @@ def test_a_missing_device_is_a_usage_error_that_lists_those_there() -> None:
 
 
 def test_rows_always_fit_where_they_lie() -> None:
-    assert fits(2**60, torch.device("cpu"))
+    assert fits_in_memory(2**60, torch.device("cpu"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_s_memory_is_asked_for() -> None:
-    assert fits(1 << 20, torch.device("cuda:0"))
-    assert not fits(1 << 60, torch.device("cuda:0"))
+    assert fits_in_memory(1 << 20, torch.device("cuda:0"))
+    assert not fits_in_memory(1 << 60, torch.device("cuda:0"))
 
 
 def test_threads_come_back() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from data.errors import SettingsError
 from data.settings.schema import Training
-from tasks.train.batches import ArrayRows, deal
+from tasks.train.batches import ArrayRows, make_blocks
 from tasks.train.learning_rate import measure, plan_steps, settling_rates
 
 
@@ -20,16 +20,16 @@ def _rows(rows: int, features: int, missing: float = 0.0) -> ArrayRows:
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 @pytest.mark.parametrize(("features", "batch"), [(48, 32), (12, 8), (3, 100)])
 def test_the_bound_holds_on_every_block_and_is_tight(features: int, batch: int, missing: float) -> None:
-    dealt = deal(_rows(500, features, missing), batch, 0, torch.float64)
-    measured = measure(dealt, 0.01)
-    K = len(dealt)
+    blocks = make_blocks(_rows(500, features, missing), batch, 0, torch.float64)
+    measured = measure(blocks, 0.01)
+    K = len(blocks)
     largest, whole = 0.0, np.zeros((2, features + 1, features + 1))
     for block in range(K):
-        x, _, grown = dealt.split(dealt[block])
+        x, _, observed = blocks.split(blocks[block])
         z = np.column_stack((x.numpy(), np.ones(len(x))))
         for crop in range(2):
-            own = z if grown is None else z * grown[:, crop, None].numpy()
-            share = own.T @ own / dealt.grown_T[crop]  # 2 / T is 1
+            own = z if observed is None else z * observed[:, crop, None].numpy()
+            share = own.T @ own / blocks.observed_T[crop]  # 2 / T is 1
             whole[crop] += share
             hessian = K * share + np.diag([0.01] * features + [0.0])
             largest = max(largest, float(np.linalg.eigvalsh(hessian)[-1]))
@@ -41,7 +41,7 @@ def test_the_bound_holds_on_every_block_and_is_tight(features: int, batch: int, 
 
 
 def test_a_rate_that_must_diverge_is_refused_with_the_largest_that_can_work() -> None:
-    curvature = measure(deal(_rows(500, 3), 50, 0, torch.float64), 0.0)
+    curvature = measure(make_blocks(_rows(500, 3), 50, 0, torch.float64), 0.0)
     limit = 2 / max(curvature.whole_M)
     with pytest.raises(
         SettingsError, match=r"learning_rate: 9 must diverge .* largest that can work is"
@@ -56,17 +56,19 @@ def test_a_rate_that_must_diverge_is_refused_with_the_largest_that_can_work() ->
 
 
 def test_a_given_rate_falls_to_zero() -> None:
-    curvature = measure(deal(_rows(500, 3), 50, 0, torch.float64), 0.0)
+    curvature = measure(make_blocks(_rows(500, 3), 50, 0, torch.float64), 0.0)
     plan = plan_steps(curvature, Training(learning_rate=0.1, epochs=10), 10, 500)
-    rates = [plan.rate_at(epoch, plan.cruise, batch, 10) for epoch in range(10) for batch in range(10)]
+    rates = [
+        plan.rate_at(epoch, plan.constant_epochs, batch, 10) for epoch in range(10) for batch in range(10)
+    ]
     assert rates[:50] == [0.1] * 50
     assert (np.diff(rates[50:]) < 0).all()
     assert 0 < rates[-1] < 0.005
-    assert len(plan.settling) + plan.cruise == 10
+    assert len(plan.decay) + plan.constant_epochs == 10
 
 
 def test_auto_is_one_over_the_steepest_block_less_the_momentum() -> None:
-    curvature = measure(deal(_rows(500, 3), 50, 0, torch.float64), 0.0)
+    curvature = measure(make_blocks(_rows(500, 3), 50, 0, torch.float64), 0.0)
     assert plan_steps(curvature, Training(), 10, 500).rate == pytest.approx(1 / curvature.of_blocks)
     slow = plan_steps(curvature, Training(momentum=0.9), 10, 500).rate
     assert slow == pytest.approx(0.1 / curvature.of_blocks)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data.contracts.columns import INTERCEPT
 from data.contracts.season_table import SeasonTable
 from tasks.model.model import Model
-from tasks.normalise.moments import gather
+from tasks.normalise.moments import compute_moments
 from tasks.train.fit import fit_exact, fit_model
 from tasks.train.optimum import certify, solve
 from tests.tasks.worlds import season_table, settings, textbook, world
@@ -29,7 +29,7 @@ def test_certificate_is_the_difference_of_objectives(seed: int, missing: float, 
     random = np.random.default_rng(seed)
     z, u = random.normal(0.3, 1, size=(80, 4)), random.normal(size=(80, 3))
     u[random.random(u.shape) < missing] = np.nan
-    moments = gather(z, u)
+    moments = compute_moments(z, u)
     optimum = solve(moments, ridge)
     best_T = _objective(z, u, optimum.weight_TP, optimum.bias_T, ridge)
     np.testing.assert_allclose(optimum.objective_T, best_T, rtol=1e-9)

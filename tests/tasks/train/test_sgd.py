@@ -227,35 +227,6 @@ def test_the_number_of_cores_changes_no_byte() -> None:
     assert len(found) == 1
 
 
-class _KilledError(Exception):
-    pass
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("killed", [5, 25, 39])
-def test_a_killed_run_continues_to_the_same_bytes(tmp_path: Path, momentum: float, killed: int) -> None:
-    table = world(2000, 4, missing=0.1)
-    chosen = settings(training={"momentum": momentum, "epochs": 40, "batch_size": 256} | CPU)
-    whole = fit_model(table, chosen, "x")
-
-    def kill(epoch: int, _: float) -> None:
-        if epoch == killed:
-            raise _KilledError
-
-    with pytest.raises(_KilledError):
-        fit_model(table, chosen, "x", on_epoch=kill, checkpoint=tmp_path)
-    epochs: list[int] = []
-    again = fit_model(table, chosen, "x", on_epoch=lambda epoch, _: epochs.append(epoch), checkpoint=tmp_path)
-    assert epochs[0] == killed // 10 * 10 + 1
-    assert _bytes(again) == _bytes(whole)
-    # another run's state is passed over, and so is a torn file
-    other = fit_model(world(2000, 4, seed=1), chosen, "x", checkpoint=tmp_path)
-    assert _bytes(other) == _bytes(fit_model(world(2000, 4, seed=1), chosen, "x"))
-    for file in tmp_path.iterdir():
-        file.write_bytes(file.read_bytes()[:100])
-    assert _bytes(fit_model(table, chosen, "x", checkpoint=tmp_path)) == _bytes(whole)
-
-
 def test_patience_begins_the_decay_early_and_never_skips_it() -> None:
     table = world(3000, 4)
     held_out = table.take(table.year_N >= 2008)

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from data.contracts.columns import REGION, SEASON_YEAR
 from data.contracts.vocabulary import WEATHER, YIELDS
 from data.synthetic.write import write_world
+from tests.sample.inject_faults import SampleFaults
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2] / "data"
 TUTORIAL, SAMPLE = "tutorial", "sample"
 
 _REGIONS = ("Kanto", "Johto", "Hoenn", "Sinnoh", "Unova")
@@ -31,7 +32,13 @@ def write_shipped_inputs(folder: Path = HERE) -> None:
     for old in sample.glob("*/part-*.parquet"):
         old.unlink()
     write_world(
-        sample, regions=60, years=30, resolution="monthly", seed=0, spoil=True, store="../../store/sample"
+        sample,
+        regions=60,
+        years=30,
+        resolution="monthly",
+        seed=0,
+        faults=SampleFaults(),
+        store="../../store/sample",
     )
 
 

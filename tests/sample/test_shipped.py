@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.settings.files import load_settings
-from data.synthetic.shipped import HERE, SAMPLE, TUTORIAL, write_shipped_inputs
+from tests.sample.shipped import HERE, SAMPLE, TUTORIAL, write_shipped_inputs
 
 
 def shipped_files(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Spoils a simulated monthly world with every kind of dirt, and says what must become of every row.
+"""Faults of every kind for a simulated monthly world, and what must become of every row.
 
 Nothing here looks at the rows as ingest does: each fault is put where no other touches it, and
 writes down the fate of the rows that it strikes and of those that fall with them.
@@ -7,7 +7,8 @@ writes down the fate of the rows that it strikes and of those that fall with the
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,26 +25,32 @@ _KEY = [REGION.name, SEASON_YEAR.name]
 _NAN, _INF, _SENTINEL = float("nan"), float("inf"), 9999.9
 
 
-def spoil_blocks(blocks: list[Block], test_from: int, seed: int) -> tuple[list[Block], dict[str, Any]]:
-    """The blocks with a few dozen faults, and the exact ledger that ingest and split must arrive at.
+@dataclass(frozen=True)
+class SampleFaults:
+    """Every kind of fault that real files have, a few dozen of them, in a monthly world."""
 
-    The ledger is {input: {"rows_in", "used": {split: n}, "rejected": {reason: n}, "out_of_scope":
-    {reason: n}}} for the settings that `synthetic.settings_text` writes for a spoilt world, seasons
-    from `test_from` on being test. Needs some 60 region-seasons with both crops.
-    """
-    dirt = _Dirt(blocks, np.random.default_rng([seed, 2]))
-    dirt.spoil_weather()
-    dirt.spoil_yields()
-    dirt.settle()
-    spoilt = [
-        replace(
-            block,
-            weather=_as_table(dirt.weather, number, block.weather),
-            yields=_as_table(dirt.yields, number, block.yields),
-        )
-        for number, block in enumerate(blocks)
-    ]
-    return spoilt, {WEATHER: _count(dirt.weather, test_from), YIELDS: _count(dirt.yields, test_from)}
+    crops: Sequence[str] = (TOO_FEW,)
+
+    def inject(self, blocks: list[Block], test_from: int, seed: int) -> tuple[list[Block], dict[str, Any]]:
+        """The blocks with faults, and the exact ledger that ingest and split must arrive at.
+
+        The ledger is {input: {"rows_in", "used": {split: n}, "rejected": {reason: n}, "out_of_scope":
+        {reason: n}}} for the settings that `data.synthetic.write` makes of such a world, seasons from
+        `test_from` on being test. Needs some 60 region-seasons with both crops.
+        """
+        dirt = _Dirt(blocks, np.random.default_rng([seed, 2]))
+        dirt.spoil_weather()
+        dirt.spoil_yields()
+        dirt.settle()
+        faulty = [
+            replace(
+                block,
+                weather=_as_table(dirt.weather, number, block.weather),
+                yields=_as_table(dirt.yields, number, block.yields),
+            )
+            for number, block in enumerate(blocks)
+        ]
+        return faulty, {WEATHER: _count(dirt.weather, test_from), YIELDS: _count(dirt.yields, test_from)}
 
 
 class _Dirt:
@@ -54,8 +61,8 @@ class _Dirt:
         self.yields = _as_frame([block.yields for block in blocks])
         self.files = len(blocks)
         self.yields[CROP.name] = self.yields[CROP.name].astype(object)
-        grown = self.yields.groupby(_KEY)[CROP.name].nunique()
-        whole = grown[grown == grown.max()].reset_index()[_KEY]
+        observed = self.yields.groupby(_KEY)[CROP.name].nunique()
+        whole = observed[observed == observed.max()].reset_index()[_KEY]
         self.places = iter(list(whole.sample(frac=1, random_state=rng).itertuples(index=False, name=None)))
         self.first, self.last = int(whole[SEASON_YEAR.name].min()), int(whole[SEASON_YEAR.name].max())
 

@@ -10,12 +10,13 @@ import pytest
 
 from data.contracts.vocabulary import OutOfScope, Reason
 from data.synthetic.write import write_world
+from tests.sample.inject_faults import SampleFaults
 
 
 @pytest.fixture(scope="module")
 def spoilt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("spoilt")
-    return folder, write_world(folder, 60, 30, seed=5, spoil=True)["ledger"]
+    return folder, write_world(folder, 60, 30, seed=5, faults=SampleFaults())["ledger"]
 
 
 def read(folder: Path) -> pa.Table:
