@@ -82,4 +82,4 @@ def test_the_wheel_holds_what_ships(elsewhere: Path) -> None:
     assert version == "0.1.0"
     for name in ("sample/settings.toml", "sample/weather", "tutorial/weather.parquet"):
         assert (Path(place) / name).exists()
-    assert (Path(place).parent / "tasks/report.html").exists()
+    assert (Path(place).parent / "tasks/report/report.html").exists()

@@ -49,7 +49,7 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
         "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},
         "tried": tried and {"region_seasons": tried.rows, "crops": list(tried.crops), "ledger": tried.ledger},
-        "untold": list(proposal.unresolved),
+        "unresolved": list(proposal.unresolved),
     }
 
 
@@ -69,8 +69,8 @@ def tell(result: dict[str, Any]) -> None:
             for name, entry in tried["ledger"].items()
         ]
         print(f"tried: {tried['region_seasons']:,} region-seasons to learn from; {', '.join(counts)}")
-    if result["untold"]:
+    if result["unresolved"]:
         print("What could not be told:")
-        for said in result["untold"]:
+        for said in result["unresolved"]:
             print(f"  - {said}")
     print(f"Written: {result['settings']}. Look it over, then\n  cropyield train {result['settings']}")

@@ -102,7 +102,7 @@ _TEMPLATE = """\
 {% for line in p.seen %}
 {{ line | comment }}
 {% endfor %}
-{% if p.untold %}
+{% if p.unresolved %}
 # What could not be told is listed at the end of this file.
 {% endif %}
 
@@ -221,9 +221,9 @@ test_seasons = {{ p.split.test_seasons }}
 calibration_seasons = {{ p.split.calibration_seasons }}
 {% endif %}
 
-{% if p.untold %}
+{% if p.unresolved %}
 # What could not be told:
-{% for said in p.untold %}
+{% for said in p.unresolved %}
 {{ ("- " ~ said) | comment }}
 {% endfor %}
 {% endif %}

@@ -77,7 +77,7 @@ def test_json_says_what_was_found(tmp_path: Path, capsys: Capture) -> None:
     assert found["crops"] == ["maiz", "trigo"]
     assert found["columns"]["weather"]["precipitacion"] == "precipitación_mm"
     assert found["tried"]["region_seasons"] == 360
-    assert found["untold"]
+    assert found["unresolved"]
 
 
 @pytest.mark.parametrize(
