@@ -1,4 +1,4 @@
-"""`backtest_yields`: each of the last seasons predicted without it, at each cut-off, side by side."""
+"""The flow `backtest_yields`: each of the last seasons predicted without it, at each cut-off."""
 
 from __future__ import annotations
 

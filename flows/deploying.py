@@ -1,4 +1,4 @@
-"""How a settings file becomes the parameters of a deployment: the build step that `prefect.yaml` names."""
+"""The parameters of a deployment from a settings file: the build step that `prefect.yaml` names."""
 
 from __future__ import annotations
 

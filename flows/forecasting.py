@@ -1,4 +1,4 @@
-"""`forecast_yields`: what isn't harvested yet, from the newest weather and the current model."""
+"""The flow `forecast_yields`: what isn't harvested yet, from the newest weather and the current model."""
 
 from __future__ import annotations
 

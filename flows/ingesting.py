@@ -1,4 +1,4 @@
-"""Both inputs, read where the settings say: for every flow that starts from weather and yields."""
+"""Reading both inputs, for every flow that starts from weather and yields."""
 
 from __future__ import annotations
 

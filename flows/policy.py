@@ -1,4 +1,4 @@
-"""What holds for every flow: the longest it may take, and a record in the store of every end but success."""
+"""The policy of every flow: time limit, names, and a record in the store of every run that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`train_yields`: ingest → assemble → normalise → train → evaluate → publish, on a schedule or by hand."""
+"""The flow `train_yields`: ingest → assemble → normalise → train → evaluate → publish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backtest's Prefect tasks: one for each held-out season and cut-off, and one that sums them up."""
+"""The tasks of a backtest: one for each held-out season and cut-off, and one that sums them up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forecast's Prefect tasks: each reads, calls a plain function, writes and logs."""
+"""The tasks of a forecast."""
 
 from __future__ import annotations
 

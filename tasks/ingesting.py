@@ -1,4 +1,4 @@
-"""Prefect tasks for weather that workers of other processes and machines read, a group of parts each."""
+"""The tasks that read weather and yields, weather in groups of parts side by side."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The pipeline's Prefect tasks: each reads, calls a plain function, writes and logs; none does arithmetic.
+"""What all tasks share: the retry policy, open_step and step_folder, the logger.
 
-They exchange the frozen Job; what they make lies in its work folder, a folder a step, so that a run
+Tasks exchange the frozen Job; what they write lies in its work folder, a folder a step, so that a run
 killed half way goes on from the steps it has finished. Prefect is imported here and in `flows` only.
 """
 

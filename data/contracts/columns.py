@@ -1,4 +1,4 @@
-"""Every column and every reason, once: name, type, unit, meaning. What is written here is a contract."""
+"""Columns of every published table and input, each once: name, type, unit, meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closed lists of the contract: schema version, inputs, splits, reasons. They need no Arrow."""
+"""Closed lists of the contract: schema version, inputs, splits, reasons; they need no Arrow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that mend a file before it is read: one line of pandas each, to be pasted into a shell."""
+"""Commands of one line of pandas that mend a file, to be pasted into a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where inputs lie: opening a location, listing its Parquet files, noticing a change. Never their content."""
+"""The Parquet files of an input: opening a location, listing it, noticing a change. Never their content."""
 
 from __future__ import annotations
 

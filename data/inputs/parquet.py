@@ -1,4 +1,4 @@
-"""Parquet inputs: footers, the columns a contract asks for, batches of rows. No meaning of values."""
+"""Reading Parquet: footers, the columns that a contract asks for, batches of rows. No meaning of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow columns to numbers, dates and names: what the supported types are, and which values can't be read.
+"""Arrow columns to numbers, dates and names: which types are supported, which values can't be read.
 
 Shapes: N values, D distinct ones.
 """

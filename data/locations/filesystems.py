@@ -1,4 +1,4 @@
-"""File systems of object stores: where endpoint and credentials come from, how long they are waited for."""
+"""File systems of object stores: endpoint, credentials, time-outs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The season as numbered slots (days, months, the season itself), and which slot a row's time falls in.
+"""The season's calendar: numbered slots (days, months, the season itself), and the slot of a row's time.
 
 A row's time is one integer: days since 1970-01-01 (daily), 12 · year + month - 1 (monthly), the
 harvest year (season). Shapes: K slots, Y years, T times of a table.

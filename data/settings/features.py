@@ -1,4 +1,4 @@
-"""What each feature is: its name, unit and window, expanded from the settings, for each cut-off day."""
+"""Features: name, unit and window of each, expanded from the settings for each cut-off day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a settings file, in words: which key, what was found, what would do."""
+"""Messages for faulty settings: which key, what was found, what would do."""
 
 from __future__ import annotations
 

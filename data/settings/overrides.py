@@ -1,4 +1,4 @@
-"""`--set key=value`: reading such a change and putting it into what a settings file holds."""
+"""Overrides on the command line: `--set key=value`, read and put into the settings file's values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a run: one frozen object, the TOML file it is read from, the form in the Prefect UI."""
+"""The settings of a run: every key with its type, bounds, default and meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How flow runs ended that did not complete: one small record each, below `ends/` in the store."""
+"""Records of flow runs that did not complete, below `ends/` in the store."""
 
 from __future__ import annotations
 

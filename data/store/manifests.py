@@ -1,4 +1,4 @@
-"""The store's layout: run ids, manifests, the pointers, and the history they make."""
+"""Manifests: the finished runs, forecasts and backtests of a store."""
 
 from __future__ import annotations
 

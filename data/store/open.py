@@ -1,4 +1,4 @@
-"""What a store is, and the one on this machine: whole files that appear at once, failures explained."""
+"""The store at a location, local or on an object store."""
 
 from __future__ import annotations
 

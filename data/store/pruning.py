@@ -1,4 +1,4 @@
-"""What of a store may go: old runs, forecasts and backtests, and what killed ones left behind."""
+"""Pruning: which runs, forecasts and backtests may go, and what killed ones left behind."""
 
 from __future__ import annotations
 

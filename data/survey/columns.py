@@ -1,4 +1,4 @@
-"""What a column's name says: its role, the kind of a weather measure, a unit. Never a look at values."""
+"""Roles of columns by their names: keys, kinds of weather measures, units. Never a look at values."""
 
 from __future__ import annotations
 

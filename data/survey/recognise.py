@@ -1,4 +1,4 @@
-"""Which columns of two surveyed inputs are keys, measures and yields: names first, then what the values say.
+"""The keys, measures and yields among the columns of two surveyed inputs: by names, then by values.
 
 Where this finds nothing that the ingest can read, it raises InputError with what was found and the way out.
 Shapes: N sampled rows.

@@ -1,4 +1,4 @@
-"""Which two columns name the regions of weather and yields: those whose values agree, to the letter."""
+"""The pair of columns that name the regions of weather and yields: those whose values agree."""
 
 from __future__ import annotations
 

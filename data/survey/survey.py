@@ -1,4 +1,4 @@
-"""What somebody's Parquet files hold: columns, kinds, footers, and a sample of rows spread over all of them.
+"""A survey of Parquet files: columns, kinds, footers, and a sample of rows spread over all of them.
 
 Shapes: N sampled rows.
 """

@@ -1,4 +1,4 @@
-"""When a row is: dates, years and months among the columns, and what to do where they can't be read.
+"""The time of a row: dates, years and months among the columns, and what to do where they can't be read.
 
 Shapes: N sampled rows.
 """

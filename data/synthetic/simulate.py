@@ -1,4 +1,4 @@
-"""Simulates weather and the yields it makes, with known weights, for a block of regions at a time.
+"""Simulated weather and the yields that follow from it by known weights, a block of regions at a time.
 
 Yields follow the model exactly: yield = level of the region + its trend × (year - middle year)
 + Σ weight × (season's feature - the region's mean of it) + noise, the features being computed

@@ -1,4 +1,4 @@
-"""Writes simulated worlds, any size, as the files that people have; for tests, demos and benchmarks."""
+"""Simulated worlds of any size, written as files: for tests, demonstrations and benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the words of the `cropyield` command have in common: options, and how results are shown."""
+"""The command line's application: options that commands share, and how a result is printed."""
 
 from __future__ import annotations
 

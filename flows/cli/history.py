@@ -1,4 +1,4 @@
-"""What a store remembers: the plain answers behind `runs`, `show`, `verify`, `rollback` and `prune`."""
+"""The history of a store: `runs`, `show`, `verify`, `rollback` and `prune` as plain functions."""
 
 from __future__ import annotations
 

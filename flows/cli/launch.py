@@ -1,4 +1,4 @@
-"""Starting a flow from the command line: Prefect's environment and its quiet, and the progress bar."""
+"""Starting a flow from the command line, its imports beside the server's start."""
 
 from __future__ import annotations
 

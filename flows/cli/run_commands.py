@@ -1,4 +1,4 @@
-"""Commands that look at data and compute: from `init` to `alerts`. Each imports what it needs itself."""
+"""Commands that read inputs and compute, from `init` to `alerts`; each imports what it needs itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands on what a store holds: its history, audits, exports. Each imports what it needs itself."""
+"""Commands on a store: history, audits, exports; each imports what it needs itself."""
 
 from __future__ import annotations
 

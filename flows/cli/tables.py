@@ -1,4 +1,4 @@
-"""What people read on the terminal: short, aligned, in the data's units."""
+"""Tables on the terminal: short, aligned, in the data's units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Prefect server does by itself about runs that go wrong: it tells people, and it buries dead ones.
+"""Automations of a Prefect server: alerts for failed runs, and an end for dead ones.
 
 Four automations and a block on the server named by PREFECT_API_URL; they see this project's flows only.
 """

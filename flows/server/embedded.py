@@ -1,4 +1,4 @@
-"""Prefect's embedded server: a child process, started before Prefect is imported here, gone when this ends.
+"""Prefect's embedded server: a child process, started before Prefect is imported, gone when this ends.
 
 Prefect would start it by itself, but late, and for that it would import its whole server into this process.
 """

@@ -1,4 +1,4 @@
-"""A Prefect server as a child of this process: a free port, a data base in a folder, gone with the block."""
+"""A Prefect server as a child process: a free port, a data base in a folder, gone with the block."""
 
 from __future__ import annotations
 

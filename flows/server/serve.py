@@ -1,4 +1,4 @@
-"""`cropyield serve`: this machine trains and forecasts by the clock, in one process, without a work pool."""
+"""`cropyield serve`: training and forecasting on schedule in one process, without a work pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where mapped tasks run, by the setting `runner`: threads here, processes here, or a Dask cluster."""
+"""The workers of a flow by the setting `runner`: threads, processes, or a Dask cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to forecast: region-seasons without a yield, and the cut-off whose model serves each.
+"""The rows to forecast: region-seasons without a yield, and the cut-off whose model serves each.
 
 Shapes: C region-seasons with weather, X yields, T crops.
 """
@@ -24,8 +24,8 @@ from tasks.features.time_table import unpack_bits
 from tasks.job.forecast_job import Trained
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
-from tasks.weather.cells import SeasonIndex
 from tasks.weather.merge import Weather, reject_cells
+from tasks.weather.season_index import SeasonIndex
 from tasks.yields.ingest import Yields
 
 

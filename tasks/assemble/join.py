@@ -24,8 +24,8 @@ from tasks.features.season_features import compute_features
 from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
-from tasks.weather.cells import SeasonIndex
 from tasks.weather.merge import Weather, reject_cells
+from tasks.weather.season_index import SeasonIndex
 from tasks.yields.ingest import Yields
 
 # coverage is a ratio of whole numbers of days; this only absorbs the rounding of 0.9 and its like

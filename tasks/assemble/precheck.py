@@ -1,4 +1,4 @@
-"""What can be found wrong with inputs and store before anything is started: footers, no rows."""
+"""Checks of inputs and store before anything is started: footers only, no rows."""
 
 from __future__ import annotations
 

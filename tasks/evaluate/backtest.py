@@ -1,4 +1,4 @@
-"""Backtests: each of the last seasons predicted by a model that hasn't seen it, and what that adds up to.
+"""Backtests: each of the last seasons predicted by a model that hasn't seen it.
 
 Rolling origin learns from the seasons before only. Leave-one-out learns from all others and so peeks
 at later years; it stands beside for comparison with figures that were made that way.

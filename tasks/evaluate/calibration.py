@@ -1,4 +1,4 @@
-"""How uncertain a prediction is: prediction intervals calibrated by rolling origin on the training seasons.
+"""Calibration of prediction intervals by rolling origin over the training seasons.
 
 Shapes: N rows of a SeasonTable, E rows of one season, T crops.
 """

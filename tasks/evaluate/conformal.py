@@ -1,4 +1,4 @@
-"""Widths of prediction intervals, from errors of seasons that were not yet known when they were predicted.
+"""Conformal prediction intervals with the season as the unit.
 
 Shapes: N rows of a SeasonTable, E errors of a season, T crops, R regions, K seasons.
 """

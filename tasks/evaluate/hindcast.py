@@ -1,4 +1,4 @@
-"""Hindcasts: everything that is said about a region, season and crop, side by side with what was harvested.
+"""Hindcasts: predictions, intervals and naive forecasts beside what was harvested.
 
 Shapes: N rows of a SeasonTable, T crops, E entries (a row and a crop).
 """

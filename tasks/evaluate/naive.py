@@ -1,4 +1,4 @@
-"""What would be said without weather: the naive baselines that every model is held against.
+"""Naive forecasts: training mean, region mean, last five seasons, region trend.
 
 Shapes: N rows of a SeasonTable, T crops, R regions.
 """

@@ -1,4 +1,4 @@
-"""What the evaluation hands on: metrics, scores, predictions and intervals of every cut-off, as files."""
+"""The evaluation step: metrics, scores, predictions and intervals of every cut-off, as files."""
 
 from __future__ import annotations
 

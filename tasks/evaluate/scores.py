@@ -1,4 +1,4 @@
-"""How predictions are scored against what was harvested: errors, skill, intervals, and the mean over crops.
+"""Scores of predictions: errors, skill, intervals, and their mean over crops.
 
 Shapes: E entries (a region, season and crop), G groups of entries, T crops, S seasons, D draws.
 """

@@ -1,4 +1,4 @@
-"""Which sums over which stretches of the season the features need, and the features from these sums.
+"""The plan of features: the sums over stretches of the season that they need, and how they follow from these.
 
 The season's slots are cut into segments such that every feature's window (of every cut-off) is a
 union of segments; sums are kept per segment, so one pass over the rows serves all cut-offs.

@@ -1,4 +1,4 @@
-"""Features of region-seasons from their sums, and how much of each feature's window was observed.
+"""Features of region-seasons from their sums, and the observed share of each feature's window.
 
 Shapes: C cells (region-seasons), F features, S segments, K slots, Y years, W words.
 """

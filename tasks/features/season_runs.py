@@ -1,4 +1,4 @@
-"""Rows cut into runs: consecutive rows of one region and one stretch of one season, sorted first if need be.
+"""Runs of rows: consecutive rows of one region and one stretch of a season, sorted first if need be.
 
 Shapes: N rows, R stretches of rows of one region, B breaks of the calendar, I runs, X anything.
 """

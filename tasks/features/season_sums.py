@@ -1,4 +1,4 @@
-"""Sound weather rows to sums per region-season, and sums to larger sums.
+"""Sums of weather by region-season, from sound rows, and sums of sums.
 
 Shapes: N rows, I runs of rows, C cells (region-seasons), S segments of the season, K slots, W words
 of 64 slots, T times of a calendar table, X anything.

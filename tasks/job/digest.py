@@ -1,4 +1,4 @@
-"""Input files by their content: digests that a run's id is made of, and whether they are still the same.
+"""Digests of input files, which a run's id is made of; whether the files are still the same.
 
 Imports little: the answer "nothing new" waits for this room and not for the reading of data.
 """

@@ -1,4 +1,4 @@
-"""What a forecast is about to do: which model it uses, whether the settings suit it, and its id."""
+"""A forecast to be made: the model it uses, whether the settings suit it, and its id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is about to do: its settings, its inputs as they are now, and the id that follows from both."""
+"""A run to be made: its settings, its inputs as they are now, and the id that follows from both."""
 
 from __future__ import annotations
 

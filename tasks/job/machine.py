@@ -1,4 +1,4 @@
-"""What of the machine and the code a result depends on, found without importing torch."""
+"""Facts of machine and code that a result depends on, found without importing torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of long work, told to whoever watches in the same process: a bar on a terminal, or nobody."""
+"""Progress of long work, reported to whoever watches in the same process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What so many rejected rows have in common: another unit, a code for nothing, years that are no numbers."""
+"""Diagnosis of many rejected rows: another unit, a code for missing, years that are no numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of rejected rows: how a row is shown in it. Why it was rejected is decided elsewhere."""
+"""The table of rejected rows: file, row, key, values and reason of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of weather whose rows repeat the region and time of others: copies, conflicts, tidy tables."""
+"""The message for weather whose rows repeat a region and time: copies, conflicts, one row per variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predicts region-seasons and knows its intervals."""
+"""The protocol of a forecaster: predictions of region-seasons and their intervals."""
 
 from __future__ import annotations
 

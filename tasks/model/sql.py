@@ -1,4 +1,4 @@
-"""A model in other tools' languages, always from `Model.coefficients()`: so far, SQL.
+"""A model as SQL, always from `Model.coefficients()`.
 
 Shapes: R regions with the unknown one last, T crops, C terms.
 """

@@ -1,4 +1,4 @@
-"""What a region's yields and weather depart from: its own baseline and its own climatology.
+"""Baselines of yields and climatology of weather, by region: what both depart from.
 
 Shapes: N rows, F features, T crops, R regions.
 """

@@ -1,4 +1,4 @@
-"""Sums over the rows, gathered in one pass in float64: means and mean products of features and yields.
+"""Moments: means and mean products of features and yields, gathered in one pass in float64.
 
 Shapes: N rows, F features, T crops.
 """

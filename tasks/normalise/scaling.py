@@ -1,4 +1,4 @@
-"""Which units the features train in: z-scores or whitened, without those that carry nothing of their own.
+"""Scaling of features: z-scores or whitened, without those that carry nothing of their own.
 
 Shapes: N rows, F features, P trained columns (at most F), T crops.
 """

@@ -1,4 +1,4 @@
-"""Which crops a file of yields holds, which of them have rows enough, and in what units.
+"""Choice of crops: which ones the yields hold, which have rows enough, their units.
 
 Shapes: N sampled rows.
 """

@@ -1,4 +1,4 @@
-"""Which measures become features, and how: few where rows are few, none that repeats another."""
+"""Choice of features: few where rows are few, none that repeats another."""
 
 from __future__ import annotations
 

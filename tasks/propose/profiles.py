@@ -1,4 +1,4 @@
-"""What each weather measure looks like: kind, unit, valid range from its quantiles, what stands for nothing.
+"""Profiles of weather measures: kind, unit, valid range from quantiles, codes for missing.
 
 Shapes: N sampled rows.
 """

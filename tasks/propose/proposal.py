@@ -1,4 +1,4 @@
-"""From two surveyed inputs to settings. What can't be told goes into `unresolved`.
+"""The proposal of settings from two surveyed inputs.
 
 Shapes: N sampled rows.
 """

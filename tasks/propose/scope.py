@@ -1,4 +1,4 @@
-"""Which seasons count: the first one, how many test, what yields depart from when seasons are few."""
+"""Choice of scope: first season, test seasons, baseline."""
 
 from __future__ import annotations
 

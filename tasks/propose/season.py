@@ -1,4 +1,4 @@
-"""Which stretch of the year counts: months that are there, the warm half where temperatures tell it."""
+"""Choice of the season: the months that are there, the warm half where temperatures show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proposal tried for real, short of training: ingest and assembly, which find what a look could not."""
+"""A trial of proposed settings short of training: ingest and assembly, which find what a look could not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a proposal says of the files: what was seen in them, and what could not be told."""
+"""Warnings about the files behind a proposal, and questions that it leaves open."""
 
 from __future__ import annotations
 

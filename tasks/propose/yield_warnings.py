@@ -1,4 +1,4 @@
-"""What is odd about yields that the ingest would take: values far off, names spelt in several ways."""
+"""Warnings about yields that ingest would take: values far off, names spelt in several ways."""
 
 from __future__ import annotations
 

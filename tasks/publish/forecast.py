@@ -1,4 +1,4 @@
-"""Publishing a forecast: its folder, its manifest last, then its pointer; and what people are told of it."""
+"""Publishing a forecast: its folder, the manifest last, then the pointer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a finished run may become the current one: separate checks, an outcome, a decision.
+"""The gate: separate checks of a finished run, their outcome, and the decision to make it current.
 
 Shapes: N rows of a SeasonTable, T crops.
 """

@@ -1,4 +1,4 @@
-"""The gate on a finished run: reads the run and the current one from the store, and judges anew each time."""
+"""The gate applied to a finished run: reads it and the current one from the store, each time anew."""
 
 from __future__ import annotations
 

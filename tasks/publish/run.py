@@ -1,4 +1,4 @@
-"""Publishing: the run folder, its manifest last, then the pointer, if the gate lets it through."""
+"""Publishing a run: its folder, the manifest last, then the pointer, if the gate lets it."""
 
 from __future__ import annotations
 

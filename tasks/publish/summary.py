@@ -1,4 +1,4 @@
-"""What a run answers: its summary, and at once where nothing is to be done; without torch and Prefect."""
+"""The summary of a run that commands print, also where nothing is to be done; without torch and Prefect."""
 
 from __future__ import annotations
 

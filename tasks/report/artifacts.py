@@ -1,4 +1,4 @@
-"""What a run shows in the Prefect UI: headline, curves, ledger and gate, as markdown, pictures inside."""
+"""Prefect artifacts of a run: headline, curves, ledger and gate, as Markdown with pictures inside."""
 
 from __future__ import annotations
 

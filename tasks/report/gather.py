@@ -1,4 +1,4 @@
-"""The report of a run in progress: gathers what its finished steps left and has it drawn."""
+"""The report step: gathers what the finished steps left, and draws the report."""
 
 from __future__ import annotations
 

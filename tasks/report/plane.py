@@ -1,4 +1,4 @@
-"""The plane of yield over two features with the data points about it, as the textbook draws it.
+"""The plane of yield over two features with the data's points, as the textbook draws it.
 
 The other features are held at their means and their share is taken off each point, so that a point
 lies as far off the plane as the model's prediction lies off the yield. Shapes: N rows, F features.

@@ -1,4 +1,4 @@
-"""Draws the report's pictures: what each shows and how, from plain arrays to SVG and PNG bytes.
+"""The report's pictures, from plain arrays to SVG and PNG bytes.
 
 Same values, same bytes: no date, a fixed hash salt. Shapes: N points, Y seasons, E epochs.
 """

@@ -1,4 +1,4 @@
-"""What the report says in words and tables: numbers put in order, in their units, ready for the page.
+"""The report's tables and sentences: numbers in order, in their units.
 
 Shapes: N rows, F features, R regions, T terms.
 """

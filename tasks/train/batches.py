@@ -1,4 +1,4 @@
-"""How rows become batches: dealt once like cards, then served as whole blocks in a new order each epoch.
+"""Batches: rows dealt once to blocks, each a good sample, then served in a new order each epoch.
 
 Shapes: N rows, K blocks, B rows of a block, P columns, T crops, C = P + T (+ T where crops are missing).
 """

@@ -1,4 +1,4 @@
-"""Where training runs: the choice of device, what fits on it, and how many threads a batch deserves."""
+"""The training device: its choice, what fits on it, how many threads a batch deserves."""
 
 from __future__ import annotations
 

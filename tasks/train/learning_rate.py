@@ -1,4 +1,4 @@
-"""How large each step is: bounded by the curvature of the actual blocks, decaying so that it settles.
+"""The learning rate: bounded by the curvature of the actual blocks, decaying to zero.
 
 Shapes: P trained columns, T crops, K blocks, M eigenvalues.
 

@@ -1,4 +1,4 @@
-"""The linear layer that is trained: how it begins, one step of it, its loss on rows held out.
+"""The linear layer: its initial weights, one step of it, its loss on held-out rows.
 
 Shapes: N rows, P trained columns, T crops.
 """

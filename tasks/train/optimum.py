@@ -1,4 +1,4 @@
-"""The exact least-squares answer that training is held against, and how far from it a fit ended.
+"""The exact least-squares optimum, and the excess of a fit above it.
 
 J = (1/T) Σ_c MSE_c + (weight_decay / 2) Σ w², over each crop's own rows in scaled units, biases free
 of the penalty. Where figures leave this room they are in yield units: Σ_c s_c² J_c, s_c the unit

@@ -1,4 +1,4 @@
-"""Training: the loop on one screen, and the fit around it that normalises, trains and certifies.
+"""Stochastic gradient descent: the training loop.
 
 Shapes: N rows, B rows of a batch, F features, P trained columns, T crops.
 """

@@ -1,4 +1,4 @@
-"""Which of several rows of one key are kept: of exact copies the first, of conflicting ones none."""
+"""Repeated rows of weather: of exact copies the first is kept, of conflicting ones none."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
 from tasks.ledger import rejected
 from tasks.ledger.copies import KEPT, _Verdicts, resolve_duplicates
-from tasks.weather.cells import SeasonIndex
 from tasks.weather.rows import RowBatch
+from tasks.weather.season_index import SeasonIndex
 
 Reread = Callable[[int], Iterator[RowBatch]]
 

@@ -1,4 +1,4 @@
-"""How tables pass from one task to the next: Parquet and JSON in a folder of the run in progress."""
+"""Files of the ingest step: sums of weather as Arrow tables, the layout as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weather read in groups of parts by workers that share nothing but the store.
+"""Groups of weather parts, read by workers that share nothing but the store.
 
 Each part's sums stay apart until all are merged in the order of the files: that is why the result is
 the same to the last bit, whatever the groups, their order, and who read them. A group's files are few

@@ -1,4 +1,4 @@
-"""Inputs read whole: all weather on a pool of threads, all yields."""
+"""The ingest of weather: all parts of an input on a pool of threads."""
 
 from __future__ import annotations
 

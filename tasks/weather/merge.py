@@ -1,4 +1,4 @@
-"""Weather as sums per region-season: part by part, merged in the order of file and row.
+"""Merging weather parts into sums by region-season, in the order of file and row.
 
 The three steps `partition`, `aggregate_part` and `merge_parts` may run anywhere, side by side; the
 result is the same to the last bit, because merging follows the order of the files, not of arrival.
@@ -26,10 +26,10 @@ from tasks.job import step_files
 from tasks.ledger import account, rejected
 from tasks.ledger.repeats import repeated_rows
 from tasks.weather import files
-from tasks.weather.cells import SeasonIndex
 from tasks.weather.duplicates import Reread, resolve
 from tasks.weather.parts import SECTION, Part, time_table
 from tasks.weather.rows import RowBatch, read_rows
+from tasks.weather.season_index import SeasonIndex
 
 _EXAMPLES = 20  # region-seasons that an error looks at
 

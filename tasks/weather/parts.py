@@ -1,4 +1,4 @@
-"""How weather files are laid out and cut into parts that can be read side by side."""
+"""The layout of weather files, and their parts, which can be read side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weather rows are sound: reads a part batch by batch and judges each row by itself.
+"""Sound weather rows: a part read batch by batch, each row judged by itself.
 
 Shapes: N rows of a batch.
 """

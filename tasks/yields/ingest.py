@@ -1,4 +1,4 @@
-"""Yields to one value per region, season and crop: long or wide files, rows judged, duplicates decided.
+"""The ingest of yields: one value for each region, season and crop, from long or wide files.
 
 Shapes: N rows of a file, X yields.
 """

@@ -1,4 +1,4 @@
-"""Which yield rows are sound: reads long or wide files and judges each row (cell) by itself.
+"""Sound yield rows: long or wide files, each row (cell) judged by itself.
 
 Shapes: N rows of a batch.
 """

@@ -1,4 +1,4 @@
-"""Positions of region-seasons in a table that grows."""
+"""An index of region-seasons, which rows can be looked up in."""
 
 from __future__ import annotations
 
