@@ -14,9 +14,10 @@ run: .venv/.run  ## train on the sample and say where the results lie
 ui: .venv/.run  ## Prefect's UI with the deployments, a worker and one training run; Ctrl-C stops it all
 	@$(BIN)/python -m flows.server.ui
 
-test: .venv/.test  ## style, types and tests
+test: .venv/.test  ## style, types, layers and tests
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: .venv/.test  ## put the code into style
