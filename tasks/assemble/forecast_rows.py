@@ -11,13 +11,13 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
+from data.contracts.season_table import Flags, Integers, SeasonTable
 from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
 from data.errors import SettingsError
 from data.settings.calendar import cutoff_day
 from data.settings.features import cutoffs
 from data.settings.schema import Settings
-from tasks.assemble.join import ROUNDING
+from tasks.assemble.join import ROUNDING, find_seasons, lay_out_yields
 from tasks.features.plan import make_plan
 from tasks.features.season_features import compute_features
 from tasks.features.time_table import unpack_bits
@@ -68,7 +68,7 @@ def find_forecast_rows(
     """
     plan = make_plan(settings, weather.resolution)
     sums = weather.sums
-    y_CT = _yields_of(weather, yields, crops)
+    y_CT = lay_out_yields(yields.table, find_seasons(weather, yields), len(sums), crops)
     observed_CT = np.isfinite(y_CT)
     later_C = sums.year_C > trained.last_season
     asked_C = ~observed_CT.any(axis=1) | (later_C & ~observed_CT.all(axis=1))
@@ -111,20 +111,6 @@ def find_forecast_rows(
                 x[day][chosen_C], crops, y_CT[chosen_C],
             )  # fmt: skip
     return ForecastRows(tables, int((~asked_C).sum()), int(short_C.sum()), rejects, ledger)
-
-
-def _yields_of(weather: Weather, yields: Yields, crops: tuple[str, ...]) -> Floats:
-    """Known yields of each region-season with weather (C, T); NaN where there is none."""
-    sums = weather.sums
-    y_CT = np.full((len(sums), len(crops)), np.nan)
-    cell_X = SeasonIndex(sums.names, sums.region_C, sums.year_C).find(
-        yields.regions, yields.region_X, yields.year_X
-    )
-    column = np.array([crops.index(crop) if crop in crops else -1 for crop in yields.crops], np.int64)
-    crop_X = column[yields.crop_X]
-    known_X = (cell_X >= 0) & (crop_X >= 0)
-    y_CT[cell_X[known_X], crop_X[known_X]] = yields.value_X[known_X]
-    return y_CT
 
 
 def _come(settings: Settings, cutoff: str, year_C: Integers, as_of: date | None) -> Flags:

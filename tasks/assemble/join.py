@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
@@ -97,9 +98,8 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     sums = weather.sums
     computed = {as_of: compute_features(sums, plan, specs) for as_of, specs in plan.cutoffs.items()}
     enough = {as_of: cover_C + ROUNDING >= settings.min_coverage for as_of, (_, cover_C) in computed.items()}
-    cell_X = SeasonIndex(sums.names, sums.region_C, sums.year_C).find(
-        yields.regions, yields.region_X, yields.year_X
-    )
+    known = yields.table
+    cell_X = find_seasons(weather, yields)
     matched_X = cell_X >= 0
     low_C = _cells_of(cell_X[matched_X], len(sums)) & ~np.logical_and.reduce(list(enough.values()))
     joined_X = matched_X.copy()
@@ -124,14 +124,12 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     )
     check_share(settings, YIELDS, yield_rejects, len(yield_rejects) + int(used_X.sum()))
     used_C = _cells_of(cell_X[used_X], len(sums))
-    split_of = split_seasons(settings, np.unique(yields.year_X[used_X]))
+    split_of = split_seasons(settings, np.unique(known["year"][used_X]))
     split_C = np.array([split_of.get(year, SplitName.FORECAST) for year in sums.year_C.tolist()], np.str_)
 
-    observed = {yields.crops[crop] for crop in np.unique(yields.crop_X[used_X]).tolist()}
+    observed = set(known["crop"][used_X])
     crops = tuple(crop for crop in settings.crops or sorted(observed) if crop in observed)
-    y_CT = np.full((len(sums), len(crops)), np.nan)
-    column = np.array([crops.index(crop) if crop in observed else -1 for crop in yields.crops], np.int64)
-    y_CT[cell_X[used_X], column[yields.crop_X[used_X]]] = yields.value_X[used_X]
+    y_CT = lay_out_yields(known[used_X], cell_X[used_X], len(sums), crops)
 
     ledger = {
         WEATHER: account(
@@ -168,6 +166,26 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
         pa.concat_tables([weather_rejects, yield_rejects]),
         ledger,
     )
+
+
+def find_seasons(weather: Weather, yields: Yields) -> Integers:
+    """The position of each yield's region-season in the weather (X), or -1."""
+    sums, regions = weather.sums, yields.table["region"].cat
+    seasons = SeasonIndex(sums.names, sums.region_C, sums.year_C)
+    return seasons.find(
+        regions.categories.tolist(),
+        regions.codes.to_numpy().astype(np.int64),
+        yields.table["year"].to_numpy(),
+    )
+
+
+def lay_out_yields(known: pd.DataFrame, cell_X: Integers, cells: int, crops: tuple[str, ...]) -> Floats:
+    """Yields of some region-seasons as a table (C, T); NaN where none is known."""
+    y_CT = np.full((cells, len(crops)), np.nan)
+    crop_X = pd.Index(crops).get_indexer(pd.Index(known["crop"]))
+    known_X = (cell_X >= 0) & (crop_X >= 0)
+    y_CT[cell_X[known_X], crop_X[known_X]] = known["yield"].to_numpy()[known_X]
+    return y_CT
 
 
 def _cells_of(cell_X: Integers, cells: int) -> Flags:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from data.contracts.season_table import Flags
 from data.contracts.vocabulary import Reason
 from data.errors import InputError
@@ -25,7 +23,7 @@ def nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: 
     if not len(sums) and conflicts > len(weather.rejected) / 2:
         scope = weather.rows - sum(weather.outside.values())
         return repeated_rows(settings, scope, len(weather.rejected), weather.rejected)
-    regions = sorted({yields.regions[at] for at in np.unique(yields.region_X).tolist()})
+    regions, seasons = sorted(set(yields.table["region"])), yields.table["year"].to_numpy()
     from data.survey.region_pairs import almost_alike  # with pandas, which only this message needs
 
     near = almost_alike(frozenset(sums.names) - {*regions}, frozenset(regions) - {*sums.names})
@@ -37,7 +35,7 @@ def nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: 
     )
     return InputError(
         f"nothing left to train on: none of {len(yields)} sound yields in {redact_uri(settings.yields)} "
-        f"(regions such as {_some(regions)}; seasons {span(yields.year_X)}) has sound weather in "
+        f"(regions such as {_some(regions)}; seasons {span(seasons)}) has sound weather in "
         f"{redact_uri(settings.weather)} (regions such as {_some(sums.names)}; seasons {span(sums.year_C)}; "
         f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
         f"{alike}{_window(settings)}"

@@ -10,7 +10,7 @@ from data.inputs.parquet import read_footers
 from data.locations.uris import is_local
 from data.settings.schema import Settings
 from tasks.weather.parts import partition
-from tasks.yields.rows import YieldReader
+from tasks.yields.layout import find_layout
 
 
 def check_inputs(settings: Settings) -> None:
@@ -19,7 +19,7 @@ def check_inputs(settings: Settings) -> None:
     Raises InputError, SettingsError and StorageError, as the run itself would later.
     """
     partition(settings)
-    YieldReader(settings, read_footers(settings.yields))
+    find_layout(settings, read_footers(settings.yields))
     if is_local(settings.store):
         _check_writable(Path(settings.store.removeprefix("file://")))
 

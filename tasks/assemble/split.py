@@ -38,17 +38,15 @@ def drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coeffi
     used_X = joined_X.copy()
     before: dict[str, int] = {}
     while used_X.any():
-        years = np.unique(yields.year_X[used_X])
-        split_of = split_seasons(settings, years)
-        training = [year for year in years.tolist() if split_of[year] == SplitName.TRAIN]
-        train_X = used_X & np.isin(yields.year_X, training)
-        counts = np.bincount(yields.crop_X[train_X], minlength=len(yields.crops))
-        there = np.unique(yields.crop_X[used_X])
-        fewest = min(there.tolist(), key=lambda crop: (counts[crop], yields.crops[crop]))
+        used = yields.table[used_X]
+        split_of = split_seasons(settings, np.unique(used["year"]))
+        in_training = used["year"].map(split_of) == SplitName.TRAIN
+        counts = in_training.groupby(used["crop"], observed=True).sum()
+        fewest = min(counts.index, key=lambda crop: (counts[crop], crop))
         if counts[fewest] > coefficients:
             return used_X
-        before[yields.crops[fewest]] = int(counts[fewest])
-        used_X &= yields.crop_X != fewest
+        before[fewest] = int(counts[fewest])
+        used_X &= (yields.table["crop"] != fewest).to_numpy()
     listed = ", ".join(f"{crop} {count}" for crop, count in list(before.items())[::-1][:8])
     raise InputError(
         f"nothing left to train on: every crop has too few training rows for {coefficients} coefficients "

@@ -26,7 +26,7 @@ def reject(
     input_name: str,
     file: str,
     rows: Sequence[int],
-    found: pa.RecordBatch,
+    found: pa.RecordBatch | pa.Table,
     faults: Sequence[tuple[Reason, str | None]],
     keys: Mapping[str, Sequence[str]],
     used: Mapping[str, str],

@@ -1,24 +1,59 @@
-"""The layout of a yield file: long or wide, and codes for its names."""
+"""The layout of yield files: long (a column of crops) or wide (a column for each crop)."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from data.contracts.season_table import Integers
+from data.errors import InputError
+from data.inputs.listing import place_of
+from data.inputs.parquet import Footer, require_alike
+from data.inputs.parsing import Kind
+from data.settings.schema import Settings
+
+SECTION = "yield_columns"
+_NAMES: tuple[Kind, ...] = ("text", "number")
+_NUMBERS: tuple[Kind, ...] = ("number", "text")
 
 
-class NameIndex:
-    """Names met so far, numbered in the order of meeting."""
+@dataclass(frozen=True)
+class Layout:
+    """The files' columns by what they hold; `values` go from our name (`yield`, or a crop) to the column."""
 
-    def __init__(self) -> None:
-        self.at: dict[str, int] = {}
+    region: str
+    year: str
+    crop: str
+    unit: str
+    wide: bool
+    values: dict[str, str]
 
-    def number(self, names: tuple[str, ...], code_N: npt.NDArray[np.int32]) -> Integers:
-        """Numbers (N) of names given as positions; -1 stays -1."""
-        known = [self.at.setdefault(name, len(self.at)) for name in names]
-        return np.array([*known, -1], np.int64)[code_N]
 
-    def names(self) -> tuple[str, ...]:
-        """Names by number."""
-        return tuple(self.at)
+def find_layout(settings: Settings, footers: Sequence[Footer]) -> Layout:
+    """The layout of the first file, which all files must have.
+
+    Raises InputError for missing and mistyped columns, and where crops can't be told.
+    """
+
+    def source(name: str) -> str:
+        return settings.yield_columns.get(name, name)
+
+    first = footers[0]
+    region, year, crop, value, unit = map(source, ("region", "year", "crop", "yield", "unit"))
+    wanted: dict[str, tuple[str, tuple[Kind, ...]]] = {"region": (region, _NAMES), "year": (year, _NUMBERS)}
+    wide = not (first.has(crop) and first.has(value))
+    values = {name: source(name) for name in settings.crops} if wide else {"yield": value}
+    if not values:
+        here = [name for name in first.columns if name not in (region, year) and first.kind(name) == "number"]
+        line = ", ".join(f'"{name}"' for name in here)
+        raise InputError(
+            f"{place_of(settings.yields, first.file.name)}: no columns {crop!r} and "
+            f"{value!r}, so each crop must be a column, and the settings don't name any; "
+            + (f"add the crops among these: crops = [{line}]" if here else "no column holds numbers")
+        )
+    if not wide:
+        wanted["crop"] = (crop, _NAMES)
+    wanted |= {name: (column, _NUMBERS) for name, column in values.items()}
+    if not wide and first.has(unit):
+        wanted["unit"] = (unit, _NAMES)
+    require_alike(settings.yields, footers, wanted, SECTION)
+    return Layout(region, year, crop, unit, wide, values)
