@@ -124,7 +124,8 @@ def evaluate(job: Job, assembled: str, models: list[str]) -> str:
                 found[as_of] = results.evaluate_cutoff(fits, table, job.settings, as_of)
                 ahead.append(results.forecast(fits[PUBLISHED], data.forecast_rows[as_of]))
                 report_progress("evaluate", len(found), len(data.datasets))
-            results.save_results(found, ahead, folder, job.run_id)
+            breaks = results.level_breaks(data.datasets[job.settings.season.end])
+            results.save_results(found, breaks, ahead, folder, job.run_id)
             for line in results.story(found):
                 logger().info(line)
     return "evaluated"

@@ -184,10 +184,10 @@ class Training(_Section):
 class Gate(_Section):
     """What a run must reach to become the current one."""
 
-    against_baseline: float = Field(default=0.0, ge=0)
-    """Tolerated loss of test MSE against the best naive baseline, as a fraction."""
+    against_baseline: float = Field(default=0.05, ge=0)
+    """Tolerated loss of test MSE against the best naive baseline, as a fraction, for each crop."""
     against_current: float = Field(default=0.02, ge=0)
-    """Tolerated loss of MSE against the current model on rows that neither trained on, as a fraction."""
+    """The same against the current model, on rows that neither trained on."""
     excess: float = Field(default=1e-3, ge=0)
     """Largest excess of the training objective over its exact optimum."""
 

@@ -32,12 +32,8 @@ def trained(result: dict[str, Any]) -> None:
             told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
     console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
-    if result["gate"]["outcome"] == "failed":
-        console.print(
-            Text(
-                "It is current all the same, for want of a better one; a later run that fails is kept aside."
-            )
-        )
+    if result["gate"].get("accepted"):
+        console.print(Text(f"accepted: {result['gate']['accepted']}"), soft_wrap=True)
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
 
@@ -116,7 +112,9 @@ def run(result: dict[str, Any]) -> None:
     _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
-        console.print(Text(f"{check['name']}: {check['outcome']}, {check['reason']}"), soft_wrap=True)
+        of = f" of {check['crop']}" if check["crop"] else ""
+        line = f"{check['name']}{of}: {check['outcome']}, {check['reason']}"
+        console.print(Text(line), soft_wrap=True)
     for name, given in manifest["inputs"].items():
         size = sum(file["size"] for file in given["files"])
         files = "1 file" if len(given["files"]) == 1 else f"{len(given['files'])} files"

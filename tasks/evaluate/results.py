@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tasks.evaluate.stored_intervals import (
 )
 from tasks.model.fits import EVALUATED
 from tasks.model.model import Model
+from tasks.yields.level_break import LevelBreak, find_level_break
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,29 @@ def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = N
     return said.take(np.isnan(said.actual_E) & chosen_T[said.crop_E])
 
 
-def save_results(results: Mapping[str, Result], ahead: Sequence[Hindcast], folder: Path, run_id: str) -> None:
+def level_breaks(table: SeasonTable) -> dict[str, LevelBreak | None]:
+    """The break in the level of each crop's yields, over all seasons that have any; None: there is none."""
+    found = {}
+    for at, crop in enumerate(table.crops):
+        known_N = np.isfinite(table.y_NT[:, at])
+        found[crop] = find_level_break(
+            table.region_N[known_N], table.year_N[known_N], table.y_NT[known_N, at]
+        )
+    return found
+
+
+def save_results(
+    results: Mapping[str, Result],
+    breaks: Mapping[str, LevelBreak | None],
+    ahead: Sequence[Hindcast],
+    folder: Path,
+    run_id: str,
+) -> None:
     """Write metrics.json, evaluation.parquet and predictions.parquet, forecasts included, into a folder."""
     evaluated = [result.evaluated for result in results.values()]
     as_of = {day: result.metrics for day, result in results.items()}
     content = {"schema": SCHEMA_VERSION, "run_id": run_id, "as_of": as_of}
+    content["breaks"] = {crop: found and asdict(found) for crop, found in breaks.items()}
     (folder / "metrics.json").write_bytes(to_json(content))
     pq.write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
     pq.write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")

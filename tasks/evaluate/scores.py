@@ -19,6 +19,7 @@ _Total = Callable[[Floats], Floats]  # sum of an array [E] over the entries of e
 
 _ROUNDING = 1e-12
 _DRAWS = 2000
+_FEWEST_SEASONS = 3
 _SEED = 0  # part of the definition: the same hindcast always has the same interval
 
 
@@ -84,7 +85,7 @@ def skill_intervals(harvested: Hindcast) -> tuple[Floats, Floats]:
     """95 % percentile bootstrap of the skill, resampling whole seasons: [T, 2] for crops, [2] pooled.
 
     Rows of one season share its weather, so seasons are the independent unit. Every draw picks its
-    own best baseline, as the skill itself does. NaN with fewer than two seasons; with few the
+    own best baseline, as the skill itself does. NaN with fewer than three seasons; with few the
     interval is too narrow, as the bootstrap's always is.
     """
     _, season_E = np.unique(harvested.year_E, return_inverse=True)
@@ -103,7 +104,7 @@ def skill_intervals(harvested: Hindcast) -> tuple[Floats, Floats]:
 
 def _bootstrap(rows_ST: Floats, sse_KST: Floats) -> Floats:
     seasons = len(rows_ST)
-    if seasons < 2:
+    if seasons < _FEWEST_SEASONS:
         return np.full(2, np.nan)
     draws_DS = np.random.default_rng(_SEED).multinomial(seasons, np.full(seasons, 1 / seasons), _DRAWS)
     rows_DT = draws_DS @ rows_ST

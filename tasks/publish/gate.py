@@ -6,8 +6,8 @@ Shapes: N rows of a SeasonTable, T crops.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,16 @@ if TYPE_CHECKING:  # the gate on a finished run is judged without torch
     from tasks.model.forecaster import Forecaster
 
 
-AGAINST_BASELINE = "against_baseline"
+AGAINST_BASELINE, AGAINST_CURRENT, EXCESS, SOUND = "against_baseline", "against_current", "excess", "sound"
+
+_LEAST_TRAINING_R2, _LEAST_TEST_R2 = 0.0, -3.0
+
+_ADVICE = {
+    AGAINST_BASELINE: "a naive forecast does better: try other features or seasons, or leave the crop out",
+    AGAINST_CURRENT: "the current model does better: compare inputs and settings of both in `cropyield show`",
+    EXCESS: 'training ended far from the optimum: allow more training.epochs, with learning_rate = "auto"',
+    SOUND: "look for a change of unit or for faults in the yields: convert or remove these rows",
+}
 
 
 class Outcome(StrEnum):
@@ -34,13 +43,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check: passed when `value` is at most `threshold`; both None where it wasn't evaluated."""
+    """One check of a crop (None: of all together), with the number that decided and what it is held against.
+
+    `value` is a skill, which must be at least `threshold`, or a ratio or excess, which must be at most
+    that; both are None where it wasn't evaluated, and for `sound`, which is several numbers.
+    """
 
     name: str
     outcome: Outcome
     reason: str
     value: float | None = None
     threshold: float | None = None
+    crop: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,14 +68,29 @@ class Gate:
     def sentence(self) -> str:
         """The outcome with its reasons; where it passed, whether anything was tested at all."""
         if self.outcome == Outcome.PASSED:
-            why = [
-                f"{check.name} not evaluated: {check.reason}"
+            untested = [
+                replace(check, name=f"{check.name} {check.outcome}")
                 for check in self.checks
                 if check.name == AGAINST_BASELINE and check.outcome == Outcome.NOT_EVALUATED
             ]
+            why = _grouped(untested)
         else:
-            why = [f"{check.name}: {check.reason}" for check in self.checks if check.outcome == self.outcome]
+            why = _grouped(check for check in self.checks if check.outcome == self.outcome)
         return f"{self.outcome} ({'; '.join(why)})" if why else str(self.outcome)
+
+    @property
+    def advice(self) -> str:
+        """What to look at where checks failed; empty where none did."""
+        failed = {check.name for check in self.checks if check.outcome == Outcome.FAILED}
+        return "; ".join(advice for name, advice in _ADVICE.items() if name in failed)
+
+
+def _grouped(checks: Iterable[Check]) -> list[str]:
+    """A clause for each reason, with the crops that it holds for."""
+    crops: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        crops.setdefault((check.name, check.reason), []).extend([check.crop] if check.crop else [])
+    return [f"{', '.join([name, *of])}: {reason}" for (name, reason), of in crops.items()]
 
 
 @dataclass(frozen=True)
@@ -86,20 +115,23 @@ class Decision:
 
 def judge(
     metrics: Mapping[str, Any],
+    breaks: Mapping[str, Any],
     excess: Mapping[str, float | None],
     settings: GateSettings,
     current: Comparison | None,
 ) -> Gate:
-    """The gate's three checks: against_baseline, against_current, excess.
+    """The gate's checks: against_baseline, against_current and sound of each crop, excess of both fits.
 
-    `metrics` is the full season's part of `metrics.json`, `excess` maps each fit to its excess,
-    `current` is None when there is no current model. A check of several crops looks at each one, as
-    each one's figures are published, and its value is the worst: pooling would let the crop with
-    the largest unit decide alone.
+    `metrics` is the full season's part of `metrics.json`, `breaks` maps crops to the break in the level
+    of their yields (None: there is none), `excess` maps each fit to its excess, `current` is None when
+    there is no current model. Crops are judged one by one, as their figures are published: pooling
+    would let the crop with the largest unit decide alone.
     """
+    crops = list(dict.fromkeys(crop for split in metrics["splits"].values() for crop in split["crops"]))
     checks = (
-        _against_baseline(metrics, settings.against_baseline),
-        _against_current(current, settings.against_current),
+        *(_against_baseline(crop, metrics, settings.against_baseline) for crop in crops),
+        *(_against_current(crop, current, settings.against_current) for crop in crops),
+        *(_sound(crop, metrics, breaks.get(crop)) for crop in crops),
         _excess(excess, settings.excess),
     )
     outcomes = {check.outcome for check in checks}
@@ -107,14 +139,12 @@ def judge(
     return Gate(next(outcome for outcome in order if outcome in outcomes), checks)
 
 
-def decide(gate: Gate, first: bool, accepted: str | None = None) -> Decision:
-    """Whether the run becomes the current one; `first`: there is none yet. `accepted`: somebody's reason."""
+def decide(gate: Gate, accepted: str | None = None) -> Decision:
+    """Whether a run becomes the current one; `accepted`: somebody's reason to publish it all the same."""
     if gate.outcome != Outcome.FAILED:
         return Decision(True, f"gate {gate.outcome}")
     if accepted is not None:
         return Decision(True, f"gate failed, accepted: {accepted}")
-    if first:
-        return Decision(True, "gate failed; published all the same, as there is no current model")
     return Decision(False, f"gate {gate.sentence}")
 
 
@@ -165,65 +195,82 @@ def _among(rows: SeasonTable, trained: SeasonTable, crop: str) -> Flags:
     return np.isin(rows.region_N * span + rows.year_N, seen)
 
 
-def _against_baseline(metrics: Mapping[str, Any], tolerance: float) -> Check:
-    name, threshold = AGAINST_BASELINE, 1 + tolerance
-    test = metrics["splits"].get(str(SplitName.TEST))
-    if test is None:
-        return Check(name, Outcome.NOT_EVALUATED, "there are no test rows")
-    ratios = {}
-    for crop, scores in test["crops"].items():
-        naive = {key: mse for key, mse in scores["baselines"].items() if mse is not None}
-        if naive:
-            best = min(naive, key=naive.__getitem__)
-            ratios[crop] = (_ratio(scores["mse"], naive[best]), scores["mse"], naive[best], best)
-    return _worst(name, ratios, threshold, "no naive baseline could be had")
+def _against_baseline(crop: str, metrics: Mapping[str, Any], tolerance: float) -> Check:
+    """Fails where the skill is below -tolerance for certain: by its interval, with few seasons by itself."""
+    test = metrics["splits"].get(str(SplitName.TEST), {"crops": {}})
+    scores = test["crops"].get(crop)
+    if scores is None:
+        return Check(AGAINST_BASELINE, Outcome.NOT_EVALUATED, "there are no test rows", crop=crop)
+    naive = {key: mse for key, mse in scores["baselines"].items() if mse is not None}
+    if not naive:
+        return Check(AGAINST_BASELINE, Outcome.NOT_EVALUATED, "no naive baseline could be had", crop=crop)
+    best = min(naive, key=naive.__getitem__)
+    shown = "not a number" if scores["mse"] is None else f"{scores['mse']:.4g}"
+    reason = f"MSE {shown}, {best} {naive[best]:.4g}"
+    decides = _skill(scores["mse"], naive[best])
+    if math.isfinite(decides):
+        reason += f", skill {decides:.2f}"
+        if interval := scores.get("skill_interval_95"):
+            reason += f" (95 %: {interval[0]:.2f} to {interval[1]:.2f})"
+            decides = interval[1]
+    return _limited(AGAINST_BASELINE, crop, reason, decides, -tolerance, decides >= -tolerance)
 
 
-def _against_current(current: Comparison | None, tolerance: float) -> Check:
-    name, threshold = "against_current", 1 + tolerance
+def _against_current(crop: str, current: Comparison | None, tolerance: float) -> Check:
     if current is None:
-        return Check(name, Outcome.NOT_EVALUATED, "there is no current model")
-    ratios = {
-        crop: (_ratio(new, old), new, old, f"the current model on {rows} rows")
-        for crop, (rows, new, old) in current.mse.items()
-    }
-    return _worst(name, ratios, threshold, current.reason)
+        return Check(AGAINST_CURRENT, Outcome.NOT_EVALUATED, "there is no current model", crop=crop)
+    if crop not in current.mse:
+        why = current.reason or "the current model has no harvest of it to compare"
+        return Check(AGAINST_CURRENT, Outcome.NOT_EVALUATED, why, crop=crop)
+    rows, new, old = current.mse[crop]
+    ratio = 1 - _skill(new, old)
+    reason = f"MSE {new:.4g}, the current model {old:.4g} on {rows} rows"
+    return _limited(AGAINST_CURRENT, crop, reason, ratio, 1 + tolerance, ratio <= 1 + tolerance)
 
 
-def _worst(
-    name: str, ratios: Mapping[str, tuple[float, float | None, float, str]], threshold: float, absent: str
-) -> Check:
-    if not ratios:
-        return Check(name, Outcome.NOT_EVALUATED, absent)
-    worst = max(ratios, key=lambda crop: ratios[crop][0])
-    value = ratios[worst][0]
-    failed = [crop for crop, (ratio, *_) in ratios.items() if not ratio <= threshold]
-    told = "; ".join(describe_check(crop, *ratios[crop][1:]) for crop in failed or [worst])
-    outcome = Outcome.FAILED if failed else Outcome.PASSED
+def _sound(crop: str, metrics: Mapping[str, Any], broken: Mapping[str, Any] | None) -> Check:
+    """Fails where the fit explains less than nothing, or where the yields change their level."""
+    faults, facts = [], []
+    limits = {SplitName.TRAIN: _LEAST_TRAINING_R2, SplitName.TEST: _LEAST_TEST_R2}
+    for split, least in limits.items():
+        scores = metrics["splits"].get(str(split), {"crops": {}})["crops"].get(crop, {})
+        if (r2 := scores.get("r2")) is not None:
+            words = f"{split} R² {r2:.3g}"
+            facts.append(words)
+            if not r2 >= least:
+                faults.append(f"{words} is below {least:g}")
+    if broken is not None:
+        faults.append(
+            f"from {broken['year']} on yields are {broken['factor']:.3g} times the mean of the five seasons "
+            f"before (median of {broken['regions']} regions), most likely in another unit"
+        )
+    if faults:
+        return Check(SOUND, Outcome.FAILED, "; ".join(faults), crop=crop)
+    if not facts:
+        return Check(SOUND, Outcome.NOT_EVALUATED, "R² is unknown: the yields don't vary", crop=crop)
+    return Check(SOUND, Outcome.PASSED, f"{', '.join(facts)}, no break in the level of yields", crop=crop)
+
+
+def _limited(name: str, crop: str | None, reason: str, value: float, threshold: float, passed: bool) -> Check:
+    outcome = Outcome.PASSED if passed else Outcome.FAILED
     # JSON knows no infinity
-    return Check(name, outcome, told, value if math.isfinite(value) else None, threshold)
+    return Check(name, outcome, reason, value if math.isfinite(value) else None, threshold, crop)
 
 
-def describe_check(crop: str, mse: float | None, other: float, what: str) -> str:
-    shown = "not a number" if mse is None else f"{mse:.4g}"
-    return f"{crop}: MSE {shown}, {what} {other:.4g}"
-
-
-def _ratio(mse: float | None, other: float) -> float:
-    """MSE relative to another; infinite where it isn't finite or the other is perfect and it is not."""
+def _skill(mse: float | None, other: float) -> float:
+    """1 - MSE / another; minus infinity where it isn't finite or the other is perfect and it is not."""
     if mse is None or not math.isfinite(mse):
-        return math.inf
+        return -math.inf
     if other > 0:
-        return mse / other
-    return 1.0 if mse == 0 else math.inf
+        return 1 - mse / other
+    return 0.0 if mse == 0 else -math.inf
 
 
 def _excess(excess: Mapping[str, float | None], threshold: float) -> Check:
     known = {fit: value for fit, value in excess.items() if value is not None}
     if not known:
-        return Check("excess", Outcome.NOT_EVALUATED, "the exact optimum is zero, or unknown")
+        return Check(EXCESS, Outcome.NOT_EVALUATED, "the exact optimum is zero, or unknown")
     worst = max(known, key=lambda fit: math.inf if math.isnan(known[fit]) else known[fit])
     value = known[worst]
-    outcome = Outcome.PASSED if value <= threshold else Outcome.FAILED
     reason = f"{worst} fit: {value:.3g} above the exact optimum, {threshold:g} is allowed"
-    return Check("excess", outcome, reason, value if math.isfinite(value) else None, threshold)
+    return _limited(EXCESS, None, reason, value, threshold, value <= threshold)

@@ -29,7 +29,7 @@ def judge_run(store: Store, run: str, season_end: str, settings: GateSettings) -
     if metrics is None:
         raise StorageError(f"{store.place(folder(run))}/metrics.json is gone; train again with --force")
     full = metrics["as_of"][season_end]
-    return judge(full, full["excess"], settings, _against_current(store, run, season_end))
+    return judge(full, metrics["breaks"], full["excess"], settings, _against_current(store, run, season_end))
 
 
 def described(gate: Gate) -> dict[str, Any]:

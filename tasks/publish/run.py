@@ -52,7 +52,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     promote(store, job.run_id, gate, accept)
     mend_forecasts(store)
     sweep(store)
-    return summary(job, described(gate), message)
+    return summary(job, described(gate) | {"accepted": accept}, message)
 
 
 def refused(job: Job, error: GateError) -> dict[str, Any]:
@@ -69,18 +69,21 @@ def sweep(store: Store) -> None:
 
 
 def promote(store: Store, run: str, gate: Gate, accept: str | None) -> None:
-    """Move the pointer to a finished run, unless the gate refuses. Raises GateError."""
+    """Move the pointer to a finished run, unless the gate refuses; what is current already stays so.
+
+    Raises GateError.
+    """
     current = read_current(store)
-    decision = decide(gate, current is None or current["run_id"] == run, accept)
+    if current is not None and current["run_id"] == run and accept is None:
+        sync_copy(store)
+        return
+    decision = decide(gate, accept)
     if not decision.publish:
         raise GateError(
-            f"run {run} is kept but not published: {decision.reason}. Look at "
+            f"run {run} is kept but not published: {decision.reason}. What to do: {gate.advice}. See "
             f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
         )
-    if current is None or current["run_id"] != run or accept:
-        set_current(store, run, described(gate) | {"accepted": accept}, decision.reason)
-    else:
-        sync_copy(store)
+    set_current(store, run, described(gate) | {"accepted": accept}, decision.reason)
 
 
 def run_files(job: Job) -> dict[str, bytes]:

@@ -56,12 +56,13 @@ def of_gate(result: Mapping[str, Any]) -> Artifact:
     lines = [
         f"**Gate {gate['outcome']}.** {as_text(result['message'])}",
         "",
-        "| check | outcome | why |",
-        "|---|---|---|",
+        "| check | crop | outcome | why |",
+        "|---|---|---|---|",
     ]
     for check in gate["checks"]:
         name = check["name"].replace("_", " ")
-        lines.append(f"| {name} | {check['outcome']} | {as_text(check['reason'])} |")
+        crop = as_text(check["crop"] or "all")
+        lines.append(f"| {name} | {crop} | {check['outcome']} | {as_text(check['reason'])} |")
     lines += ["", "| file | where it lies |", "|---|---|"]
     lines += [
         f"| {what} | {_link(place)} |" for what, place in sorted(result["places"].items(), reverse=True)

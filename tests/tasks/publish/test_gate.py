@@ -17,11 +17,13 @@ DEFAULTS = GateSettings()
 FEATURES = (("rain",), ("rain",))
 
 
-def _metrics(**mse: tuple[float | None, float | None]) -> dict[str, Any]:
+def _metrics(*, interval: tuple[float, float] | None = None, **mse: tuple[float | None, float | None]) -> Any:
     """A test split; for each crop the model's MSE and that of the best naive baseline."""
     crops = {
         crop: {
             "mse": ours,
+            "r2": 0.5,
+            "skill_interval_95": interval,
             "baselines": dict.fromkeys(NAIVE_BASELINES, None if naive is None else naive + 1)
             | {"region_mean": naive},
         }
@@ -30,45 +32,102 @@ def _metrics(**mse: tuple[float | None, float | None]) -> dict[str, Any]:
     return {"splits": {"test": {"crops": crops}} if crops else {}}
 
 
-def _check(gate: Gate, name: str) -> Check:
-    return next(check for check in gate.checks if check.name == name)
+def _gate(
+    metrics: Any = None,
+    excess: dict[str, float | None] | None = None,
+    settings: GateSettings = DEFAULTS,
+    current: Comparison | None = None,
+    breaks: dict[str, Any] | None = None,
+) -> Gate:
+    return judge(metrics or _metrics(), breaks or {}, excess or {}, settings, current)
+
+
+def _check(gate: Gate, name: str, crop: str | None = None) -> Check:
+    return next(check for check in gate.checks if (check.name, check.crop) == (name, crop))
 
 
 @pytest.mark.parametrize(
     ("mse", "outcome", "value"),
     [
-        ({"corn": (3.0, 4.0)}, "passed", 0.75),
-        ({"corn": (4.0, 4.0)}, "passed", 1.0),
-        ({"corn": (4.1, 4.0)}, "failed", 1.025),
-        ({"corn": (300.0, 400.0), "rye": (0.3, 0.2)}, "failed", 1.5),
-        ({}, "not evaluated", None),
-        ({"corn": (3.0, None)}, "not evaluated", None),
-        ({"corn": (0.0, 0.0)}, "passed", 1.0),
-        ({"corn": (1e-9, 0.0)}, "failed", None),
-        ({"corn": (None, 4.0)}, "failed", None),
+        ((3.0, 4.0), "passed", 0.25),
+        ((4.0, 4.0), "passed", 0.0),
+        ((4.1, 4.0), "passed", -0.025),
+        ((4.3, 4.0), "failed", -0.075),
+        ((3.0, None), "not evaluated", None),
+        ((0.0, 0.0), "passed", 0.0),
+        ((1e-9, 0.0), "failed", None),
+        ((None, 4.0), "failed", None),
     ],
 )
-def test_against_the_best_naive_baseline(
-    mse: dict[str, tuple[float | None, float | None]], outcome: str, value: float | None
+def test_with_few_test_seasons_the_skill_itself_decides(
+    mse: tuple[float | None, float | None], outcome: str, value: float | None
 ) -> None:
-    check = _check(judge(_metrics(**mse), {}, DEFAULTS, None), "against_baseline")
+    check = _check(_gate(_metrics(corn=mse)), "against_baseline", "corn")
     assert check.outcome == outcome
     assert check.value == (None if value is None else pytest.approx(value))
-    assert check.threshold == (None if outcome == "not evaluated" else 1.0)
+    assert check.threshold == (None if outcome == "not evaluated" else -0.05)
     if outcome == "failed":
         assert "region_mean" in check.reason
-        assert ("rye" if "rye" in mse else "corn") in check.reason
+
+
+@pytest.mark.parametrize(
+    ("interval", "outcome"),
+    [((-2.0, -0.06), "failed"), ((-2.0, -0.04), "passed"), ((-0.1, 0.3), "passed")],
+)
+def test_against_the_baseline_only_what_is_certain_fails(interval: tuple[float, float], outcome: str) -> None:
+    check = _check(_gate(_metrics(interval=interval, corn=(5.0, 4.0))), "against_baseline", "corn")
+    assert check.outcome == outcome
+    assert check.value == interval[1]
+    assert "skill -0.25 (95 %:" in check.reason
+
+
+def test_each_crop_has_checks_of_its_own() -> None:
+    gate = _gate(_metrics(corn=(300.0, 400.0), rye=(0.3, 0.2)))
+    assert _check(gate, "against_baseline", "corn").outcome == Outcome.PASSED
+    assert _check(gate, "against_baseline", "rye").outcome == Outcome.FAILED
+    assert gate.outcome == Outcome.FAILED
+    assert "against_baseline, rye: MSE 0.3" in gate.sentence
+    assert "corn" not in gate.sentence
+    assert "other features" in gate.advice
+    assert _check(_gate(), "excess").outcome == Outcome.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "broken", "outcome"),
+    [
+        (0.6, 0.4, None, "passed"),
+        (0.0, -3.0, None, "passed"),
+        (0.6, -637.0, None, "failed"),
+        (-0.1, 0.4, None, "failed"),
+        (None, None, None, "not evaluated"),
+        (None, None, {"year": 2005, "factor": 15.93, "regions": 30}, "failed"),
+        (0.6, 0.4, {"year": 2005, "factor": 0.0627, "regions": 30}, "failed"),
+    ],
+)
+def test_sound(train: float | None, test: float | None, broken: dict[str, Any] | None, outcome: str) -> None:
+    metrics = _metrics(corn=(3.0, 4.0))
+    metrics["splits"]["train"] = {"crops": {"corn": {"r2": train}}}
+    metrics["splits"]["test"]["crops"]["corn"]["r2"] = test
+    gate = _gate(metrics, breaks={"corn": broken})
+    check = _check(gate, "sound", "corn")
+    assert check.outcome == outcome
+    if broken:
+        assert "from 2005 on" in check.reason
+        assert "change of unit" in gate.advice
 
 
 def test_tolerance_is_relative() -> None:
-    lenient = replace_settings(against_baseline=0.05)
-    gate = judge(_metrics(corn=(4.1, 4.0)), {}, lenient, Comparison({"corn": (7, 1.04, 1.0)}))
-    assert _check(gate, "against_baseline").outcome == Outcome.PASSED
-    assert _check(gate, "against_current").outcome == Outcome.FAILED
-    assert "7 rows" in _check(gate, "against_current").reason
+    gate = _gate(_metrics(corn=(4.1, 4.0)), current=Comparison({"corn": (7, 1.04, 1.0)}))
+    assert _check(gate, "against_baseline", "corn").outcome == Outcome.PASSED
+    check = _check(gate, "against_current", "corn")
+    assert check.outcome == Outcome.FAILED
+    assert check.value == pytest.approx(1.04)
+    assert "7 rows" in check.reason
     assert gate.outcome == Outcome.FAILED
-    better = judge(_metrics(), {}, DEFAULTS, Comparison({"corn": (7, 1.01, 1.0)}))
-    assert better.outcome == Outcome.PASSED
+    strict = replace_settings(against_baseline=0.01)
+    assert _gate(_metrics(corn=(4.1, 4.0)), settings=strict).outcome == Outcome.FAILED
+    better = _gate(_metrics(corn=(4.1, None)), current=Comparison({"corn": (7, 1.01, 1.0)}))
+    assert _check(better, "against_current", "corn").outcome == Outcome.PASSED
 
 
 def replace_settings(**changes: float) -> GateSettings:
@@ -87,24 +146,20 @@ def replace_settings(**changes: float) -> GateSettings:
     ],
 )
 def test_certificate(excess: dict[str, float | None], outcome: str) -> None:
-    gate = judge(_metrics(), excess, DEFAULTS, None)
+    gate = _gate(excess=excess)
     assert _check(gate, "excess").outcome == outcome
-    assert gate.outcome == outcome  # the other two aren't evaluated
+    assert gate.outcome == outcome  # the others aren't evaluated
     assert gate.sentence.startswith(outcome)
 
 
 def test_decisions() -> None:
-    passed, failed, unclear = (
-        judge(_metrics(), {"published": value}, DEFAULTS, None) for value in (0.0, 1.0, None)
-    )
-    assert decide(passed, first=False).publish
-    assert decide(unclear, first=False).publish
-    refused = decide(failed, first=False)
+    passed, failed, unclear = (_gate(excess={"published": value}) for value in (0.0, 1.0, None))
+    assert decide(passed).publish
+    assert decide(unclear).publish
+    refused = decide(failed)
     assert not refused.publish
     assert "excess" in refused.reason
-    assert decide(failed, first=True).publish
-    assert "no current model" in decide(failed, first=True).reason
-    accepted = decide(failed, first=False, accepted="new stations")
+    accepted = decide(failed, accepted="new stations")
     assert accepted.publish
     assert "new stations" in accepted.reason
 
@@ -146,7 +201,7 @@ def test_what_can_t_be_compared_says_why() -> None:
     def reason(other: Given, features: tuple[tuple[str, ...], tuple[str, ...]] = FEATURES) -> str:
         found = compare(model, other, table, table if other is model else nothing, nothing, features)
         assert not found.mse
-        check = _check(judge(_metrics(), {}, DEFAULTS, found), "against_current")
+        check = _check(_gate(_metrics(corn=(3.0, 4.0)), current=found), "against_current", "corn")
         assert check.outcome == Outcome.NOT_EVALUATED
         return check.reason
 
@@ -154,7 +209,8 @@ def test_what_can_t_be_compared_says_why() -> None:
     assert "no harvest" in reason(model)
     assert "no crop in common" in reason(replace(model, crops=("rye",)))
     assert "no crop in common" in reason(replace(model, crop_units=("bu/acre",)))
-    assert "no current model" in _check(judge(_metrics(), {}, DEFAULTS, None), "against_current").reason
+    first = _gate(_metrics(corn=(3.0, 4.0)))
+    assert "no current model" in _check(first, "against_current", "corn").reason
 
 
 def test_the_order_of_features_doesn_t_matter() -> None:
@@ -165,6 +221,7 @@ def test_the_order_of_features_doesn_t_matter() -> None:
 
 
 def test_a_gate_that_passed_says_when_nothing_was_tested() -> None:
-    untested = judge({"splits": {}}, {"evaluation": 1e-9}, GateSettings(), None)
+    trained = {"splits": {"train": {"crops": {crop: {"r2": 0.6} for crop in ("corn", "rye")}}}}
+    untested = _gate(trained, {"evaluation": 1e-9})
     assert untested.outcome == Outcome.PASSED
-    assert untested.sentence == "passed (against_baseline not evaluated: there are no test rows)"
+    assert untested.sentence == "passed (against_baseline not evaluated, corn, rye: there are no test rows)"

@@ -74,7 +74,10 @@ def test_pictures_beyond_a_few_are_left_to_the_report(plots: Path) -> None:
 
 
 def test_the_gate_says_why_and_where(tmp_path: Path) -> None:
-    checks = [{"name": "against_baseline", "outcome": "failed", "reason": f"{FORMULA}: MSE 9, region_mean 4"}]
+    checks = [
+        {"name": "against_baseline", "crop": FORMULA, "outcome": "failed", "reason": "MSE 9, region_mean 4"},
+        {"name": "excess", "crop": None, "outcome": "passed", "reason": "2e-9"},
+    ]
     result: dict[str, Any] = {
         "message": "run 12ab is kept but not published",
         "gate": {"outcome": "failed", "checks": checks},
@@ -83,7 +86,8 @@ def test_the_gate_says_why_and_where(tmp_path: Path) -> None:
     page = of_gate(result)
     assert page.key == "gate"
     assert "**Gate failed.** run 12ab is kept" in page.markdown
-    assert "| against baseline | failed |" in page.markdown
+    assert "| failed | MSE 9, region" in page.markdown
+    assert "| excess | all | passed |" in page.markdown
     assert "| model | s3://bucket/runs/12ab/model |" in page.markdown
     assert f"(<{tmp_path.as_uri()}/a%20report.html>)" in page.markdown
     assert columns(page.markdown) == {4, 3}
