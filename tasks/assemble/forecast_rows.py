@@ -25,7 +25,6 @@ from tasks.job.forecast_job import Trained
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, account, check_ledger, check_share
 from tasks.weather.merge import Weather, reject_cells
-from tasks.weather.season_index import SeasonIndex
 from tasks.yields.ingest import Yields
 
 

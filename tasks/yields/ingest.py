@@ -1,4 +1,4 @@
-"""The ingest of yields: one value for each region, season and crop; files judged cell by cell, then duplicates."""
+"""The ingest of yields: one value for each region, season and crop, duplicates decided."""
 
 from __future__ import annotations
 
