@@ -56,6 +56,9 @@ class Yields:
     def load(cls, folder: Path) -> Yields:
         """Read what `save` wrote."""
         table = step_files.read_table(folder, "yields").to_pandas()
+        table = table.astype(
+            dict.fromkeys(("region", "crop", "file"), "category")
+        )  # lost where there are no rows
         return cls(table, **step_files.read(folder), rejected=step_files.read_table(folder, "rejected"))
 
     def reject(self, chosen_X: Flags, reason: Reason) -> pa.Table:
