@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY, run_name

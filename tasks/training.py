@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.vocabulary import SplitName
 from data.errors import GateError
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from data.store.manifests import read_manifest
 from tasks.assemble import join

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.contracts.season_table import Flags, Floats, Integers
-from data.settings.features import FeatureSpec, season_days
+from data.settings.expand import FeatureSpec, season_days
 from data.settings.schema import Season
 
 Resolution = Literal["daily", "monthly", "season"]

@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from data.settings.features import Aggregate, check_parameters
+
 YEAR = "year"
-DAILY_ONLY = ("days_above", "days_below", "degree_days")
 
 
 def _real_day(value: str) -> str:
@@ -65,7 +66,6 @@ Seasons = Annotated[
         {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf", "type": "string"}]}
     ),
 ]
-Aggregate = Literal["mean", "sum", "min", "max", "std", "days_above", "days_below", "degree_days"]
 
 
 class _Section(BaseModel):
@@ -125,12 +125,9 @@ class Feature(_Section):
             return self
         if self.aggregate is None:
             raise ValueError(f"the feature of {self.measure!r} needs an aggregate, for example 'mean'")
-        if (self.threshold is not None) != (self.aggregate in ("days_above", "days_below")):
-            raise ValueError(f"threshold belongs to days_above and days_below, here: {self.aggregate}")
-        degree_days = self.aggregate == "degree_days"
-        if (self.base is not None) != degree_days or (self.cap is not None) != degree_days:
-            raise ValueError(f"base and cap belong to degree_days, which needs both; here: {self.aggregate}")
-        if degree_days and self.base >= self.cap:  # type: ignore[operator]
+        given = self.model_dump(include={"threshold", "base", "cap"}, exclude_none=True)
+        check_parameters(self.aggregate, {*given})
+        if self.base is not None and self.cap is not None and self.base >= self.cap:
             raise ValueError(f"degree_days needs base < cap, found {self.base} and {self.cap}")
         return self
 

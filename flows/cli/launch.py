@@ -54,7 +54,7 @@ def backtest(
 
     Raises SettingsError before anything is started when no season or a day outside the season is asked for.
     """
-    from data.settings.features import cutoffs
+    from data.settings.expand import cutoffs
 
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")

@@ -15,7 +15,7 @@ from data.contracts.season_table import Flags, Integers, SeasonTable
 from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
 from data.errors import SettingsError
 from data.settings.calendar import cutoff_day
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks.assemble.join import ROUNDING, find_seasons, lay_out_yields
 from tasks.features.plan import make_plan

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
 from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
-from data.settings.features import season_end
+from data.settings.expand import season_end
 from data.settings.schema import Settings
 from tasks.assemble.no_match import nothing_joined
 from tasks.assemble.split import drop_small_crops, split_seasons

@@ -14,9 +14,9 @@ import numpy as np
 from data.contracts.season_table import Integers
 from data.errors import SettingsError
 from data.settings.calendar import Resolution, SeasonCalendar, season_calendar
-from data.settings.features import FeatureSpec, cutoffs, expand_features, season_end
-from data.settings.schema import DAILY_ONLY, YEAR, Settings
-from tasks.features.aggregates import Statistic, statistics_of
+from data.settings.expand import FeatureSpec, cutoffs, expand_features, season_end
+from data.settings.schema import YEAR, Settings
+from tasks.features.aggregates import Kind, Statistic, arithmetic_of, statistics_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +65,22 @@ def make_plan(settings: Settings, resolution: Resolution) -> Plan:
         changes_K[1:] = (member_FK[:, 1:] != member_FK[:, :-1]).any(axis=0)
         segment_K = np.cumsum(changes_K)
     else:  # a segment per slot: the values themselves are kept
-        gathers = tuple(Statistic(measure, "sum") for measure in measures)
+        gathers = tuple(Statistic(measure, Kind.sum.name) for measure in measures)
         segment_K = np.arange(len(calendar), dtype=np.int64)
     return Plan(calendar, segment_K, int(segment_K[-1]) + 1, gathers, measures, of_cutoff)
 
 
 def _enough(spec: FeatureSpec, calendar: SeasonCalendar) -> bool:
-    return int(calendar.covered(spec).sum()) >= (2 if spec.aggregate == "std" else 1)
+    least = 1 if spec.aggregate is None else arithmetic_of(spec.aggregate).least
+    return int(calendar.covered(spec).sum()) >= least
 
 
 def _check(spec: FeatureSpec, calendar: SeasonCalendar) -> None:
     kind = _WORDS[calendar.resolution]
-    if spec.measure == YEAR:
+    if spec.aggregate is None:
         return
-    if calendar.resolution != "daily" and spec.aggregate in DAILY_ONLY:
+    of = arithmetic_of(spec.aggregate)
+    if calendar.resolution != "daily" and of.slots is None:
         raise SettingsError(
             f"features: {spec.name} counts days, but the weather is {kind}: "
             f"a {_PERIOD[calendar.resolution]}'s value doesn't say on how many of its days "
@@ -89,10 +91,10 @@ def _check(spec: FeatureSpec, calendar: SeasonCalendar) -> None:
     if calendar.resolution == "season":
         why = (
             "there is no spread in one value"
-            if spec.aggregate == "std"
+            if of.least > 1
             else "a value of the whole season can't be divided into windows or months"
         )
-    elif spec.aggregate == "std":
+    elif of.least > 1:
         why = f"its window holds only one {_PERIOD[calendar.resolution]}, and one value has no spread"
     else:
         why = "its window holds no whole month"

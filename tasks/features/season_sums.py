@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from data.contracts.season_table import Flags, Floats, Integers
 from data.contracts.vocabulary import OutOfScope
-from tasks.features.aggregates import Statistic, _merge_gathered
+from tasks.features.aggregates import Statistic
+from tasks.features.aggregates import merge as merge_gathered
 from tasks.features.plan import Plan
 from tasks.features.season_runs import cut_runs, rows_of
 from tasks.features.time_table import SCOPES, TimeTable, Words, words_for
@@ -27,7 +28,7 @@ class Sums:
     """What is known of each cell; a cell is there once.
 
     Bit k of `present_CW` says that slot k was observed, of `repeated_CW` that more than one row
-    claims it (None: no slot of any cell). `gathered` holds one (C, S) array per Gather of the plan.
+    claims it (None: no slot of any cell). `gathered` holds one (C, S) array per Statistic of the plan.
     """
 
     names: tuple[str, ...]
@@ -88,7 +89,7 @@ def sum_rows(
     gathered = {}
     for gather in table.plan.gathers:
         gathered[gather] = np.full((len(first_C), table.plan.segments), gather.neutral)
-        reduced_I = gather.reduce(values[gather.measure], runs.begin_I, runs.end_I)
+        reduced_I = gather.reduce(values[gather.measure], runs.begin_I)
         gathered[gather][cell_I, segment_I] = reduced_I[inside_I]
     begin_I, end_I = runs.begin_I[inside_I], runs.end_I[inside_I]
     observed_IW = _observed(begin_I, end_I, time_N, year_I, table, runs.again_N is not None)
@@ -132,7 +133,7 @@ def merge(blocks: Sequence[Sums], plan: Plan) -> Sums:
             repeated_CW = np.zeros((cells, words), np.uint64) if repeated_CW is None else repeated_CW
             repeated_CW[cell] |= both if block.repeated_CW is None else both | block.repeated_CW
         present_CW[cell] |= block.present_CW
-        _merge_gathered(gathered, block.gathered, cell)
+        merge_gathered(gathered, block.gathered, cell)
     region_C, year_C = found >> _YEAR_BITS, (found & ((1 << _YEAR_BITS) - 1)) - (1 << _YEAR_BITS - 1)
     return Sums(names, region_C, year_C, present_CW, repeated_CW, gathered)
 

@@ -8,7 +8,7 @@ from datetime import date
 
 from data.errors import SettingsError, StorageError
 from data.locations.uris import LOCATIONS
-from data.settings.features import FeatureSpec, cutoffs, expand_features
+from data.settings.expand import FeatureSpec, cutoffs, expand_features
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
 from data.store.base import Store

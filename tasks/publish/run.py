@@ -9,7 +9,7 @@ from typing import Any
 
 from data.errors import CropyieldError, GateError
 from data.locations.failures import storage_errors
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.store.base import MANIFEST, Store
 from data.store.manifests import DAY_S, WORK, folder, read_manifest, to_json
 from data.store.pointers import read_current, set_current, sync_copy

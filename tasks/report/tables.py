@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from data.contracts.columns import INTERCEPT, NAIVE_BASELINES
 from data.contracts.season_table import Floats, SeasonTable
 from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.settings.schema import YEAR, Settings
 
 BASELINE_NAMES = dict(

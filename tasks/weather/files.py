@@ -42,7 +42,7 @@ def sums_from(table: pa.Table, about: dict[str, Any]) -> Sums:
         stacked = [table[f"{prefix}_{at}"].to_numpy() for at in range(count)]
         return np.ascontiguousarray(np.stack(stacked, axis=1))
 
-    gathers = [Statistic(**gather) for gather in about["gathers"]]
+    gathers = [Statistic(of["measure"], of["kind"], tuple(of["parameters"])) for of in about["gathers"]]
     return Sums(
         tuple(about["names"]),
         table["region"].to_numpy().copy(),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks import ingesting, training
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
 
-from data.settings.features import cutoffs
+from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks import ingesting, training
 

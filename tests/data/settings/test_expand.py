@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from data.errors import SettingsError
-from data.settings.features import cutoffs, expand_features, season_days
+from data.settings.expand import cutoffs, expand_features, season_days
 from data.settings.schema import Season, Settings
 
 
