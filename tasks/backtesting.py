@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.vocabulary import SCHEMA_VERSION
+from data.contracts.vocabulary import NAIVE_BASELINES, SCHEMA_VERSION
+from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent, span
 from data.errors import InputError
 from data.store.manifests import BACKTESTS, to_json
 from tasks.assemble.join import Assembled
@@ -21,7 +22,6 @@ from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
 from tasks.publish.manifest import origin, parquet, put_whole
 from tasks.report import plots
-from tasks.report.tables import number, percent
 from tasks.steps import POLICY, logger, open_step, step_folder
 
 _HINDCAST = "hindcast.parquet"
@@ -91,16 +91,15 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
 
 
 def _markdown(rows: Sequence[dict[str, Any]], leave_one_out: bool) -> str:
-    lines = [f"_{PEEKING}_", ""] if leave_one_out else []
-    lines += [
-        "| as of | crop | rows | MSE | best naive baseline | skill | 95 % |",
-        "|---|---|---:|---:|---|---:|---|",
-    ]
-    for row in rows:
-        span = f"{percent(row['skill_lower_95'])} to {percent(row['skill_upper_95'])}"
-        crop = row["crop"] or "pooled"
-        lines.append(
-            f"| {row['as_of']} | {crop} | {row['rows']:,} | {number(row['mse'])} | {row['best_baseline']} "
-            f"| {percent(row['skill'])} | {span} |"
+    heads = ("as of", "crop", "rows", "MSE", "best naive baseline", "skill", "95 %")
+    cells = [
+        (
+            row["as_of"], as_text(row["crop"] or "pooled"), f"{row['rows']:,}", number(row["mse"]),
+            NAIVE_BASELINES.get(row["best_baseline"], ABSENT), percent(row["skill"]),
+            span(row["skill_lower_95"], row["skill_upper_95"], percent),
         )
-    return "\n".join(lines)
+        for row in rows
+    ]  # fmt: skip
+    return (f"_{PEEKING}_\n\n" if leave_one_out else "") + markdown_table(
+        heads, cells, ("rows", "MSE", "skill")
+    )

@@ -10,6 +10,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.vocabulary import SplitName
+from data.contracts.wording import number
 from data.errors import GateError
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
@@ -26,7 +27,6 @@ from tasks.normalise import normalise as normalising
 from tasks.normalise.tensors import load_normalised, save_normalised
 from tasks.publish import run
 from tasks.report import artifacts, gather
-from tasks.report.tables import number
 from tasks.steps import POLICY, logger, name_run, open_step, step_folder
 from tasks.train.fit import fit_normalised
 from tasks.weather.merge import Weather

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from data.contracts.vocabulary import SCHEMA_VERSION
+from data.contracts.vocabulary import LEVELS, SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ PREDICTION_COLUMNS = (
     AS_OF,
     UNIT,
     Column("predicted", pa.float64(), "the model's prediction", _YIELD),
-    Column("lower_80", pa.float64(), "lower end of the 80 % interval", _YIELD, nullable=True),
-    Column("upper_80", pa.float64(), "upper end of the 80 % interval", _YIELD, nullable=True),
-    Column("lower_95", pa.float64(), "lower end of the 95 % interval", _YIELD, nullable=True),
-    Column("upper_95", pa.float64(), "upper end of the 95 % interval", _YIELD, nullable=True),
+    *(
+        Column(f"{end}_{level}", pa.float64(), f"{end} end of the {level} % interval", _YIELD, nullable=True)
+        for level in LEVELS
+        for end in ("lower", "upper")
+    ),
     Column("baseline", pa.float64(), "what the model's own regional baseline alone says", _YIELD),
     Column("actual", pa.float64(), "observed yield; null when unknown", _YIELD, nullable=True),
     SPLIT,
@@ -97,12 +98,15 @@ EVALUATION = (
     Column("bias", pa.float64(), "mean of predicted - actual", _YIELD, nullable=True),
     Column("r2", pa.float64(), "1 - SSE / SST", nullable=True),
     Column("skill", pa.float64(), "1 - MSE / MSE of the best naive baseline", nullable=True),
-    Column("coverage_80", pa.float64(), "share of rows inside the 80 % interval", nullable=True),
-    Column("coverage_95", pa.float64(), "share of rows inside the 95 % interval", nullable=True),
-    Column("width_80", pa.float64(), "mean width of the 80 % interval", _YIELD, nullable=True),
-    Column("width_95", pa.float64(), "mean width of the 95 % interval", _YIELD, nullable=True),
-    Column("interval_score_80", pa.float64(), "Winkler score of the 80 % interval", _YIELD, nullable=True),
-    Column("interval_score_95", pa.float64(), "Winkler score of the 95 % interval", _YIELD, nullable=True),
+    *(
+        Column(f"{name}_{level}", pa.float64(), f"{meaning} the {level} % interval", unit, nullable=True)
+        for name, meaning, unit in (
+            ("coverage", "share of rows inside", ""),
+            ("width", "mean width of", _YIELD),
+            ("interval_score", "Winkler score of", _YIELD),
+        )
+        for level in LEVELS
+    ),
     Column("mse_training_mean", pa.float64(), "MSE of the crop's training mean", nullable=True),
     Column("mse_region_mean", pa.float64(), "MSE of the region's training mean", nullable=True),
     Column(
@@ -113,4 +117,3 @@ EVALUATION = (
     ),
     Column("mse_region_trend", pa.float64(), "MSE of the plain regional trend", nullable=True),
 )
-NAIVE_BASELINES = ("training_mean", "region_mean", "last_five_seasons", "region_trend")

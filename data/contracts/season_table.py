@@ -5,6 +5,7 @@ Shapes: N rows, F features, T crops, R regions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -86,6 +87,14 @@ class SeasonTable:
         # the harvest year may be a feature too; its column is there already
         others = [name for name in (*values, *yields) if name not in columns]
         return pa.table(values | yields | columns).select([*columns, *others])
+
+
+def recode(code_X: Integers, names: Sequence[str], wanted: Sequence[str]) -> Integers:
+    """Positions in `names` (-1: none) as positions in `wanted`, -1 for names that aren't among them."""
+    if names == wanted:
+        return code_X
+    position = {name: at for at, name in enumerate(wanted)}
+    return np.array([*(position.get(name, -1) for name in names), -1], np.int64)[code_X]
 
 
 def _columns(table: pa.Table, names: tuple[str, ...]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 SCHEMA_VERSION = 1
@@ -44,3 +45,18 @@ class SplitName(StrEnum):
 
 
 WEATHER, YIELDS = "weather", "yields"
+LEVELS = (80, 95)
+"""Of prediction intervals, in per cent."""
+NAIVE_BASELINES = {
+    "training_mean": "training mean",
+    "region_mean": "region mean",
+    "last_five_seasons": "last five seasons",
+    "region_trend": "region trend",
+}
+"""Predictions without weather that every model is held against, and what people call them."""
+
+
+def best_baseline(baselines: Mapping[str, float | None]) -> tuple[str, float] | tuple[None, None]:
+    """The naive baseline of the least MSE, and its MSE; None where none could be had."""
+    known = [(name, mse) for name, mse in baselines.items() if mse is not None]
+    return min(known, key=lambda each: each[1], default=(None, None))

@@ -9,13 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_NAIVE = {
-    "training_mean": "training mean",
-    "region_mean": "region mean",
-    "last_five_seasons": "last five seasons",
-    "region_trend": "region trend",
-}
-
+from data.contracts.vocabulary import NAIVE_BASELINES, best_baseline
+from data.contracts.wording import ABSENT, number, span
 
 _MOST_ROWS = 20  # of a forecast; its file has them all
 _ORDER = ("test", "validation", "train")
@@ -29,13 +24,12 @@ def trained(result: dict[str, Any]) -> None:
         console.print(_scores(result["metrics"], result["units"], headline_only=True))
         _remarks(console, result)
         for day, found in result["metrics"]["as_of"].items():
-            told = ", ".join(f"{fit} fit {_number(value)}" for fit, value in found["excess"].items())
+            told = ", ".join(f"{fit} fit {number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
     console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
     if result["gate"].get("accepted"):
         console.print(Text(f"accepted: {result['gate']['accepted']}"), soft_wrap=True)
-    for what, place in result["places"].items():
-        console.print(Text(f"{what:<12} {place}"))
+    _places(console, result)
 
 
 def forecast(result: dict[str, Any]) -> None:
@@ -50,17 +44,15 @@ def forecast(result: dict[str, Any]) -> None:
             "season", "crop", "as of", "regions", "unseen", "predicted", "80 %", "baseline", "unit"
         )
         for row in rows[-_MOST_ROWS:]:
-            low, high = (_number(row[name]) for name in ("lower_80", "upper_80"))
             table.add_row(
                 str(row["year"]), Text(row["crop"]), row["as_of"], f"{row['regions']:,}",
-                f"{row['unseen_regions']:,}", _number(row["predicted"]), f"{low} to {high}",
-                _number(row["baseline"]), Text(row["unit"] or ""),
+                f"{row['unseen_regions']:,}", number(row["predicted"]),
+                span(row["lower_80"], row["upper_80"]), number(row["baseline"]), Text(row["unit"] or ""),
             )  # fmt: skip
         console.print(table)
     for note in result["notes"]:
         console.print(Text(note))
-    for what, place in result["places"].items():
-        console.print(Text(f"{what:<12} {place}"))
+    _places(console, result)
 
 
 def backtest(result: dict[str, Any]) -> None:
@@ -76,14 +68,13 @@ def backtest(result: dict[str, Any]) -> None:
             continue  # a mean over different units says nothing
         best = row["best_baseline"]
         table.add_row(
-            row["as_of"], Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or "–"),
-            f"{row['rows']:,}", _number(row["mse"]),
-            _NAIVE.get(best or "", "–"), _number(row.get(f"mse_{best}")), _number(row["skill"]),
-            f"{_number(row['skill_lower_95'])} to {_number(row['skill_upper_95'])}",
+            row["as_of"], Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or ABSENT),
+            f"{row['rows']:,}", number(row["mse"]),
+            NAIVE_BASELINES.get(best or "", ABSENT), number(row.get(f"mse_{best}")), number(row["skill"]),
+            span(row["skill_lower_95"], row["skill_upper_95"]),
         )  # fmt: skip
     console.print(table)
-    for what, place in result["places"].items():
-        console.print(Text(f"{what:<12} {place}"))
+    _places(console, result)
 
 
 def runs(result: dict[str, Any]) -> None:
@@ -188,6 +179,11 @@ def alerts(result: dict[str, Any]) -> None:
         console.print(Text(f"warning: {warning}"))
 
 
+def _places(console: Console, result: dict[str, Any]) -> None:
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
 def _remarks(console: Console, result: dict[str, Any]) -> None:
     if result["left_out"]:
         names = ", ".join(result["left_out"])
@@ -217,13 +213,13 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
         for split, scores in list(splits.items())[: 1 if headline_only else None]:
             pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
             for crop, score in [*scores["crops"].items(), *pooled]:
-                naive = {name: mse for name, mse in score["baselines"].items() if mse is not None}
-                best = min(naive, key=lambda name: naive[name]) if naive else None
+                best, least = best_baseline(score["baselines"])
                 table.add_row(
-                    as_of, split, Text(crop), Text(units.get(crop, next(iter(units.values()), None)) or "–"),
-                    f"{score['rows']:,}", _number(score["mse"]),
-                    _number(score["rmse"]), _number(score["r2"]), _NAIVE.get(best or "", "–"),
-                    _number(naive.get(best or "")), _number(score["skill"]),
+                    as_of, split, Text(crop),
+                    Text(units.get(crop, next(iter(units.values()), None)) or ABSENT),
+                    f"{score['rows']:,}", number(score["mse"]),
+                    number(score["rmse"]), number(score["r2"]), NAIVE_BASELINES.get(best or "", ABSENT),
+                    number(least), number(score["skill"]),
                 )  # fmt: skip
     return table
 
@@ -244,7 +240,7 @@ def _ledger(ledger: dict[str, Any]) -> Table:
 
     table = _table("ledger", "reason", *ledger)
     for kind, what, *counts in ledger_table(ledger):
-        table.add_row(kind, what, *("–" if count is None else f"{count:,}" for count in counts))
+        table.add_row(kind, what, *(ABSENT if count is None else f"{count:,}" for count in counts))
     return table
 
 
@@ -260,10 +256,6 @@ def _table(*columns: str) -> Table:
 def _few(names: list[str]) -> str:
     more = f" and {len(names) - 4} more" if len(names) > 5 else ""
     return ", ".join(names[: 4 if more else None]) + more
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
 
 
 def _console() -> Console:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import AS_OF, CROP, NAIVE_BASELINES
+from data.contracts.columns import AS_OF, CROP
 from data.contracts.season_table import SeasonTable
-from data.contracts.vocabulary import SplitName
+from data.contracts.vocabulary import NAIVE_BASELINES, SplitName, best_baseline
 from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import calibrate, leads_to, learnable, of_crops
@@ -123,7 +123,7 @@ def _point(each: Hindcast, crop: str | None, scores: Mapping[str, Any]) -> dict[
     if crop is not None:
         observed = observed.take(observed.crop_E == observed.crops.index(crop))
     lower, upper = scores["skill_interval_95"] or (None, None)
-    naive = {name: mse for name, mse in scores["baselines"].items() if mse is not None}
+    best, _ = best_baseline(scores["baselines"])
     return {
         AS_OF.name: each.as_of,
         CROP.name: crop,
@@ -132,7 +132,7 @@ def _point(each: Hindcast, crop: str | None, scores: Mapping[str, Any]) -> dict[
         "skill": scores["skill"],
         "skill_lower_95": lower,
         "skill_upper_95": upper,
-        "best_baseline": min(naive, key=naive.__getitem__) if naive else None,
+        "best_baseline": best,
         "mse": scores["mse"],
     } | {f"mse_{name}": mse for name, mse in scores["baselines"].items()}
 

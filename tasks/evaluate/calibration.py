@@ -12,8 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.vocabulary import LEVELS
 from data.settings.schema import Settings
-from tasks.evaluate.conformal import LEVELS, Widths, WidthsByLead, fit_widths, seasons_needed
+from tasks.evaluate.conformal import Widths, WidthsByLead, fit_widths, seasons_needed
 from tasks.evaluate.naive import region_trend
 from tasks.train.fit import fit_exact
 

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.season_table import Floats, Integers, SeasonTable, recode
+from data.contracts.vocabulary import LEVELS
 
-LEVELS = (80, 95)
 # a region whose other seasons were predicted perfectly still has some error to reckon with
 _LEAST_SCALE = 1e-6
 
@@ -37,14 +37,13 @@ class Widths:
 
     def of(self, level: int, crops: Sequence[str], table: SeasonTable) -> Floats:
         """Half-widths [N, T] for the rows of a table and the crops asked for; NaN where there is none."""
-        position = {name: at for at, name in enumerate(self.region_names)}
-        code_R = np.array([position.get(name, len(position)) for name in table.region_names], dtype=np.int64)
+        code_N = recode(table.region_N, table.region_names, self.region_names)
         width_NT = np.full((len(table), len(crops)), np.nan)
         for at, crop in enumerate(crops):
             if (level, crop) in self.factor:
                 scale_R = self.scale_RT[:, self.crops.index(crop)] * self.factor[level, crop]
-                width_R = np.append(scale_R, self.unseen.get((level, crop), np.nan))
-                width_NT[:, at] = width_R[code_R[table.region_N]]
+                width_R = np.append(scale_R, self.unseen.get((level, crop), np.nan))  # -1 takes the last
+                width_NT[:, at] = width_R[code_N]
         return width_NT
 
     def median(self, level: int, crop: str) -> float | None:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
-from data.contracts.vocabulary import SplitName
+from data.contracts.season_table import Flags, Floats, Integers, SeasonTable, recode
+from data.contracts.vocabulary import LEVELS, SplitName
 from tasks.evaluate.calibration import Calibration
-from tasks.evaluate.conformal import LEVELS, WidthsByLead
+from tasks.evaluate.conformal import WidthsByLead
 from tasks.model.forecaster import Forecaster
 
 _BY_KEY = ("naive", "half_width", "trend_half_width")
@@ -125,8 +125,8 @@ def join(hindcasts: Sequence[Hindcast]) -> Hindcast:
     parts = [
         replace(
             each,
-            region_E=_recoded(each.region_E, each.region_names, regions),
-            crop_E=_recoded(each.crop_E, each.crops, crops),
+            region_E=recode(each.region_E, each.region_names, regions),
+            crop_E=recode(each.crop_E, each.crops, crops),
         )
         for each in hindcasts
     ]
@@ -187,11 +187,6 @@ def from_arrow(table: pa.Table) -> Hindcast:
         crop_units=tuple(facts["crop_units"]),
         **values,
     )
-
-
-def _recoded(position_E: Integers, names: tuple[str, ...], wanted: tuple[str, ...]) -> Integers:
-    at = {name: position for position, name in enumerate(wanted)}
-    return np.array([at[name] for name in names], dtype=np.int64)[position_E]
 
 
 def _positions(column: pa.ChunkedArray, names: tuple[str, ...]) -> Integers:

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.contracts.columns import EVALUATION, NAIVE_BASELINES, schema_of
+from data.contracts.columns import EVALUATION, schema_of
 from data.contracts.season_table import Floats, Integers, SeasonTable
-from data.contracts.vocabulary import SplitName
+from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName
 from tasks.evaluate.calibration import Calibration
-from tasks.evaluate.conformal import LEVELS
 from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.naive import naive_predictions
 from tasks.evaluate.scores import score, skill_intervals

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from data.contracts.columns import NAIVE_BASELINES
-from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.season_table import Floats, Integers, SeasonTable, recode
+from data.contracts.vocabulary import NAIVE_BASELINES
 from tasks.normalise.baseline import UNKNOWN, Baseline
 
 _TREND_SEASONS = 10  # of a region's own slope; part of the definition, whatever the settings say
@@ -52,11 +52,7 @@ def region_trend(train: SeasonTable, rows: SeasonTable) -> Floats:
 
 def positions(rows: SeasonTable, region_names: tuple[str, ...]) -> Integers:
     """The rows' regions [N] as positions in `region_names`; -1 for those that aren't among them."""
-    if rows.region_names == region_names:
-        return rows.region_N
-    at = {name: position for position, name in enumerate(region_names)}
-    at_R = np.array([at.get(name, UNKNOWN) for name in rows.region_names], dtype=np.int64)
-    return at_R[rows.region_N]
+    return recode(rows.region_N, rows.region_names, region_names)
 
 
 def _mean_of_known(y_NT: Floats) -> Floats:

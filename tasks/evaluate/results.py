@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from data.contracts.columns import NAIVE_BASELINES
 from data.contracts.season_table import SeasonTable
-from data.contracts.vocabulary import SCHEMA_VERSION, SplitName
+from data.contracts.vocabulary import SCHEMA_VERSION, SplitName, best_baseline
+from data.contracts.wording import number, percent
 from data.settings.schema import Settings
 from data.store.manifests import to_json
 from tasks.evaluate.calibration import Calibration, calibrate, leads_to
@@ -96,11 +96,10 @@ def story(results: Mapping[str, Result]) -> list[str]:
             name for name in (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN) if name in splits
         )
         for crop, scores in splits[split]["crops"].items():
-            naive = {name: scores["baselines"][name] for name in NAIVE_BASELINES}
-            known = {name: mse for name, mse in naive.items() if mse is not None}
-            best = min(known, key=lambda name: known[name], default=None)
-            beside = f", {best} {known[best]:.6g}" if best else ""
-            skill = "unknown" if scores["skill"] is None else f"{scores['skill']:.1%}"
-            lines.append(f"{day} {split} {crop}: MSE {scores['mse']:.6g}{beside}, skill {skill}")
+            best, least = best_baseline(scores["baselines"])
+            beside = f", {best} {number(least)}" if best else ""
+            lines.append(
+                f"{day} {split} {crop}: MSE {number(scores['mse'])}{beside}, skill {percent(scores['skill'])}"
+            )
         lines += result.metrics["intervals"]["notes"]
     return lines

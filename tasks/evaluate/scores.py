@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.contracts.columns import NAIVE_BASELINES
 from data.contracts.season_table import Floats, Integers
-from tasks.evaluate.conformal import LEVELS
+from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES
 from tasks.evaluate.hindcast import Hindcast
 
 _Total = Callable[[Floats], Floats]  # sum of an array [E] over the entries of each cell [G, T]

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import LEVELS
 from data.errors import SettingsError
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import Calibration, calibrate
-from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, WidthsByLead
+from tasks.evaluate.conformal import NO_WIDTHS, WidthsByLead
 from tasks.model.model import Model
 
 # seasons ahead that a published model keeps intervals for: yields may come in years late

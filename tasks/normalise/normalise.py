@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.season_table import Floats, Integers, SeasonTable, recode
 from data.errors import InputError
 from data.settings.schema import Settings
-from tasks.normalise.baseline import UNKNOWN, Baseline, Climatology
+from tasks.normalise.baseline import Baseline, Climatology
 from tasks.normalise.moments import Moments, compute_moments
 from tasks.normalise.scaling import Scaling, fit_scaling
 from tasks.normalise.threads import one_thread
@@ -36,11 +36,7 @@ class Normaliser:
 
     def codes(self, table: SeasonTable) -> Integers:
         """Positions of the table's rows in `region_names`; -1 where the region is unknown."""
-        if table.region_names == self.region_names:
-            return table.region_N
-        position = {name: at for at, name in enumerate(self.region_names)}
-        code_R = np.array([position.get(name, UNKNOWN) for name in table.region_names], dtype=np.int64)
-        return np.asarray(code_R[table.region_N])
+        return recode(table.region_N, table.region_names, self.region_names)
 
     def departures(self, table: SeasonTable) -> Floats:
         """Features minus their climatology, in the features' units, shape [N, F].

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
+from data.contracts.wording import as_text, markdown_table, number, span
 from data.errors import DamageError
 from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest
 from data.store.pointers import NEWEST_FORECAST, point_forecast, read_forecast_pointer, sync_copy
@@ -142,28 +142,18 @@ def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out:
 
 def as_markdown(result: Mapping[str, Any]) -> str:
     """The forecast for Prefect's pages."""
-    lines = [
-        f"{result['message']}, by the model of run {result['model_run_id']}", "",
-        "| season | crop | unit | as of | regions | predicted | 80 % interval | baseline |",
-        "|---|---|---|---|---:|---:|---|---:|",
-    ]  # fmt: skip
-    for row in result["seasons"]:
-        low, high = (_number(row[name]) for name in ("lower_80", "upper_80"))
-        lines.append(
-            f"| {row['year']} | {_in_cell(row['crop'])} | {_in_cell(row['unit'] or '')} | {row['as_of']} "
-            f"| {row['regions']:,} | {_number(row['predicted'])} | {low} to {high} "
-            f"| {_number(row['baseline'])} |"
+    heads = ("season", "crop", "unit", "as of", "regions", "predicted", "80 % interval", "baseline")
+    rows = [
+        (
+            str(row["year"]), as_text(row["crop"]), as_text(row["unit"] or ""), row["as_of"],
+            f"{row['regions']:,}", number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
+            number(row["baseline"]),
         )
-    return "\n".join([*lines, "", *(f"- {_in_cell(note)}" for note in result["notes"])])
-
-
-def _in_cell(text: str) -> str:
-    """Somebody's name as text: neither markup nor the end of a cell."""
-    return "".join(f"&#{ord(letter)};" if letter in "|*_`[]\\" else letter for letter in html.escape(text))
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+        for row in result["seasons"]
+    ]  # fmt: skip
+    table = markdown_table(heads, rows, ("regions", "predicted", "baseline"))
+    notes = "".join(f"- {as_text(note)}\n" for note in result["notes"])
+    return f"{result['message']}, by the model of run {result['model_run_id']}\n\n{table}\n{notes}"
 
 
 def _place(job: ForecastJob) -> str:

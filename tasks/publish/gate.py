@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.contracts.season_table import Flags, SeasonTable
-from data.contracts.vocabulary import SplitName
+from data.contracts.season_table import Flags, SeasonTable, recode
+from data.contracts.vocabulary import SplitName, best_baseline
+from data.contracts.wording import number
 from data.settings.schema import Gate as GateSettings
 
 if TYPE_CHECKING:  # the gate on a finished run is judged without torch
@@ -188,10 +189,9 @@ def _among(rows: SeasonTable, trained: SeasonTable, crop: str) -> Flags:
     if crop not in trained.crops:
         return np.zeros(len(rows), dtype=np.bool_)
     known_N = np.isfinite(trained.y_NT[:, trained.crops.index(crop)])
-    code = {name: at for at, name in enumerate(rows.region_names)}
-    code_R = np.array([code.get(name, -1) for name in trained.region_names], dtype=np.int64)
+    region_N = recode(trained.region_N[known_N], trained.region_names, rows.region_names)
     span = 100_000  # years lie within ±9999
-    seen = code_R[trained.region_N[known_N]] * span + trained.year_N[known_N]
+    seen = region_N * span + trained.year_N[known_N]
     return np.isin(rows.region_N * span + rows.year_N, seen)
 
 
@@ -201,13 +201,12 @@ def _against_baseline(crop: str, metrics: Mapping[str, Any], tolerance: float) -
     scores = test["crops"].get(crop)
     if scores is None:
         return Check(AGAINST_BASELINE, Outcome.NOT_EVALUATED, "there are no test rows", crop=crop)
-    naive = {key: mse for key, mse in scores["baselines"].items() if mse is not None}
-    if not naive:
+    best, least = best_baseline(scores["baselines"])
+    if best is None or least is None:
         return Check(AGAINST_BASELINE, Outcome.NOT_EVALUATED, "no naive baseline could be had", crop=crop)
-    best = min(naive, key=naive.__getitem__)
-    shown = "not a number" if scores["mse"] is None else f"{scores['mse']:.4g}"
-    reason = f"MSE {shown}, {best} {naive[best]:.4g}"
-    decides = _skill(scores["mse"], naive[best])
+    shown = "not a number" if scores["mse"] is None else number(scores["mse"])
+    reason = f"MSE {shown}, {best} {number(least)}"
+    decides = _skill(scores["mse"], least)
     if math.isfinite(decides):
         reason += f", skill {decides:.2f}"
         if interval := scores.get("skill_interval_95"):
@@ -224,7 +223,7 @@ def _against_current(crop: str, current: Comparison | None, tolerance: float) ->
         return Check(AGAINST_CURRENT, Outcome.NOT_EVALUATED, why, crop=crop)
     rows, new, old = current.mse[crop]
     ratio = 1 - _skill(new, old)
-    reason = f"MSE {new:.4g}, the current model {old:.4g} on {rows} rows"
+    reason = f"MSE {number(new)}, the current model {number(old)} on {rows} rows"
     return _limited(AGAINST_CURRENT, crop, reason, ratio, 1 + tolerance, ratio <= 1 + tolerance)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.contracts.columns import NAIVE_BASELINES
+from data.contracts.vocabulary import NAIVE_BASELINES, WEATHER, YIELDS
+from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent
 from tasks.ledger.account import ledger_table
 from tasks.report import page, tables
 from tasks.report.plots import with_unit
-from tasks.report.tables import BASELINE_NAMES, ReportData, number, percent
+from tasks.report.tables import ReportData
 
 MOST_PICTURES = 8
 """Of one kind in an artifact; the report shows them all."""
@@ -53,53 +53,50 @@ def of_report(data: ReportData, plots: Path) -> list[Artifact]:
 def of_gate(result: Mapping[str, Any]) -> Artifact:
     """What the gate decided and why, and where things lie; `result` is the summary of a run."""
     gate = result["gate"]
-    lines = [
-        f"**Gate {gate['outcome']}.** {as_text(result['message'])}",
-        "",
-        "| check | crop | outcome | why |",
-        "|---|---|---|---|",
-    ]
-    for check in gate["checks"]:
-        name = check["name"].replace("_", " ")
-        crop = as_text(check["crop"] or "all")
-        lines.append(f"| {name} | {crop} | {check['outcome']} | {as_text(check['reason'])} |")
-    lines += ["", "| file | where it lies |", "|---|---|"]
-    lines += [
-        f"| {what} | {_link(place)} |" for what, place in sorted(result["places"].items(), reverse=True)
-    ]
-    lines += ["", "A browser opens a file of its own machine when its address is copied into a new tab."]
-    return Artifact("gate", f"Gate {gate['outcome']}; where the report lies", "\n".join(lines) + "\n")
+    checks = [
+        (
+            check["name"].replace("_", " "), as_text(check["crop"] or "all"), check["outcome"],
+            as_text(check["reason"]),
+        )
+        for check in gate["checks"]
+    ]  # fmt: skip
+    places = [(what, _link(place)) for what, place in sorted(result["places"].items(), reverse=True)]
+    parts = (
+        f"**Gate {gate['outcome']}.** {as_text(result['message'])}\n",
+        markdown_table(("check", "crop", "outcome", "why"), checks),
+        markdown_table(("file", "where it lies"), places),
+        "A browser opens a file of its own machine when its address is copied into a new tab.\n",
+    )
+    return Artifact("gate", f"Gate {gate['outcome']}; where the report lies", "\n".join(parts))
 
 
 def headline_markdown(data: ReportData) -> str:
     """MSE and skill of each crop beside the naive baselines, as markdown."""
     # the old UI leaves a table some 580 pixels; what doesn't fit is in the report
-    heads = ["crop", "rows", "MSE", "skill", *BASELINE_NAMES.values()]
-    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    heads = ["crop", "rows", "MSE", "skill", *NAIVE_BASELINES.values()]
+    rows = []
     for row in page.headline(data):
         cells = [as_text(with_unit(row["crop"], row["unit"])), f"{row['rows']:,}"]
         cells += [number(row["mse"]), percent(row["skill"])]
         for name in NAIVE_BASELINES:
             value = number(row["baselines"].get(name))
             cells.append(f"**{value}**" if name == row["best"] else value)
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.append(cells)
     pooled = data.headline["pooled"]
-    lines += [
-        "",
-        f"Scored on {data.split} seasons {tables.seasons_of(data)}; mean over crops: "
+    return markdown_table(heads, rows, heads[1:]) + (
+        f"\nScored on {data.split} seasons {tables.seasons_of(data)}; mean over crops: "
         f"MSE {number(pooled.get('mse'))}, skill {percent(pooled.get('skill'))}. "
-        "Baselines are MSE; the best is bold.",
-    ]
-    return "\n".join(lines) + "\n"
+        "Baselines are MSE; the best is bold.\n"
+    )
 
 
 def ledger_markdown(ledger: Mapping[str, Mapping[str, Any]]) -> str:
     """What became of every input row, as markdown."""
-    lines = ["| | reason | weather | yields |", "|---|---|---:|---:|"]
-    for kind, what, *counts in ledger_table({name: dict(entry) for name, entry in ledger.items()}):
-        shown = ["–" if count is None else f"{count:,}" for count in counts]
-        lines.append(f"| {kind} | {what} | {shown[0]} | {shown[1]} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        (kind, what, *(ABSENT if count is None else f"{count:,}" for count in counts))
+        for kind, what, *counts in ledger_table({name: dict(entry) for name, entry in ledger.items()})
+    ]
+    return markdown_table(("", "reason", WEATHER, YIELDS), rows, (WEATHER, YIELDS))
 
 
 def pictures_markdown(files: Mapping[str, Path]) -> str:
@@ -112,12 +109,6 @@ def pictures_markdown(files: Mapping[str, Path]) -> str:
     if len(files) > MOST_PICTURES:
         lines.append(f"{len(files) - MOST_PICTURES} more are in the report.")
     return "\n".join(lines)
-
-
-def as_text(text: str) -> str:
-    """Text that markdown shows as it is, inside a table."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", " ".join(text.split()))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _link(place: str) -> str:

@@ -15,13 +15,12 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from data.contracts.columns import NAIVE_BASELINES
-from data.contracts.vocabulary import SplitName
+from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName, best_baseline
+from data.contracts.wording import number, percent
 from tasks.job.identity import run_settings
 from tasks.report import plane, plots, tables
-from tasks.report.tables import BASELINE_NAMES, ReportData, number, percent
+from tasks.report.tables import ReportData
 
-_LEVELS = (80, 95)
 LOSS, SKILL = "loss", "skill-by-cutoff"
 PREDICTED_ACTUAL, BY_SEASON, PLANE = "predicted-actual", "error-by-season", "plane"
 
@@ -75,7 +74,7 @@ def render_report(data: ReportData, pictures: Mapping[str, bytes] | None = None)
         ledger=tables.ledger_rows(data.ledger),
         ledger_inputs=list(data.ledger),
         settings=run_settings(data.settings),
-        baseline_names=BASELINE_NAMES,
+        baseline_names=NAIVE_BASELINES,
         judged=data.split != SplitName.TRAIN,
         split_name="training" if data.split == SplitName.TRAIN else data.split,
     )
@@ -97,7 +96,7 @@ def headline(data: ReportData) -> list[dict[str, Any]]:
             **figures,
             "crop": crop,
             "unit": data.crop_units.get(crop),
-            "best": tables.best_baseline(figures),
+            "best": best_baseline(figures.get("baselines") or {})[0],
             "baselines": figures.get("baselines") or {},
         }
         for crop, figures in data.headline["crops"].items()
@@ -139,13 +138,13 @@ def _season_plot(data: ReportData, crop: str) -> plots.Draw | None:
     rows = data.scores(crop, "year").sort_values("year")
     if len(rows) < 2:
         return None
-    best = tables.best_baseline(data.headline["crops"][crop]) or NAIVE_BASELINES[-1]
+    best = best_baseline(data.headline["crops"][crop].get("baselines") or {})[0] or "region_trend"
     return plots.error_by_season(
         rows["year"].to_numpy().astype(np.int64),
         rows["rmse"].to_numpy(),
         np.sqrt(rows[f"mse_{best}"].to_numpy(dtype=np.float64)),
         (rows["split"] == str(SplitName.TEST)).to_numpy(),
-        BASELINE_NAMES[best],
+        NAIVE_BASELINES[best],
         crop,
         data.crop_units.get(crop),
     )
@@ -210,7 +209,7 @@ def _crop(data: ReportData, crop: str, slug: str, inline: Mapping[str, Markup]) 
                     for key in ("coverage", "width", "interval_score")
                 },
             }
-            for level in _LEVELS
+            for level in LEVELS
             if figures.get(f"coverage_{level}") is not None
         ],
     }

@@ -5,7 +5,6 @@ Shapes: N rows, F features, R regions, T terms.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,21 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.columns import INTERCEPT, NAIVE_BASELINES
+from data.contracts.columns import INTERCEPT
 from data.contracts.season_table import Floats, SeasonTable
 from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.contracts.wording import number, span
 from data.settings.expand import cutoffs
 from data.settings.schema import YEAR, Settings
 
-BASELINE_NAMES = dict(
-    zip(NAIVE_BASELINES, ("training mean", "region mean", "last five seasons", "region trend"), strict=True)
-)
 _ORDER: dict[str, tuple[StrEnum, ...]] = {
     "used": tuple(SplitName),
     "rejected": tuple(Reason),
     "out_of_scope": tuple(OutOfScope),
 }
-_ABSENT = "–"
 _MISSES = 8
 
 
@@ -101,30 +97,6 @@ class ReportData:
         return rows
 
 
-def number(value: Any, digits: int = 4) -> str:
-    """A number for people: significant digits, thousands apart, a dash for what can't be had."""
-    if value is None or not math.isfinite(value):
-        return _ABSENT
-    if value == 0:
-        return "0"
-    whole = abs(value) >= 10 ** (digits - 1)
-    text = f"{value:,.0f}" if whole else f"{value:#.{digits}g}".rstrip(".")
-    return text.replace("-", "−", 1) if value < 0 else text
-
-
-def percent(value: Any) -> str:
-    """A share as per cent with one decimal."""
-    if value is None or not math.isfinite(value):
-        return _ABSENT
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
-
-
-def best_baseline(figures: Mapping[str, Any]) -> str | None:
-    """The naive baseline with the least MSE; none where none is known."""
-    known = {name: value for name, value in (figures.get("baselines") or {}).items() if value is not None}
-    return min(known, key=lambda name: known[name]) if known else None
-
-
 def squared(unit: str | None) -> str:
     """The unit of a squared error."""
     return f"({unit})²" if unit else ""
@@ -168,15 +140,11 @@ def largest_misses(data: ReportData, crop: str) -> list[dict[str, Any]]:
             "year": int(row["year"]),
             "actual": number(row["actual"]),
             "predicted": number(row["predicted"]),
-            "interval": _interval(row["lower_95"], row["upper_95"]),
+            "interval": span(row["lower_95"], row["upper_95"]),
             "error": number(row["error"], 3),
         }
         for row in rows.head(_MISSES).to_dict("records")
     ]
-
-
-def _interval(lower: float, upper: float) -> str:
-    return f"{number(lower)} to {number(upper)}" if math.isfinite(lower) else _ABSENT
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from data.contracts.columns import PREDICTION_COLUMNS, schema_of
+from data.contracts.wording import number
 from flows.cli.main import run
 
 Capture = pytest.CaptureFixture[str]
@@ -112,7 +113,7 @@ def test_a_season_under_way_is_forecast_and_published_as_a_whole(under_way: Path
     assert apples["upper_80"] == pytest.approx(mine["upper_80"].mean())
     with get_client(sync_client=True) as client:
         shown = [each.data for each in client.read_artifacts(limit=200) if each.key == "forecast"]
-    assert any(f"{apples['predicted']:.4g}" in str(text) for text in shown)
+    assert any(number(apples["predicted"]) in str(text) for text in shown)
 
 
 def test_the_intervals_are_the_published_fit_s_own(under_way: Path, capsys: Capture) -> None:

@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 
+from data.contracts.wording import number
 from flows.server.local import Server
 from flows.server.ui import TRAINING, ended, start
 from tests.flows.waiting import wait_for
@@ -149,7 +150,7 @@ def test_a_training_run_shows_what_it_decided(trained: Started) -> None:
     for crop, scores in trained.metrics()["crops"].items():
         (row,) = [line for line in artifacts["headline"]["data"].splitlines() if line.startswith(f"| {crop}")]
         for figure in (scores["mse"], *scores["baselines"].values()):
-            assert f"{figure:.4g}" in row
+            assert number(figure) in row
         assert f"### {crop}" in artifacts["predicted-actual"]["data"]
     assert artifacts["predicted-actual"]["data"].count("](data:image/svg+xml;base64,") == 2
     assert artifacts["loss-curve"]["data"].count("](data:image/svg+xml;base64,") == 1
@@ -236,7 +237,7 @@ def test_the_run_page_shows_the_pipeline(browser: Any, trained: Started) -> None
 
 def test_the_artifact_page_shows_the_headline(browser: Any, trained: Started) -> None:
     scores = trained.metrics()["crops"]
-    figures = [f"{scores[crop][key]:.4g}" for crop in scores for key in ("mse",)]
+    figures = [number(scores[crop][key]) for crop in scores for key in ("mse",)]
     page = trained.artifacts(trained.run)["headline"]["id"]
     for ui in ("/v2", ""):
         text_of(browser, f"{trained.server.url}{ui}/artifacts/artifact/{page}", "last five seasons", *figures)

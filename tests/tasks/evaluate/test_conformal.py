@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.contracts.season_table import Floats
-from tasks.evaluate.conformal import LEVELS, Widths, conformal_quantile, fit_widths, seasons_needed
+from data.contracts.vocabulary import LEVELS
+from tasks.evaluate.conformal import Widths, conformal_quantile, fit_widths, seasons_needed
 from tests.forecasters import random_table
 
 SEASONS = st.lists(

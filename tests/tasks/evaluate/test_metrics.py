@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from data.contracts.columns import EVALUATION, NAIVE_BASELINES, PREDICTION_COLUMNS, schema_of
+from data.contracts.columns import EVALUATION, PREDICTION_COLUMNS, schema_of
 from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES
 from tasks.evaluate.calibration import Calibration
-from tasks.evaluate.conformal import LEVELS, NO_WIDTHS, Widths, WidthsByLead
+from tasks.evaluate.conformal import NO_WIDTHS, Widths, WidthsByLead
 from tasks.evaluate.hindcast import Hindcast, from_arrow, hindcast, join, to_arrow
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
 from tasks.evaluate.naive import naive_predictions

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.contracts.columns import NAIVE_BASELINES
+from data.contracts.vocabulary import NAIVE_BASELINES
 from data.settings.schema import Gate as GateSettings
 from tasks.publish.gate import Check, Comparison, Gate, Outcome, compare, decide, judge
 from tests.forecasters import Given, random_table

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from data.contracts.wording import number
 from tasks.report.artifacts import MOST_PICTURES, headline_markdown, of_gate, of_report, pictures_markdown
 from tasks.report.page import render_plots
-from tasks.report.tables import ReportData, number
+from tasks.report.tables import ReportData
 from tests.tasks.report.reporting import report_data, world_table
 
 SCRIPT, FORMULA = "<script>alert(1)</script>", "$\\alpha_{|"
@@ -90,4 +91,4 @@ def test_the_gate_says_why_and_where(tmp_path: Path) -> None:
     assert "| excess | all | passed |" in page.markdown
     assert "| model | s3://bucket/runs/12ab/model |" in page.markdown
     assert f"(<{tmp_path.as_uri()}/a%20report.html>)" in page.markdown
-    assert columns(page.markdown) == {4, 3}
+    assert columns(page.markdown) == {5, 3}

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from data.contracts.wording import number
 from tasks.report.page import render_plots, render_report
-from tasks.report.tables import ReportData, number
+from tasks.report.tables import ReportData
 from tests.tasks.report.browsing import open_browser
 from tests.tasks.report.reporting import report_data, settings_for, world_table
 

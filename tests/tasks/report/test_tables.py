@@ -3,8 +3,6 @@
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.report import tables
 from tests.tasks.report.reporting import report_data, settings_for, world_table
@@ -15,30 +13,6 @@ NAMES = [f"R{at:02d}" for at in range(8)]
 @pytest.fixture(scope="module")
 def data() -> tables.ReportData:
     return report_data(world_table(NAMES))
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (0.0, "0"), (None, "–"), (float("nan"), "–"), (float("inf"), "–"), (2036.82, "2,037"),
-        (0.909446, "0.9094"), (-4.5, "−4.500"), (36613.2, "36,613"), (1.5e-7, "1.500e-07"),
-        (293.1, "293.1"), (-1234567.0, "−1,234,567"),
-    ],
-)  # fmt: skip
-def test_numbers_for_people(value: float | None, shown: str) -> None:
-    assert tables.number(value) == shown
-
-
-@given(st.floats(-1e12, 1e12))
-def test_a_shown_number_is_the_number(value: float) -> None:
-    read = float(tables.number(value).replace("−", "-").replace(",", ""))
-    assert read == pytest.approx(value, rel=1e-3, abs=1e-300)
-
-
-def test_percentages() -> None:
-    assert tables.percent(0.2468) == "24.7\N{NO-BREAK SPACE}%"
-    assert tables.percent(-0.1).startswith("−")
-    assert tables.percent(None) == "–"
 
 
 @pytest.mark.parametrize("baseline", ["none", "mean", "trend"])
@@ -98,8 +72,3 @@ def test_the_ledger_adds_up(data: tables.ReportData) -> None:
         count = {kind: [int(row["counts"][at].replace(",", "") or 0) for row in rows if row["kind"] == kind]
                  for kind in ("part", "reason", "sum")}  # fmt: skip
         assert sum(count["reason"]) == sum(count["part"]) == count["sum"][0] == count["sum"][1]
-
-
-def test_the_best_baseline_is_the_least() -> None:
-    assert tables.best_baseline({"baselines": {"a": 3.0, "b": None, "c": 2.0}}) == "c"
-    assert tables.best_baseline({"baselines": {}}) is None

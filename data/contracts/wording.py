@@ -1,0 +1,45 @@
+"""How figures, names and tables are written for people. It needs no Arrow."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+ABSENT = "–"
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number for people: significant digits, thousands apart, a dash for what can't be had."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if value == 0:
+        return "0"
+    whole = abs(value) >= 10 ** (digits - 1)
+    text = f"{value:,.0f}" if whole else f"{value:#.{digits}g}".rstrip(".")
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
+def percent(value: Any) -> str:
+    """A share as per cent with one decimal."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
+
+
+def span(lower: Any, upper: Any, write: Any = number) -> str:
+    """Both ends of an interval, a dash where there is none."""
+    return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> str:
+    """A table as markdown, the columns of `numbers` (heads) to the right."""
+    rule = ["---:" if head in numbers else "---" for head in heads]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rule, *rows))
+
+
+def as_text(text: str) -> str:
+    """Text that markdown shows as it is, inside a table."""
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

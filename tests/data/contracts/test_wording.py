@@ -1,0 +1,47 @@
+"""Numbers, tables and names as people read them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.contracts.vocabulary import best_baseline
+from data.contracts.wording import as_text, markdown_table, number, percent, span
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"), (None, "–"), (float("nan"), "–"), (float("inf"), "–"), (2036.82, "2,037"),
+        (0.909446, "0.9094"), (-4.5, "−4.500"), (36613.2, "36,613"), (1.5e-7, "1.500e-07"),
+        (293.1, "293.1"), (-1234567.0, "−1,234,567"),
+    ],
+)  # fmt: skip
+def test_numbers_for_people(value: float | None, shown: str) -> None:
+    assert number(value) == shown
+
+
+@given(st.floats(-1e12, 1e12))
+def test_a_shown_number_is_the_number(value: float) -> None:
+    read = float(number(value).replace("−", "-").replace(",", ""))
+    assert read == pytest.approx(value, rel=1e-3, abs=1e-300)
+
+
+def test_percentages() -> None:
+    assert percent(0.2468) == "24.7\N{NO-BREAK SPACE}%"
+    assert percent(-0.1).startswith("−")
+    assert percent(None) == "–"
+
+
+def test_intervals() -> None:
+    assert span(1.0, 20500.0) == "1.000 to 20,500"
+    assert span(None, None) == span(float("nan"), 1.0) == "–"
+
+
+def test_a_table_puts_numbers_to_the_right_and_takes_any_name() -> None:
+    table = markdown_table(("crop", "rows"), [(as_text("a|b"), "1,000")], ["rows"])
+    assert table == "| crop | rows |\n| --- | ---: |\n| a\\|b | 1,000 |\n"
+
+
+def test_the_best_baseline_is_the_least() -> None:
+    assert best_baseline({"a": 3.0, "b": None, "c": 2.0}) == ("c", 2.0)
+    assert best_baseline({"a": None}) == (None, None)
