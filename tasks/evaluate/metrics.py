@@ -1,25 +1,21 @@
-"""The evaluation of a run: its metrics and its table of scores, as they are published.
-
-Shapes: N rows of a SeasonTable, T crops, G groups of entries.
-"""
+"""The evaluation of a run: its metrics and its table of scores, as they are published."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
-from data.contracts.columns import EVALUATION, schema_of
-from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.columns import EVALUATION, REGION, SEASON_YEAR, SPLIT, schema_of
+from data.contracts.season_table import Floats, SeasonTable
 from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.naive import naive_predictions
-from tasks.evaluate.scores import score, skill_intervals
+from tasks.evaluate.scores import entries_of, score, skill_intervals
 from tasks.model.forecaster import Forecaster
 
 _SPLITS = (SplitName.TRAIN, SplitName.VALIDATION, SplitName.TEST)
@@ -47,38 +43,36 @@ def metrics(evaluated: Hindcast, excess: Mapping[str, float | None]) -> dict[str
     """
     splits = {}
     for split in _SPLITS:
-        rows = evaluated.harvested(split)
-        if len(rows):
-            splits[str(split)] = split_metrics(rows)
+        entries = entries_of(evaluated.harvested(split))
+        if len(entries):
+            crops, pooled = score(entries, [SPLIT.name])
+            intervals = skill_intervals(entries)
+            figures = _figures(pooled.iloc[0].to_dict(), intervals[None])
+            splits[str(split)] = {
+                "rows": figures["rows"],
+                "pooled": figures,
+                "crops": {
+                    str(crop): _figures(scores, intervals[str(crop)])
+                    for crop, scores in crops.droplevel(SPLIT.name).to_dict("index").items()
+                },
+            }
     return {"excess": {fit: _number(value) for fit, value in excess.items()}, "splits": splits}
 
 
-def split_metrics(harvested: Hindcast) -> dict[str, Any]:
-    """S of `metrics.json`: the scores of some harvested entries, pooled and for each crop they have."""
-    scores = score(harvested, np.zeros(len(harvested), dtype=np.int64), 1)
-    skill_T2, pooled_skill = skill_intervals(harvested)
-    crops = {
-        crop: _figures({key: values[0, at] for key, values in scores.crops.items()}, skill_T2[at])
-        for at, crop in enumerate(harvested.crops)
-        if scores.crops["rows"][0, at]
-    }
-    pooled = _figures({key: values[0] for key, values in scores.pooled.items()}, pooled_skill)
-    return {"rows": pooled["rows"], "pooled": pooled, "crops": crops}
-
-
-def _figures(scores: Mapping[str, Any], skill_interval: Floats) -> dict[str, Any]:
-    figures: dict[str, Any] = {"rows": int(scores["rows"])}
-    figures |= {key: _number(scores[key]) for key in _FIGURES}
-    for prefix in ("", "trend_"):
-        for level in LEVELS:
-            figures |= {
-                key: _number(scores.get(key))
-                for key in (f"{prefix}{name}_{level}" for name in _INTERVAL_FIGURES)
-            }
+def _figures(scores: Mapping[Any, Any], skill_interval: Floats) -> dict[str, Any]:
+    names = [
+        f"{prefix}{name}_{level}"
+        for prefix in ("", "trend_")
+        for level in LEVELS
+        for name in _INTERVAL_FIGURES
+    ]
     interval = [_number(end) for end in skill_interval]
-    figures["skill_interval_95"] = None if None in interval else interval
-    figures["baselines"] = {name: _number(scores[f"mse_{name}"]) for name in NAIVE_BASELINES}
-    return figures
+    return {
+        "rows": int(scores["rows"]),
+        **{key: _number(scores.get(key)) for key in (*_FIGURES, *names)},
+        "skill_interval_95": None if None in interval else interval,
+        "baselines": {name: _number(scores[f"mse_{name}"]) for name in NAIVE_BASELINES},
+    }
 
 
 def _number(value: Any) -> float | None:
@@ -93,51 +87,18 @@ def evaluation_table(evaluated: Sequence[Hindcast]) -> pa.Table:
     schema = schema_of(EVALUATION)
     tables = [schema.empty_table()]
     for each in evaluated:
-        for split in _SPLITS:
-            rows = each.harvested(split)
-            if len(rows):
-                tables += [_scores_table(rows, str(split), *group) for group in _groupings(rows)]
+        entries = entries_of(each.harvested(*_SPLITS))
+        frames = [
+            scores.reset_index().assign(kind=kind)
+            for kind, by in enumerate(([], [REGION.name], [SEASON_YEAR.name]))
+            for scores in score(entries, [SPLIT.name, *by])
+        ]
+        frame = pd.concat(frames)
+        position = {crop: at for at, crop in enumerate(each.crops)}
+        frame = frame.assign(as_of=each.as_of, at=frame["crop"].map(position).astype(float).fillna(-1))
+        frame = frame.sort_values(["split", "kind", "region", "year", "at"])
+        columns = {
+            column.name: pa.array(frame[column.name], column.type, from_pandas=True) for column in EVALUATION
+        }
+        tables.append(pa.table(columns, schema=schema))
     return pa.concat_tables(tables)
-
-
-def _groupings(rows: Hindcast) -> Iterator[tuple[Integers, Sequence[str | None], Sequence[int | None]]]:
-    """The group of each entry, and each group's region and season, for the three ways of grouping."""
-    yield np.zeros(len(rows), dtype=np.int64), [None], [None]
-    regions, region_E = np.unique(rows.region_E, return_inverse=True)
-    yield region_E, [rows.region_names[at] for at in regions], [None] * len(regions)
-    years, year_E = np.unique(rows.year_E, return_inverse=True)
-    yield year_E, [None] * len(years), years.tolist()
-
-
-def _scores_table(
-    rows: Hindcast,
-    split: str,
-    group_E: Integers,
-    regions: Sequence[str | None],
-    years: Sequence[int | None],
-) -> pa.Table:
-    groups, crops = len(regions), [None, *rows.crops]
-    scores = score(rows, group_E, groups)
-    figures = {key: np.column_stack([scores.pooled[key], scores.crops[key]]).ravel() for key in scores.pooled}
-    labels = {
-        "as_of": pa.repeat(pa.scalar(rows.as_of), groups * len(crops)),
-        "split": pa.repeat(pa.scalar(split), groups * len(crops)),
-        "crop": pa.array(crops * groups, pa.string()),
-        "region": _each(regions, pa.string(), len(crops)),
-        "year": _each(years, pa.int16(), len(crops)),
-        "rows": pa.array(figures["rows"].astype(np.int64)),
-    }
-    columns = [
-        labels[column.name] if column.name in labels else _nullable(figures[column.name])
-        for column in EVALUATION
-    ]
-    table = pa.Table.from_arrays(columns, schema=schema_of(EVALUATION))
-    return table.filter(pa.array(figures["rows"] > 0))
-
-
-def _each(values: Sequence[Any], kind: pa.DataType, times: int) -> pa.Array:
-    return pa.array(values, kind).take(pa.array(np.repeat(np.arange(len(values)), times)))
-
-
-def _nullable(values: npt.NDArray[np.float64]) -> pa.Array:
-    return pa.array(np.where(np.isfinite(values), values, np.nan), pa.float64(), from_pandas=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from data.contracts.season_table import Floats, Integers, SeasonTable, recode
 from data.contracts.vocabulary import NAIVE_BASELINES
-from tasks.normalise.baseline import UNKNOWN, Baseline
+from tasks.normalise.baseline import Baseline
 
 _TREND_SEASONS = 10  # of a region's own slope; part of the definition, whatever the settings say
 _LAST = 5
@@ -25,10 +26,10 @@ def naive_predictions(train: SeasonTable, history: SeasonTable, rows: SeasonTabl
     yields known at the time, usually `train`) ends earlier, over its last five; else the region's
     mean, else the crop's. `region_trend`: see `region_trend`. NaN for a crop that `train` doesn't have.
     """
-    crop_T = _mean_of_known(train.y_NT)
-    region_RT = _region_means(train, crop_T)
-    at_N = positions(rows, train.region_names)
-    region_NT = np.where((at_N == UNKNOWN)[:, None], crop_T, region_RT[at_N])
+    yields = pd.DataFrame(train.y_NT)
+    crop_T = yields.mean().to_numpy()
+    means = yields.groupby(train.region_N).mean()
+    region_NT = means.reindex(positions(rows, train.region_names)).fillna(yields.mean()).to_numpy()
     recent_NT = _recent_means(history, rows)
     predictions = (
         np.broadcast_to(crop_T, region_NT.shape).copy(),
@@ -55,44 +56,16 @@ def positions(rows: SeasonTable, region_names: tuple[str, ...]) -> Integers:
     return recode(rows.region_N, rows.region_names, region_names)
 
 
-def _mean_of_known(y_NT: Floats) -> Floats:
-    known_NT = np.isfinite(y_NT)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known_NT, y_NT, 0.0).sum(axis=0) / known_NT.sum(axis=0))
-
-
-def _region_means(train: SeasonTable, crop_T: Floats) -> Floats:
-    """Regional means [R, T]; a region without the crop has the crop's mean."""
-    regions = len(train.region_names)
-    mean_RT = np.empty((regions, len(train.crops)))
-    for at in range(len(train.crops)):
-        known_N = np.isfinite(train.y_NT[:, at])
-        region_N = train.region_N[known_N]
-        rows_R = np.bincount(region_N, minlength=regions)
-        total_R = np.bincount(region_N, train.y_NT[known_N, at], regions)
-        mean_RT[:, at] = np.where(rows_R > 0, total_R / np.maximum(rows_R, 1), crop_T[at])
-    return mean_RT
-
-
 def _recent_means(history: SeasonTable, rows: SeasonTable) -> Floats:
     """Means [N, T] over the last five calendar years before each row's season; NaN without a yield."""
-    total_NT, count_NT = np.zeros_like(rows.y_NT), np.zeros_like(rows.y_NT)
     if not len(history) or not len(rows):
         return np.full_like(rows.y_NT, np.nan)
-    at_N = positions(rows, history.region_names)
     end_N = np.minimum(rows.year_N - 1, history.year_N.max())
     first = min(int(history.year_N.min()), int(end_N.min()) - _LAST)
-    span = int(history.year_N.max()) - first + 1
-    key_H = history.region_N * span + history.year_N - first
-    order_H = np.argsort(key_H, kind="stable")
-    key_H = key_H[order_H]
-    for ago in range(_LAST):
-        wanted_N = at_N * span + end_N - ago - first
-        found_N = np.minimum(np.searchsorted(key_H, wanted_N), len(key_H) - 1)
-        hit_N = (key_H[found_N] == wanted_N) & (at_N != UNKNOWN)
-        yield_NT = np.where(hit_N[:, None], history.y_NT[order_H[found_N]], np.nan)
-        known_NT = np.isfinite(yield_NT)
-        total_NT += np.where(known_NT, yield_NT, 0.0)
-        count_NT += known_NT
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(count_NT > 0, total_NT / count_NT, np.nan))
+    seasons = int(history.year_N.max()) - first + 1
+    y_RYT = np.full((len(history.region_names) + 1, seasons, len(history.crops)), np.nan)
+    y_RYT[history.region_N, history.year_N - first] = history.y_NT
+    at_N = positions(rows, history.region_names)  # -1, an unknown region, takes the last, which has nothing
+    y_NLT = y_RYT[at_N[:, None], (end_N - first)[:, None] - np.arange(_LAST)]
+    count_NT = np.isfinite(y_NLT).sum(axis=1)
+    return np.where(count_NT > 0, np.nansum(y_NLT, axis=1) / np.maximum(count_NT, 1), np.nan)

@@ -1,104 +1,107 @@
 """Scores of predictions: errors, skill, intervals, and their mean over crops.
 
-Shapes: E entries (a region, season and crop), G groups of entries, T crops, S seasons, D draws.
+Shapes: E entries (a region, season and crop), S seasons, T crops, K figures, D draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
-from data.contracts.season_table import Floats, Integers
-from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES
+from data.contracts.season_table import Floats
+from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName
 from tasks.evaluate.hindcast import Hindcast
 
-_Total = Callable[[Floats], Floats]  # sum of an array [E] over the entries of each cell [G, T]
-
+_NAIVE = [f"mse_{name}" for name in NAIVE_BASELINES]
 _ROUNDING = 1e-12
 _DRAWS = 2000
 _FEWEST_SEASONS = 3
 _SEED = 0  # part of the definition: the same hindcast always has the same interval
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """Scores of groups of entries: `crops` holds arrays [G, T], `pooled` the mean over crops [G].
+def entries_of(harvested: Hindcast) -> pd.DataFrame:
+    """A row for each entry: its split, region, year and crop, the harvest, and what it adds to each score.
 
-    Keys of both: rows, mse, rmse, mae, bias, r2, skill, mse_BASELINE, and for each level coverage_L,
-    width_L, interval_score_L and, for the intervals around the naive regional trend,
-    trend_coverage_L, trend_width_L, trend_interval_score_L. A number that can't be had is NaN.
+    Of these every one is a mean over entries: mse, mae, bias, mse_BASELINE, and for each level
+    coverage_L, width_L, interval_score_L (Gneiting and Raftery 2007, eq. 43, smaller is better) and
+    the same with trend_ for the intervals around the naive regional trend. NaN where there is none.
     """
-
-    crops: Mapping[str, Floats]
-    pooled: Mapping[str, Floats]
-
-
-def score(harvested: Hindcast, group_E: Integers, groups: int) -> Scores:
-    """Score entries whose harvest is known, group by group.
-
-    Pooled figures are means over the crops that the group has, but for: rows (region-seasons), rmse
-    (the root of the pooled mse), r2 (1 - ΣSSE / Σ within-crop SST) and skill, which is 1 - MSE / MSE
-    of the best naive baseline on the same rows, pooled like with like. The interval score is Gneiting
-    and Raftery's (2007, eq. 43), smaller is better.
-    """
-    shape = (groups, len(harvested.crops))
-    cell_E = group_E * shape[1] + harvested.crop_E
-
-    def total(values_E: Floats) -> Floats:
-        sums = np.bincount(cell_E, values_E, minlength=shape[0] * shape[1])
-        return np.asarray(sums.reshape(shape), dtype=np.float64)
-
-    error_E = _error(harvested.predicted_E, harvested.actual_E)
-    rows, sse = total(np.ones(len(error_E))), total(error_E**2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sst = _within(harvested.actual_E, cell_E, total, rows)
-        crops = {
-            "mse": sse / rows,
-            "mae": total(np.abs(error_E)) / rows,
-            "bias": total(error_E) / rows,
-        }
-        for name in NAIVE_BASELINES:
-            if name in harvested.naive:
-                crops[f"mse_{name}"] = total(_error(harvested.naive[name], harvested.actual_E) ** 2) / rows
-            else:
-                crops[f"mse_{name}"] = np.full(shape, np.nan)
+    actual_E = harvested.actual_E
+    error_E = _error(harvested.predicted_E, actual_E)
+    columns = {
+        "split": pd.Categorical(harvested.split_E, list(map(str, SplitName))),
+        "region": pd.Categorical.from_codes(harvested.region_E, pd.Index(harvested.region_names)),
+        "year": harvested.year_E,
+        "crop": pd.Categorical.from_codes(harvested.crop_E, pd.Index(harvested.crops)),
+        "actual": actual_E,
+        "mse": error_E**2,
+        "mae": np.abs(error_E),
+        "bias": error_E,
+    }
+    for name in NAIVE_BASELINES:
+        columns[f"mse_{name}"] = _error(harvested.naive.get(name, np.nan), actual_E) ** 2
+    around = [("", harvested.predicted_E, harvested.half_width)]
+    if "region_trend" in harvested.naive:
+        around.append(("trend_", harvested.naive["region_trend"], harvested.trend_half_width))
+    for prefix, middle_E, half_width in around:
         for level in LEVELS:
-            crops |= _intervals("", level, harvested.half_width[level], error_E, total)
-            if "region_trend" in harvested.naive:
-                trend_error_E = _error(harvested.naive["region_trend"], harvested.actual_E)
-                crops |= _intervals("trend_", level, harvested.trend_half_width[level], trend_error_E, total)
-        pooled = {key: _over_crops(values, rows) for key, values in crops.items()}
-        for figures in (crops, pooled):
-            figures["rmse"] = np.sqrt(figures["mse"])
-            figures["skill"] = _skill(figures)
-        crops["r2"] = _r2(sse, sst)
-        pooled["r2"] = _r2(sse.sum(1), sst.sum(1))
-    crops["rows"] = rows
-    pooled["rows"] = _region_seasons(harvested, group_E, groups)
-    return Scores(crops, pooled)
+            half_E = half_width[level]
+            miss_E = np.maximum(np.abs(_error(middle_E, actual_E)) - half_E, 0.0)
+            columns[f"{prefix}coverage_{level}"] = np.where(np.isnan(miss_E), np.nan, miss_E == 0)
+            columns[f"{prefix}width_{level}"] = 2 * half_E
+            columns[f"{prefix}interval_score_{level}"] = 2 * half_E + miss_E * 2 / (1 - level / 100)
+    return pd.DataFrame(columns)
 
 
-def skill_intervals(harvested: Hindcast) -> tuple[Floats, Floats]:
-    """95 % percentile bootstrap of the skill, resampling whole seasons: [T, 2] for crops, [2] pooled.
+def score(entries: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of groups of entries, `by` some of their columns: of each crop in a group, and of the group.
+
+    A group's are means over the crops that it has, but for: rows (region-seasons), rmse (the root of
+    the mean mse), r2 (1 - ΣSSE / Σ within-crop SST) and skill, which is 1 - MSE / MSE of the best
+    naive baseline on the same rows, like with like. A number that can't be had is NaN.
+    """
+    grouped = entries.groupby([*by, "crop"], observed=True)
+    crops = grouped.mean(numeric_only=True).drop(columns=["actual", "year"], errors="ignore")
+    crops["rows"] = grouped.size()
+    squares = pd.DataFrame(
+        {"sse": crops["mse"] * crops["rows"], "sst": grouped["actual"].var(ddof=0) * crops["rows"]}
+    )
+    groups = list(by)
+    # a crop without a number leaves the mean over crops without one
+    pooled = crops.fillna(np.inf).groupby(groups, observed=True).mean().replace(np.inf, np.nan)
+    seasons = entries.drop_duplicates([*dict.fromkeys([*by, "region", "year"])])
+    pooled["rows"] = seasons.groupby(groups, observed=True).size()
+    for scores, sums in ((crops, squares), (pooled, squares.groupby(groups, observed=True).sum())):
+        scores["rmse"] = np.sqrt(scores["mse"])
+        scores["r2"] = (1 - sums["sse"] / sums["sst"]).where(sums["sst"] > 0)
+        scores["skill"] = _skill(scores["mse"].to_numpy(), scores[_NAIVE].to_numpy().T)
+    return crops, pooled
+
+
+def skill_intervals(entries: pd.DataFrame) -> dict[str | None, Floats]:
+    """95 % percentile bootstrap of the skill of each crop, and of all (None), resampling whole seasons.
 
     Rows of one season share its weather, so seasons are the independent unit. Every draw picks its
     own best baseline, as the skill itself does. NaN with fewer than three seasons; with few the
     interval is too narrow, as the bootstrap's always is.
     """
-    _, season_E = np.unique(harvested.year_E, return_inverse=True)
-    seasons = int(season_E.max(initial=-1)) + 1
-    scores = score(harvested, season_E, seasons)
-    rows_ST = scores.crops["rows"]
-    with np.errstate(invalid="ignore"):
-        keys = ("mse", *(f"mse_{name}" for name in NAIVE_BASELINES))
-        sse_KST = np.stack([np.where(rows_ST > 0, scores.crops[key] * rows_ST, 0.0) for key in keys])
-    crops_T2 = np.full((rows_ST.shape[1], 2), np.nan)
-    for at in range(rows_ST.shape[1]):
+    keys = ["mse", *_NAIVE]
+    grouped = entries.groupby(["year", "crop"], observed=True)
+    sums = (
+        grouped[keys]
+        .sum(min_count=1)
+        .assign(rows=grouped.size().astype(float))
+        .unstack("crop", fill_value=0.0)
+    )
+    rows_ST = sums["rows"].to_numpy(np.float64)
+    sse_KST = np.stack([sums[key].to_numpy() for key in keys])
+    found: dict[str | None, Floats] = {None: _bootstrap(rows_ST, sse_KST)}
+    for at, crop in enumerate(sums["rows"].columns):
         observed_S = rows_ST[:, at] > 0
-        crops_T2[at] = _bootstrap(rows_ST[observed_S, at : at + 1], sse_KST[:, observed_S, at : at + 1])
-    return crops_T2, _bootstrap(rows_ST, sse_KST)
+        found[crop] = _bootstrap(rows_ST[observed_S, at : at + 1], sse_KST[:, observed_S, at : at + 1])
+    return found
 
 
 def _bootstrap(rows_ST: Floats, sse_KST: Floats) -> Floats:
@@ -108,62 +111,21 @@ def _bootstrap(rows_ST: Floats, sse_KST: Floats) -> Floats:
     draws_DS = np.random.default_rng(_SEED).multinomial(seasons, np.full(seasons, 1 / seasons), _DRAWS)
     rows_DT = draws_DS @ rows_ST
     with np.errstate(invalid="ignore", divide="ignore"):
-        mse_KD = np.stack([_over_crops(draws_DS @ sse_ST / rows_DT, rows_DT) for sse_ST in sse_KST])
-        keys = ("mse", *(f"mse_{name}" for name in NAIVE_BASELINES))
-        skill_D = _skill(dict(zip(keys, mse_KD, strict=True)))
+        observed_DT = rows_DT > 0
+        mse_KDT = np.where(observed_DT, draws_DS @ sse_KST / rows_DT, 0.0)
+        mse_KD = mse_KDT.sum(axis=2) / observed_DT.sum(axis=1)
+        skill_D = _skill(mse_KD[0], mse_KD[1:])
     skill_D = skill_D[np.isfinite(skill_D)]
     return np.quantile(skill_D, [0.025, 0.975]) if len(skill_D) else np.full(2, np.nan)
 
 
-def _error(predicted_E: Floats, actual_E: Floats) -> Floats:
+def _error(predicted_E: Floats | float, actual_E: Floats) -> Floats:
     error_E = predicted_E - actual_E
     # the mean of equal yields is off by rounding, which is no error that a skill could be against
     return np.where(np.abs(error_E) <= _ROUNDING * np.abs(actual_E), 0.0, error_E)
 
 
-def _within(actual_E: Floats, cell_E: Integers, total: _Total, rows: Floats) -> Floats:
-    """Sum of squares around each cell's mean; exactly 0 where all values are equal."""
-    first_E = np.zeros(rows.size)
-    first_E[cell_E[::-1]] = actual_E[::-1]  # the last assignment wins, hence reversed
-    shifted_E = actual_E - first_E[cell_E]
-    mean = (total(shifted_E) / rows).ravel()
-    return total((shifted_E - mean[cell_E]) ** 2)
-
-
-def _intervals(prefix: str, level: int, half_E: Floats, error_E: Floats, total: _Total) -> dict[str, Floats]:
-    has_E = np.isfinite(half_E)
-    half_E = np.where(has_E, half_E, 0.0)
-    count = total(has_E.astype(np.float64))
-    miss_E = np.maximum(np.abs(error_E) - half_E, 0.0)
-    penalty = 2 / (1 - level / 100)
-    return {
-        f"{prefix}coverage_{level}": total((has_E & (miss_E == 0)).astype(np.float64)) / count,
-        f"{prefix}width_{level}": total(2 * half_E) / count,
-        f"{prefix}interval_score_{level}": total(has_E * (2 * half_E + penalty * miss_E)) / count,
-    }
-
-
-def _over_crops(values_GT: Floats, rows_GT: Floats) -> Floats:
-    """Mean over the crops that a group has; NaN where one of these has no number."""
-    observed = rows_GT > 0
-    return np.asarray(np.where(observed, values_GT, 0.0).sum(1) / observed.sum(1))
-
-
-def _skill(figures: Mapping[str, Floats]) -> Floats:
-    naive = np.stack([figures[f"mse_{name}"] for name in NAIVE_BASELINES])
-    best = np.min(np.where(np.isnan(naive), np.inf, naive), axis=0)
-    usable = np.isfinite(best) & (best > 0)
-    return np.where(usable, 1 - figures["mse"] / np.where(usable, best, 1.0), np.nan)
-
-
-def _r2(sse: Floats, sst: Floats) -> Floats:
-    return np.where(sst > 0, 1 - sse / np.where(sst > 0, sst, 1.0), np.nan)
-
-
-def _region_seasons(harvested: Hindcast, group_E: Integers, groups: int) -> Floats:
-    keys = np.stack([group_E, harvested.region_E, harvested.year_E])
-    order = np.lexsort(keys)
-    keys = keys[:, order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
-    return np.bincount(keys[0, first], minlength=groups).astype(np.float64)
+def _skill(mse_X: Floats, naive_KX: Floats) -> Floats:
+    best_X = np.min(np.where(np.isnan(naive_KX), np.inf, naive_KX), axis=0)
+    usable_X = np.isfinite(best_X) & (best_X > 0)
+    return np.where(usable_X, 1 - mse_X / np.where(usable_X, best_X, 1.0), np.nan)

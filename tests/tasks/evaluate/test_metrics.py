@@ -23,7 +23,7 @@ from tasks.evaluate.hindcast import Hindcast, from_arrow, hindcast, join, to_arr
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
 from tasks.evaluate.naive import naive_predictions
 from tasks.evaluate.predictions import predictions_of
-from tasks.evaluate.scores import score, skill_intervals
+from tasks.evaluate.scores import entries_of, score, skill_intervals
 from tests.forecasters import Given, random_table
 
 WIDTHS = {(80, "corn"): 4.0, (95, "corn"): 6.0, (80, "rye"): 3.0}
@@ -156,16 +156,17 @@ def test_scores_follow_the_unit(seed: int, scale: float, shift: float) -> None:
 def test_skill_interval_resamples_whole_seasons() -> None:
     _, _, evaluated = _evaluated(random_table(seasons=30))
     test = evaluated.harvested("test")
-    crops_T2, pooled = skill_intervals(test)
+    found = skill_intervals(entries_of(test))
+    pooled = found[None]
     skill = metrics(evaluated, {})["splits"]["test"]["pooled"]["skill"]
     assert pooled[0] < skill < pooled[1]
-    assert np.isfinite(crops_T2).all()
-    np.testing.assert_array_equal(skill_intervals(test)[1], pooled)
+    assert all(np.isfinite(ends).all() for ends in found.values())
+    np.testing.assert_array_equal(skill_intervals(entries_of(test))[None], pooled)
     # every row twice is no more seasons than before
     twice = join([test, test])
-    np.testing.assert_allclose(skill_intervals(twice)[0], crops_T2)
+    np.testing.assert_allclose(skill_intervals(entries_of(twice))["corn"], found["corn"])
     one = test.take(test.year_E == test.year_E.max())
-    assert np.isnan(skill_intervals(one)[1]).all()
+    assert np.isnan(skill_intervals(entries_of(one))[None]).all()
 
 
 def test_skill_interval_of_equal_seasons_is_a_point() -> None:
@@ -173,8 +174,8 @@ def test_skill_interval_of_equal_seasons_is_a_point() -> None:
     season = evaluated.harvested("test")
     season = season.take(season.year_E == 2010)
     alike = join([replace(season, year_E=season.year_E + ago) for ago in range(6)])
-    skill = score(alike, np.zeros(len(alike), dtype=np.int64), 1).pooled["skill"][0]
-    np.testing.assert_allclose(skill_intervals(alike)[1], [skill, skill])
+    skill = score(entries_of(alike), ["split"])[1]["skill"].item()
+    np.testing.assert_allclose(skill_intervals(entries_of(alike))[None], [skill, skill])
 
 
 def test_evaluation_table_keeps_its_contract_and_agrees_with_the_metrics() -> None:
