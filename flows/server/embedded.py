@@ -10,16 +10,14 @@ import contextlib
 import http.client
 import os
 import re
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 from data.errors import CropyieldError
+from flows.server.process import Child, free_port
 
 fcntl: ModuleType | None
 try:
@@ -51,7 +49,7 @@ class Embedded:
     """The server that this process runs against, if nobody has named another."""
 
     def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Child | None = None
         self.port = 0
         self._turn: contextlib.ExitStack = contextlib.ExitStack()
 
@@ -63,13 +61,11 @@ class Embedded:
         if self.process is not None or named_elsewhere():
             return
         self._turn.enter_context(_first_start())
-        self.port = _free_port()
-        # it has a session of its own: Ctrl-C reaches this process only, which still has its end to report
-        self.process = subprocess.Popen(
+        self.port = free_port()
+        self.process = Child(
+            "Prefect's embedded server",
             [sys.executable, "-P", "-c", _SERVE, str(self.port)],
-            env={"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"} | os.environ | _SERVER,
-            stdin=subprocess.PIPE,
-            start_new_session=True,
+            {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"} | os.environ | _SERVER,
         )
         os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
         atexit.register(self.stop)
@@ -79,20 +75,12 @@ class Embedded:
         if self.process is None:
             return
         seconds = float(os.environ.get(_STARTS_WITHIN_S, "120"))
-        end = time.monotonic() + seconds
-        while not self._answers():
-            if (code := self.process.poll()) is not None:
-                self.stop()
-                raise CropyieldError(
-                    f"Prefect's embedded server ended with code {code} as it started; see what it wrote above"
-                )
-            if time.monotonic() > end:
-                self.stop()
-                raise CropyieldError(
-                    f"Prefect's embedded server doesn't answer after {seconds:.0f} s; "
-                    f"{_STARTS_WITHIN_S} gives it longer, {ADDRESS} names a server that runs already"
-                )
-            time.sleep(0.02)
+        hint = f"{_STARTS_WITHIN_S} gives it longer, {ADDRESS} names a server that runs already"
+        try:
+            self.process.wait_for(self._answers, seconds, 0.02, hint)
+        except CropyieldError:
+            self.stop()
+            raise
         _database_mark().touch()
         self._turn.close()
 
@@ -117,12 +105,7 @@ class Embedded:
         self._turn.close()
         process, self.process = self.process, None
         os.environ.pop(ADDRESS, None)
-        process.terminate()
-        with process:
-            try:
-                process.wait(_STOPS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        process.stop(_STOPS_WITHIN_S)
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -182,10 +165,3 @@ def _mentions_api(file: Path) -> bool:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return bool(re.search(r"prefect_api_url|\bapi\b", file.read_text(encoding="utf-8"), re.IGNORECASE))
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

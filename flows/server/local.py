@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,9 +15,9 @@ from typing import Any
 
 from data.errors import CropyieldError
 from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
+from flows.server.process import STOPS_WITHIN_S, Child, free_port
 
 STARTS_WITHIN_S = 180.0
-STOPS_WITHIN_S = 30.0
 _BUSY_WITHIN_S = 60.0
 
 
@@ -37,41 +35,6 @@ class Server:
     def post(self, path: str, content: Mapping[str, Any] | None = None) -> Any:
         """What the API answers to a request with content."""
         return _answer(self.url, "POST", path, content or {})
-
-
-class Child:
-    """A process that this one starts and stops, its output in a log file.
-
-    It has a session of its own, so that Ctrl-C on the terminal reaches only this process, which then
-    stops its children in order.
-    """
-
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str], log: Path) -> None:
-        self.name, self.log = name, log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-
-    def check(self) -> None:
-        """Raise CropyieldError with the end of its log when it has ended by itself."""
-        code = self.process.poll()
-        if code is not None:
-            said = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
-            raise CropyieldError(
-                f"{self.name} ended with code {code}; {self.log} says\n  " + "\n  ".join(said)
-            )
-
-    def stop(self, within_s: float = STOPS_WITHIN_S) -> None:
-        """Ask it to end, and make it end where it doesn't."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(within_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
 
 
 def client_environment(folder: Path) -> dict[str, str]:
@@ -111,22 +74,11 @@ def local_server(folder: Path, environment: Mapping[str, str] | None = None) -> 
     child = Child("Prefect's server", command, environment, folder / "server.log")
     try:
         server = Server(environment["PREFECT_API_URL"].removesuffix("/api"), environment)
-        wait_for(lambda: _healthy(server), child, STARTS_WITHIN_S)
+        child.wait_for(lambda: _healthy(server), STARTS_WITHIN_S)
         cancel_runs(server, within_s=0)  # of a predecessor that was killed
         yield server
     finally:
         child.stop()
-
-
-def wait_for(condition: Any, child: Child, within_s: float) -> Any:
-    """Wait until `condition()` is true while `child` lives; what it came to. Raises CropyieldError."""
-    end = time.monotonic() + within_s
-    while not (found := condition()):
-        child.check()
-        if time.monotonic() > end:
-            raise CropyieldError(f"{child.name} isn't ready after {within_s:.0f} s; look into {child.log}")
-        time.sleep(0.25)
-    return found
 
 
 @contextmanager
@@ -164,14 +116,6 @@ def cancel_runs(server: Server, within_s: float = STOPS_WITHIN_S) -> None:
             server.post(f"flow_runs/{run}/set_state", {"state": state, "force": late})
         asked |= runs
         time.sleep(0 if late else 0.25)
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _healthy(server: Server) -> bool:

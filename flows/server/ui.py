@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import CropyieldError
-from flows.server.local import Child, Server, cancel_runs, interruptible, local_server
+from flows.server.local import Server, cancel_runs, interruptible, local_server
+from flows.server.process import Child
 
 FOLDER = Path(".ui")
 POOL = "cropyield"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.server.local import free_port
+from flows.server.process import free_port
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _ACCOUNT = "postgres"
