@@ -14,42 +14,37 @@ from tasks.weather.parts import Layout, Part
 
 
 def sums_table(sums: Sums) -> pa.Table:
-    """Sums as a table: a row per region-season, a column per word of slots and per gather and segment."""
-    columns: dict[str, Any] = {"region": sums.region_C, "year": sums.year_C}
-    columns |= _columns("present", sums.present_CW)
-    if sums.repeated_CW is not None:
-        columns |= _columns("repeated", sums.repeated_CW)
-    for at, sums_CS in enumerate(sums.gathered.values()):
-        columns |= _columns(f"gather{at}", sums_CS)
-    return pa.table({name: pa.array(values) for name, values in columns.items()})
+    """Sums as a table: a row per region-season, a column of lists for slots and for each statistic."""
+    lists: dict[str, Any] = {"present": sums.present_CW, "repeated": sums.repeated_CW}
+    lists |= {f"gather{at}": sums_CS for at, sums_CS in enumerate(sums.gathered.values())}
+    columns: dict[str, Any] = {"region": sums.region_C, "year": sums.year_C} | {
+        name: pa.FixedSizeListArray.from_arrays(np.ravel(wide_CX), wide_CX.shape[1])
+        for name, wide_CX in lists.items()
+        if wide_CX is not None
+    }
+    return pa.table(columns)
 
 
 def sums_about(sums: Sums) -> dict[str, Any]:
     """What `sums_from` needs beside the table."""
-    return {
-        "names": sums.names,
-        "gathers": [asdict(gather) for gather in sums.gathered],
-        "words": sums.present_CW.shape[1],
-        "segments": [sums_CS.shape[1] for sums_CS in sums.gathered.values()],
-        "repeats": sums.repeated_CW is not None,
-    }
+    return {"names": sums.names, "gathers": [asdict(gather) for gather in sums.gathered]}
 
 
 def sums_from(table: pa.Table, about: dict[str, Any]) -> Sums:
     """Sums from what the two functions above wrote."""
 
-    def wide(prefix: str, count: int) -> Any:
-        stacked = [table[f"{prefix}_{at}"].to_numpy() for at in range(count)]
-        return np.ascontiguousarray(np.stack(stacked, axis=1))
+    def wide(name: str) -> Any:
+        lists = table[name].combine_chunks()
+        return lists.flatten().to_numpy().reshape(len(table), lists.type.list_size).copy()
 
     gathers = [Statistic(of["measure"], of["kind"], tuple(of["parameters"])) for of in about["gathers"]]
     return Sums(
         tuple(about["names"]),
         table["region"].to_numpy().copy(),
         table["year"].to_numpy().copy(),
-        wide("present", about["words"]),
-        wide("repeated", about["words"]) if about["repeats"] else None,
-        {g: wide(f"gather{at}", about["segments"][at]) for at, g in enumerate(gathers)},
+        wide("present"),
+        wide("repeated") if "repeated" in table.column_names else None,
+        {gather: wide(f"gather{at}") for at, gather in enumerate(gathers)},
     )
 
 
@@ -71,7 +66,3 @@ def part_from(about: dict[str, Any]) -> Part:
             }
         )
     )
-
-
-def _columns(prefix: str, wide_CX: Any) -> dict[str, Any]:
-    return {f"{prefix}_{at}": np.ascontiguousarray(wide_CX[:, at]) for at in range(wide_CX.shape[1])}
