@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.vocabulary import SplitName
 from data.contracts.wording import number
 from data.errors import GateError
 from data.settings.expand import cutoffs
@@ -79,11 +78,9 @@ def train(job: Job, as_of: str, tensors: str) -> str:
         if folder is not None:
             data = join.Assembled.load(step_folder(job, "assembled"))
             table = data.datasets[as_of]
-            validation = table.of_split(SplitName.VALIDATION)
             for fit, rows in fits_of(table).items():
                 model = fit_normalised(
                     load_normalised(step_folder(job, tensors), fit), job.settings, as_of,
-                    validation=validation if fit == EVALUATED else None,
                     on_epoch=log_epoch(f"train {as_of} {fit}", job.settings.training.epochs),
                     crop_units=tuple(data.crop_units[crop] for crop in data.crops),
                     feature_units=tuple(data.feature_units[feature] for feature in table.features),
@@ -93,8 +90,10 @@ def train(job: Job, as_of: str, tensors: str) -> str:
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
-                excess = number(model.record["excess"])
-                logger().info("%s %s fit: %s above the exact optimum", as_of, fit, excess)
+                excess, epochs = number(model.record["excess"]), model.record["epochs"]
+                logger().info(
+                    "%s %s fit: %s above the exact optimum in %d epochs", as_of, fit, excess, epochs
+                )
     return name
 
 

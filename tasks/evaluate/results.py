@@ -42,7 +42,7 @@ def evaluate_cutoff(
 ) -> Result:
     """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
     train = table.of_split(SplitName.TRAIN)
-    calibration = calibrate(train, settings, as_of, leads_to(train, table))
+    calibration = calibrate(train, settings, leads_to(train, table))
     evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
     excess = {fit: model.record["excess"] for fit, model in models.items()}
     return Result(evaluated, calibration, metrics(evaluated, excess) | {"intervals": intervals(calibration)})

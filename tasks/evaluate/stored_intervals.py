@@ -19,7 +19,7 @@ _LEADS_KEPT = (1, 2, 3)
 
 def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
     """The model with intervals calibrated on its own training rows, kept in its record."""
-    found = calibrate(train, settings, model.as_of, _LEADS_KEPT)
+    found = calibrate(train, settings, _LEADS_KEPT)
     kept = intervals(found) | {"widths": found.model.as_json()}
     return replace(model, record=model.record | {"intervals": kept})
 

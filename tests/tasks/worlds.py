@@ -34,6 +34,17 @@ def settings(**changes: Any) -> Settings:
     return parse_settings(raw | changes, "test")
 
 
+def first_model(training: dict[str, Any] | None = None, **changes: Any) -> Settings:
+    """Settings of the first model: one trend line, one round, no ridge; plain least squares of departures."""
+    plain = {"trend": [{"half_life": 10.0}], "rounds": 1, "training": {"ridge_seasons": 0} | (training or {})}
+    return settings(**(plain | changes))
+
+
+def squared(features: Sequence[str]) -> list[dict[str, Any]]:
+    """Settings of features by their names, each with its square."""
+    return [{"measure": "x", "aggregate": "mean", "name": name, "square": True} for name in features]
+
+
 def season_table(
     x_NF: Any,
     y_NT: Any,

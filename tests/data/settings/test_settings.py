@@ -68,7 +68,7 @@ def test_written_settings_read_back_the_same(tmp_path: Path) -> None:
             "weather": "/w",
             "yields": "s3://b/y",
             "store": "/s",
-            "trend_half_life": math.inf,
+            "trend": [{"half_life": math.inf, "shrinkage": math.inf}],
             "as_of": ["06-30"],
         },
         "x",
@@ -79,7 +79,7 @@ def test_written_settings_read_back_the_same(tmp_path: Path) -> None:
 
 
 def test_infinity_survives_json() -> None:
-    settings = parse_settings(SMALLEST | {"trend_half_life": math.inf}, "x")
+    settings = parse_settings(SMALLEST | {"trend": [{"half_life": math.inf}, {"shrinkage": math.inf}]}, "x")
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
     assert Settings.model_validate(settings.model_dump(mode="json")) == settings
 
@@ -104,7 +104,7 @@ def test_locations_are_seen_from_the_file_and_from_here(
         ("training.epochs=5", ("training.epochs", 5)),
         ("baseline=mean", ("baseline", "mean")),
         ('crops=["corn"]', ("crops", ["corn"])),
-        ("trend_half_life=inf", ("trend_half_life", math.inf)),
+        ("trend.0.half_life=inf", ("trend.0.half_life", math.inf)),
     ],
 )
 def test_changes_are_toml_or_plain_text(text: str, expected: tuple[str, Any]) -> None:

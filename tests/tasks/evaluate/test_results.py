@@ -22,7 +22,7 @@ def test_a_model_keeps_the_intervals_of_its_own_rows() -> None:
     table, chosen = world(), settings()
     model = with_intervals(fit_exact(table, chosen, "09-30"), table, chosen)
     again = Model.from_bytes(model.to_bytes())
-    kept, fresh = calibration_of(again), calibrate(table, chosen, "09-30")
+    kept, fresh = calibration_of(again), calibrate(table, chosen)
     for level in (80, 95):
         ours, theirs = (each.model.of(level, again.crops, table) for each in (kept, fresh))
         np.testing.assert_array_equal(ours, theirs)

@@ -81,7 +81,7 @@ def test_a_trend_over_two_thousand_years_keeps_its_digits() -> None:
     """Intercept and slope · year are some thousand times what is left of them."""
     table = world(("alpha", "beta"), ("rain", "heat"))
     table.y_NT[:] = 1e-2 * table.y_NT + 50.0 * (table.year_N[:, None] - 2005.5)
-    model = fit_exact(table, settings(trend_shrinkage=0.0), "09-30")
+    model = fit_exact(table, settings(trend=[{"shrinkage": 0.0}]), "09-30")
     predicted_NT, _ = by_onnx(onnx_model(model), table)
     np.testing.assert_allclose(predicted_NT, model.predict(table), rtol=1e-9)
 

@@ -161,7 +161,7 @@ def test_thousands_of_regions(tool: str) -> None:
 @pytest.mark.parametrize("tool", TOOLS)
 def test_more_features_than_an_expression_is_deep(tool: str) -> None:
     table = world(("alpha", "beta"), tuple(f"f{number}" for number in range(1200)))
-    model = fit_exact(table, settings(training={"weight_decay": 0.1}), "09-30")
+    model = fit_exact(table, settings(training={"ridge_seasons": 1.0}), "09-30")
     assert_same(ask(tool, predict_sql(model), features_of(table)), expected(model, table), 1e-9)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from data.contracts.season_table import SeasonTable
-from tasks.normalise.baseline import Baseline
+from tasks.normalise.baseline import PLAIN_SEASONS, PLAIN_TREND, Baseline
 from tasks.train.fit import fit_exact, fit_model
-from tests.tasks.worlds import normal_equations, real_table, settings, us_table, with_year
+from tests.tasks.worlds import first_model, normal_equations, real_table, settings, us_table, with_year
 
-PLAIN = {"baseline": "trend", "trend_half_life": float("inf"), "trend_shrinkage": 0.0}
+PLAIN = {"trend": [{"half_life": float("inf"), "shrinkage": 0.0}]}
 
 
 def _both(table: SeasonTable) -> SeasonTable:
@@ -18,7 +18,7 @@ def _both(table: SeasonTable) -> SeasonTable:
 def test_us_weather_only_and_with_year() -> None:
     table = _both(us_table())
     for rows, expected in ((table, 2036.82), (with_year(table), 536.84)):
-        model = fit_model(rows.take(rows.year_N < 2010), settings(baseline="none"), "09-30")
+        model = fit_model(rows.take(rows.year_N < 2010), first_model(baseline="none"), "09-30")
         test = rows.take(rows.year_N >= 2010)
         assert model.record["excess"] <= 1e-6
         assert np.mean((model.predict(test) - test.y_NT) ** 2) == pytest.approx(expected, rel=1e-4)
@@ -27,24 +27,24 @@ def test_us_weather_only_and_with_year() -> None:
 def test_us_departures_from_the_plain_trend() -> None:
     table = _both(us_table())
     train, test = table.take(table.year_N < 2010), table.take(table.year_N >= 2010)
-    trend = Baseline.fit(train, "trend", float("inf"), 0.0, 10)
+    trend = Baseline.fit(train, "trend", [PLAIN_TREND], PLAIN_SEASONS)
     alone = trend.predict(test.region_N, test.year_N)
     assert np.mean((alone - test.y_NT) ** 2) == pytest.approx(346.3, rel=1e-3)
-    model = fit_model(train, settings(**PLAIN), "09-30")
+    model = fit_model(train, first_model(**PLAIN), "09-30")
     assert model.record["excess"] <= 1e-6
     assert np.mean((model.predict(test) - test.y_NT) ** 2) == pytest.approx(293.1, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("baseline", "corn", "soybeans"),
-    [(PLAIN, 433.0, 39.3), ({"trend_half_life": 10.0, "trend_shrinkage": 1.0}, 368.9, 30.2)],
+    [(PLAIN, 433.0, 39.3), ({}, 368.9, 30.2)],
 )
 def test_us_rolling_origin(baseline: dict[str, object], corn: float, soybeans: float) -> None:
     table = us_table()
     squares: list[list[float]] = [[], []]
     for year in range(2013, 2023):
         past, now = table.take(table.year_N < year), table.take(table.year_N == year)
-        predicted = fit_exact(past, settings(**baseline), "09-30").predict(now)
+        predicted = fit_exact(past, first_model(**baseline), "09-30").predict(now)
         for crop in range(2):
             # rows with the crop and with every naive baseline: grown in the last five calendar years
             recent = past.take((past.year_N >= year - 5) & ~np.isnan(past.y_NT[:, crop])).region_N
@@ -61,7 +61,7 @@ def test_fao_and_minnesota_against_numpy() -> None:
         "minnesota_barley", ("temperature_f", "rainfall_in"), ("Velvet",), range(4, 8)
     )  # sites and seasons: few rows, many features
     for table in (fao, barley):
-        model = fit_model(table, settings(baseline="none"), "12-31")
+        model = fit_model(table, first_model(baseline="none"), "12-31")
         rows = table.take(~np.isnan(table.y_NT[:, 0]))
         line = normal_equations(rows.x_NF, rows.y_NT[:, 0])
         expected = np.mean((rows.x_NF @ line[:-1] + line[-1] - rows.y_NT[:, 0]) ** 2)
