@@ -13,7 +13,7 @@ from data.settings.schema import Settings
 from flows.cli.main import run
 
 MONTHS = {"season": {"start": "04-01", "end": "09-30"}}
-EXACT = {"epochs": 400, "scaling": "whiten", "precision": "float64"}
+EXACT = {"precision": "float64", "ridge_seasons": 0}
 
 
 def train(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def both_crops(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "weather": str(shared / "us_climdiv_medium/weather.parquet"),
         "yields": str(folder / "yields.parquet"),
         "first_season": 1960,
-        "trend_half_life": "inf",
-        "trend_shrinkage": 0.0,
+        "trend": [{"half_life": "inf", "shrinkage": 0.0}],
+        "rounds": 1,
         "weather_columns": {"temperature": "temperature_c", "rainfall": "rainfall_mm"},
         "measures": {"temperature": {"unit": "°C"}, "rainfall": {"unit": "mm"}},
         "features": [

@@ -98,7 +98,7 @@ def test_with_a_ridge_a_crop_may_have_fewer_rows_than_features(world: Path) -> N
         {"region": "R00", "year": range(2001, 2007), "crop": "rye", "yield": 1.0, "unit": "t/ha"}
     )
     write(world, "yields", pd.concat([few, frame]))
-    months = {"features": [{"measure": "rain", "aggregate": "sum", "every": "month", "square": True}]}
+    months = {"features": [{"measure": "rainfall", "aggregate": "sum", "every": "month", "square": True}]}
     assert "rye" in run(world, split={"by": "none"}, **months).crops
     without = run(world, split={"by": "none"}, training={"ridge_seasons": 0}, **months)
     assert "rye" not in without.crops

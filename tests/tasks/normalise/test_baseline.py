@@ -96,3 +96,23 @@ def test_climatology_is_each_region_s_mean() -> None:
     climatology = Climatology.fit(np.array(REGION), x, 3, "mean")
     expected = [x[:12].mean(0), x[12:24].mean(0), x[24:].mean(0), x.mean(0)]
     np.testing.assert_allclose(climatology.of(np.array([0, 1, 2, UNKNOWN])), expected, rtol=1e-13)
+
+
+def test_the_trend_is_the_average_of_its_lines() -> None:
+    lines = [TrendLine(), TrendLine(half_life=3.0, slope_half_life=20.0, shrinkage=INF)]
+    region_N, year_N = np.array([0, 1, 2, UNKNOWN]), np.array([1985, 2003, 2010, 2005])
+    together = Baseline.fit(TABLE, "trend", lines, 10).predict(region_N, year_N)
+    apart = [Baseline.fit(TABLE, "trend", [line], 10).predict(region_N, year_N) for line in lines]
+    np.testing.assert_allclose(together, np.mean(apart, axis=0), rtol=1e-12)
+
+
+def test_a_slope_has_a_half_life_of_its_own_and_infinite_shrinkage_pools_it() -> None:
+    weight, slow = (0.5 ** ((2001 - np.array(YEAR)) / life) for life in (3.0, 20.0))
+    own = [_slope(rows, slow) for rows in (slice(12), slice(12, 24), slice(24, 27))]
+    pooled = sum(b * i for b, i in own) / sum(i for _, i in own)
+    line = TrendLine(half_life=3.0, slope_half_life=20.0, shrinkage=INF)
+    baseline = Baseline.fit(TABLE, "trend", [line], 10)
+    np.testing.assert_allclose(baseline.slope_RT[:, 0], pooled)
+    w, t, y = weight[:12], np.array(YEAR[:12]), YIELD[:12]
+    level = (w @ y) / w.sum() + pooled * (2010 - (w @ t) / w.sum())
+    assert baseline.predict(np.array([0]), np.array([2010]))[0, 0] == pytest.approx(level)

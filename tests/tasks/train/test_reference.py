@@ -1,12 +1,24 @@
 """The figures that the design states for real data, and least squares by numpy on the other sets."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.contracts.season_table import SeasonTable
+from tasks.evaluate.naive import naive_predictions
 from tasks.normalise.baseline import PLAIN_SEASONS, PLAIN_TREND, Baseline
 from tasks.train.fit import fit_exact, fit_model
-from tests.tasks.worlds import first_model, normal_equations, real_table, settings, us_table, with_year
+from tasks.train.origins import predict_ahead
+from tests.tasks.worlds import (
+    first_model,
+    normal_equations,
+    real_table,
+    settings,
+    shared,
+    squared,
+    us_table,
+    with_year,
+)
 
 PLAIN = {"trend": [{"half_life": float("inf"), "shrinkage": 0.0}]}
 
@@ -53,6 +65,39 @@ def test_us_rolling_origin(baseline: dict[str, object], corn: float, soybeans: f
     assert [len(crop) for crop in squares] == [2206, 1938]
     assert np.mean(squares[0]) == pytest.approx(corn, rel=1e-2)
     assert np.mean(squares[1]) == pytest.approx(soybeans, rel=1e-2)
+
+
+def test_us_wheat_season_by_season() -> None:
+    """The defaults and squares: weather of March to August, 1998-2007, against the best naive baseline."""
+    table = real_table("us_climdiv_medium", ("temperature_c", "rainfall_mm"), ("wheat",), range(3, 9), 1960)
+    chosen = settings(features=squared(table.features))
+    asked = {year - 1: [year] for year in range(1998, 2008)}
+    found = predict_ahead(table, chosen, asked)
+    error, naive = [], {}
+    for (origin, season), ahead in found.items():
+        past, now = table.take(table.year_N <= origin), table.take(table.year_N == season)
+        error.append(ahead.model_ET - now.y_NT)
+        for name, y_NT in naive_predictions(past, past, now).items():
+            naive.setdefault(name, []).append(y_NT - now.y_NT)
+    best = min(np.mean(np.vstack(each) ** 2) for each in naive.values())
+    assert 1 - np.mean(np.vstack(error) ** 2) / best >= 0.10
+
+
+def test_us_maize_seven_seasons_ahead() -> None:
+    """CY-Bench's sample: trained up to 2011, tested on 2012-2018; RMSE over the tested rows' mean yield."""
+    weather = pd.read_parquet(shared("cybench_us_maize") / "weather.parquet")
+    measures = [name for name in weather.columns if name not in ("region", "year")]
+    table = real_table("cybench_us_maize", measures, ("maize",))
+    train, test = table.take(table.year_N < 2012), table.take(table.year_N >= 2012)
+    assert (len(train), len(test)) == (7170, 4137)
+    for chosen, nrmse in (
+        (first_model(), 0.180),
+        (first_model(features=squared(measures)), 0.175),
+        (settings(features=squared(measures)), 0.178),
+    ):
+        model = fit_model(train, chosen, "12-31")
+        error_N = (model.predict(test) - test.y_NT)[:, 0]
+        assert np.sqrt(np.mean(error_N**2)) / test.y_NT.mean() == pytest.approx(nrmse, abs=6e-4)
 
 
 def test_fao_and_minnesota_against_numpy() -> None:
