@@ -262,6 +262,13 @@ class Settings(_Section):
     gate: Gate = Gate()
     """Conditions of publication."""
 
+    def yield_range(self, crop: str) -> tuple[float, float]:
+        """Smallest and largest yield of a crop that can be true, in its unit: by default [0, ∞)."""
+        for known in (self.measures.get(crop), self.measures.get("yield")):
+            if known and known.range:
+                return known.range
+        return 0.0, math.inf
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (

@@ -23,13 +23,15 @@ class Calibration:
     """Half the width of the prediction intervals around a model, and around the naive regional trend.
 
     `absent` maps (level, crop) to a sentence why there is no interval for the next season. `seasons`
-    counts, for each crop, the seasons that were predicted from those before them.
+    counts, for each crop, the seasons that were predicted from those before them. `valid` are the smallest
+    and the largest yield of each crop that can be true.
     """
 
     seasons: Mapping[str, int]
     model: WidthsByLead
     trend: WidthsByLead
     absent: Mapping[tuple[int, str], str]
+    valid: Mapping[str, tuple[float, float]]
 
     def sentences(self) -> tuple[str, ...]:
         """Why intervals are missing, a sentence for each; empty when none is."""
@@ -82,7 +84,8 @@ def calibrate(train: SeasonTable, settings: Settings, leads: Iterable[int] = (1,
         if (level, crop) not in model[1].factor
     }
     last = int(years[-1]) if len(years) else 0
-    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent)
+    valid = {crop: settings.yield_range(crop) for crop in train.crops}
+    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent, valid)
 
 
 def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:

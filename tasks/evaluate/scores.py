@@ -65,10 +65,10 @@ def score(harvested: Hindcast, group_E: Integers, groups: int) -> Scores:
             else:
                 crops[f"mse_{name}"] = np.full(shape, np.nan)
         for level in LEVELS:
-            crops |= _intervals("", level, harvested.half_width[level], error_E, total)
+            actual_E = harvested.actual_E
+            crops |= _intervals("", level, harvested.interval(level), actual_E, total)
             if "region_trend" in harvested.naive:
-                trend_error_E = _error(harvested.naive["region_trend"], harvested.actual_E)
-                crops |= _intervals("trend_", level, harvested.trend_half_width[level], trend_error_E, total)
+                crops |= _intervals("trend_", level, harvested.trend_interval(level), actual_E, total)
         pooled = {key: _over_crops(values, rows) for key, values in crops.items()}
         for figures in (crops, pooled):
             figures["rmse"] = np.sqrt(figures["mse"])
@@ -130,16 +130,18 @@ def _within(actual_E: Floats, cell_E: Integers, total: _Total, rows: Floats) -> 
     return total((shifted_E - mean[cell_E]) ** 2)
 
 
-def _intervals(prefix: str, level: int, half_E: Floats, error_E: Floats, total: _Total) -> dict[str, Floats]:
-    has_E = np.isfinite(half_E)
-    half_E = np.where(has_E, half_E, 0.0)
+def _intervals(
+    prefix: str, level: int, ends: tuple[Floats, Floats], actual_E: Floats, total: _Total
+) -> dict[str, Floats]:
+    has_E = np.isfinite(ends[0])
+    lower_E, upper_E = (np.where(has_E, end_E, actual_E) for end_E in ends)
     count = total(has_E.astype(np.float64))
-    miss_E = np.maximum(np.abs(error_E) - half_E, 0.0)
+    miss_E = np.maximum(_error(lower_E, actual_E), -_error(upper_E, actual_E)).clip(min=0.0)
     penalty = 2 / (1 - level / 100)
     return {
         f"{prefix}coverage_{level}": total((has_E & (miss_E == 0)).astype(np.float64)) / count,
-        f"{prefix}width_{level}": total(2 * half_E) / count,
-        f"{prefix}interval_score_{level}": total(has_E * (2 * half_E + penalty * miss_E)) / count,
+        f"{prefix}width_{level}": total(upper_E - lower_E) / count,
+        f"{prefix}interval_score_{level}": total(upper_E - lower_E + penalty * miss_E) / count,
     }
 
 
