@@ -82,6 +82,17 @@ class Model:
         """Which rows lie in regions that the model was trained on, shape [N]."""
         return np.asarray(self.normaliser.codes(table) != UNKNOWN)
 
+    def feature_notes(self) -> list[str]:
+        """What a reader of the coefficients must know of the features, a sentence each."""
+        scaling = self.scaling
+        said = {
+            "left out, because they never change": scaling.constant,
+            "left out, because the features before them determine them": scaling.collinear,
+            "with hardly anything of their own beside the features before them, so that coefficients mean "
+            "little one by one (keep the fewest that carry the information)": scaling.redundant,
+        }
+        return [f"features {what}: {', '.join(names)}" for what, names in said.items() if names]
+
     def coefficients(self) -> pa.Table:
         """The same model in raw units, laid out as `contracts.COEFFICIENTS`.
 

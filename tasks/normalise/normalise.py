@@ -194,7 +194,9 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
         moments = compute_moments(scaling.transform(x_NF), u_NT)
     else:
         moments = raw.scaled(scaling.centre_F, scaling.matrix_FP, scaling.y_centre_T, scaling.y_scale_T)
-    ridge_T = seasons * _regions(table) / np.maximum(raw.rows_T, 1)
+    ridge_T = np.zeros(len(table.crops))
+    if seasons:
+        ridge_T = seasons * _regions(table) / np.maximum(raw.rows_T, 1)
     return Normalised(
         normaliser, table.region_N, table.year_N, x_NF, y_NT, moments, ridge_T, penalty_PP, delicate
     )
@@ -202,10 +204,9 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
 
 def _regions(table: SeasonTable) -> Integers:
     """How many regions have a yield of each crop [T]."""
-    observed_NT = ~np.isnan(table.y_NT)
-    return np.array(
-        [len(np.unique(table.region_N[observed_N])) for observed_N in observed_NT.T], dtype=np.int64
-    )
+    R = len(table.region_names)
+    rows = [np.bincount(table.region_N[~np.isnan(y_N)], minlength=R) for y_N in table.y_NT.T]
+    return np.array([np.count_nonzero(rows_R) for rows_R in rows], dtype=np.int64)
 
 
 def training_rows(table: SeasonTable) -> SeasonTable:

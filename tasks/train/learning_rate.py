@@ -95,18 +95,19 @@ class Plan:
 
 
 def largest_curvature(blocks: Blocks, ridge: float) -> float:
-    """Largest eigenvalue of the blocks rows' loss over the blocks, in float64; `ridge` is its part of it."""
+    """Largest eigenvalue of the rows' loss over the blocks; `ridge` is its part of it."""
     T, P = blocks.crops, blocks.inputs
     complete = all(rows == sum(blocks.sizes) for rows in blocks.observed_T)
-    largest = 0.0
+    largest, hessian = 0.0, torch.empty(P + 1, P + 1, dtype=torch.float64)
     for block in range(len(blocks)):
         x_BP, _, observed_BT = blocks.split(blocks[block])
-        z = torch.ones(P + 1, len(x_BP), dtype=torch.float64)
-        z[:P] = x_BP.T
         for at in range(1 if complete else T):
-            own = z if observed_BT is None else z[:, observed_BT[:, at] > 0]
-            hessian = own @ own.T * (2 * len(blocks) / max(blocks.observed_T[at], 1.0))
-            largest = max(largest, _largest_eigenvalue(hessian))
+            own_BP = x_BP if observed_BT is None else x_BP * observed_BT[:, at : at + 1]
+            hessian[:P, :P] = own_BP.T @ x_BP
+            hessian[:P, P] = hessian[P, :P] = own_BP.sum(dim=0)
+            hessian[P, P] = len(x_BP) if observed_BT is None else observed_BT[:, at].sum()
+            share = 2 * len(blocks) / max(blocks.observed_T[at], 1.0)
+            largest = max(largest, _largest_eigenvalue(hessian * share))
     return (largest + ridge) / T
 
 

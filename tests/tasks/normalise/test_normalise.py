@@ -13,6 +13,7 @@ from data.contracts.season_table import SeasonTable
 from data.errors import InputError
 from tasks.normalise.moments import compute_moments, triangle
 from tasks.normalise.normalise import normalise
+from tasks.train.fit import fit_exact
 from tests.tasks.worlds import first_model, season_table, settings, world
 
 Kind = Literal["none", "mean", "trend"]
@@ -136,6 +137,27 @@ def test_nearly_collinear_features_stay() -> None:
     for scaling in ("standard", "whiten"):
         data = normalise(season_table(wide, x), first_model(baseline="none", training={"scaling": scaling}))
         assert data.normaliser.scaling.collinear == ()
+
+
+def test_features_with_hardly_anything_of_their_own_are_named() -> None:
+    """Mean, largest and least temperature, the first their mean to nine digits: what a daily file offers."""
+    table, random = world(400, 3), np.random.default_rng(0)
+    highest, lowest = table.x_NF[:, 0] + 5, table.x_NF[:, 1] - 5
+    mean = (highest + lowest) / 2 + 6e-9 * random.normal(size=400)
+    wide = season_table(
+        np.column_stack((highest, lowest, mean)), table.y_NT, list(table.region_N), list(table.year_N),
+        ("highest", "lowest", "mean"),
+    )  # fmt: skip
+    for scaling in ("standard", "whiten"):
+        model = fit_exact(wide, settings(training={"scaling": scaling}), "12-31")
+        assert model.scaling.redundant == ("mean",)
+        assert model.scaling.collinear == ()
+        (note,) = model.feature_notes()
+        assert note.endswith(": mean")
+        # the ridge shares the weight out
+        rows = model.coefficients().to_pylist()
+        assert max(abs(row["coefficient"]) for row in rows if row["power"] == 1 and row["term"] != "year") < 3
+    assert fit_exact(table, settings(), "12-31").feature_notes() == []
 
 
 def test_nothing_but_constants_still_has_something_to_train() -> None:
