@@ -134,7 +134,10 @@ class Model:
             "crop_units": self.crop_units,
             "regions": self.region_names,
             "baseline": self.baseline.kind,
-            "squares": [self.features[at] for at in self.squares.of],
+            "squares": {
+                self.features[at]: centre
+                for at, centre in zip(self.squares.of, self.squares.centre_S.tolist(), strict=True)
+            },
             "constant": self.scaling.constant,
             "collinear": self.scaling.collinear,
             "redundant": self.scaling.redundant,
@@ -160,7 +163,7 @@ class Model:
                 crops,
                 tuple(facts["crop_units"]),
                 regions,
-                Squares(tuple(features.index(name) for name in facts["squares"]), tensors["centre_S"]),
+                Squares.of_centres({features.index(name): at for name, at in facts["squares"].items()}),
                 Baseline(facts["baseline"], regions, crops, *(tensors[name] for name in _BASELINE)),
                 Climatology(*(tensors[name] for name in _CLIMATOLOGY)),
                 Scaling(
@@ -195,7 +198,7 @@ class Model:
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
         parts: dict[str, object] = dict.fromkeys(_BASELINE, self.baseline)
         parts |= dict.fromkeys(_CLIMATOLOGY, self.climatology) | dict.fromkeys(_SCALING, self.scaling)
-        parts |= {"weight_TP": self, "bias_T": self, "centre_S": self.squares}
+        parts |= {"weight_TP": self, "bias_T": self}
         return {name: getattr(part, name) for name, part in parts.items()}
 
 

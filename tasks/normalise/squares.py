@@ -5,7 +5,7 @@ Shapes: N rows, F features, S squares, X = F + S columns, T crops.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,8 +24,14 @@ class Squares:
     @classmethod
     def fit(cls, x_NF: Floats, features: tuple[str, ...], squared: Collection[str]) -> Self:
         """Squares about the pooled mean of training rows, of those features that are named."""
-        of = tuple(at for at, name in enumerate(features) if name in squared)
-        return cls(of, np.array([x_NF[:, at].mean() for at in of]))
+        chosen = (at for at, name in enumerate(features) if name in squared)
+        return cls.of_centres({at: float(x_NF[:, at].mean()) for at in chosen})
+
+    @classmethod
+    def of_centres(cls, centres: Mapping[int, float]) -> Self:
+        """The squares of features by position, about given centres."""
+        of = tuple(sorted(centres))
+        return cls(of, np.array([centres[at] for at in of], dtype=np.float64))
 
     def columns(self, x_NF: Floats) -> Floats:
         """The features with their squares behind them, shape [N, X]; no copy where there is none."""

@@ -49,7 +49,7 @@ class Objective:
 class Progress:
     """How training went so far: each epoch's loss, each round's number of epochs, why the last one ended.
 
-    A loss is the mean over crops of the mean squared error in yield units, as seen before each step.
+    A loss is the objective in yield units, as seen before each step.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -140,12 +140,11 @@ class Descent:
                 squares_T += batch_T.detach()
                 if not fixed:
                     take_step(self.optimizer, plan.rate_at(epoch, at, K), self.training.momentum)
-            mse_T = (
-                (squares_T / self.rows_T).cpu().double().numpy()
-            )  # the one wait for the device in an epoch
-            self._note(mse_T)
+            # the one wait for the device in an epoch
+            objective_T = (squares_T / self.rows_T + penalty_T.detach()).cpu().double().numpy()
+            self._note(objective_T)
             if fixed:
-                bound = self._bound(mse_T + penalty_T.detach().cpu().double().numpy())
+                bound = self._bound(objective_T)
                 self.progress.bound = bound
                 if bound <= self.training.tolerance:
                     self.progress.end = "tolerance"
@@ -175,8 +174,8 @@ class Descent:
     def _tensor(self, values: Floats) -> Tensor:
         return torch.as_tensor(values).to(self.device, self.dtype)
 
-    def _note(self, mse_T: Floats) -> None:
-        loss = float(np.mean(mse_T * self.objective.unit_T**2))
+    def _note(self, objective_T: Floats) -> None:
+        loss = float(np.mean(objective_T * self.objective.unit_T**2))
         if not math.isfinite(loss):
             raise CropyieldError(
                 f"the loss is no longer finite in epoch {len(self.progress.losses) + 1}; "

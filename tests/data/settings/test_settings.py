@@ -46,6 +46,17 @@ SMALLEST: dict[str, Any] = {
         ({"features": [{"measure": "x", "aggregate": "avg"}]}, "must be one of mean, sum"),
         ({"max_rejected": 20}, "max_rejected: must be 1 or less (found 20)"),
         ({"zzz": 1}, "the keys and sections are weather, yields"),
+        ({"trend_half_life": 5.0}, "trend_half_life is no longer a setting; write half_life under [[trend]]"),
+        ({"trend_shrinkage": 0.0}, "write shrinkage under [[trend]]"),
+        ({"training": {"weight_decay": 0.1}}, "write training.ridge_seasons"),
+        ({"training": {"patience": 3}}, "write training.tolerance"),
+        ({"trend": {"half_life": 5.0}}, "write [[trend]], in two brackets"),
+        ({"trend": []}, "trend"),
+        ({"trend": [{"half_live": 5.0}]}, "did you mean 'half_life'?"),
+        ({"trend": [{"shrinkage": -1.0}]}, "trend.0.shrinkage: must be 0 or more"),
+        ({"rounds": 0}, "rounds: must be 1 or more"),
+        ({"training": {"ridge_seasons": math.inf}}, "training.ridge_seasons: must be a finite number"),
+        ({"features": [{"measure": "year", "square": True}]}, "the feature 'year' takes no square"),
     ],
 )
 def test_bad_settings_are_explained(change: dict[str, Any], message: str) -> None:
