@@ -146,7 +146,7 @@ class Descent:
             if fixed:
                 bound = self._bound(objective_T)
                 self.progress.bound = bound
-                if bound <= self.training.tolerance:
+                if self.training.tolerance and bound <= self.training.tolerance:
                     self.progress.end = "tolerance"
                     break
                 lowest, waited = (bound, 0) if bound <= lowest / 2 else (lowest, waited + 1)
@@ -157,7 +157,7 @@ class Descent:
                     take_step(self.optimizer, plan.rate_at(epoch, 0, 1), self.training.momentum)
                     continue
                 if not rates:
-                    shrink = math.sqrt(self.training.tolerance / bound)
+                    shrink = math.sqrt(self.training.tolerance / bound) if bound else 1.0
                     rates = list(settling_rates(self.curvature.least, self.curvature.largest, shrink))
                     patience = max(_PATIENCE, len(rates))
                 take_step(self.optimizer, rates.pop(0), 0.0)
