@@ -31,7 +31,7 @@ _HINDCAST = "hindcast.parquet"
 def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
     """The last seasons that can be predicted from those before."""
     tables = Assembled.load(step_folder(job, assembled)).datasets
-    chosen = backtest_seasons(tables[job.settings.season.end], seasons)
+    chosen = backtest_seasons(tables[job.settings.season.end], job.settings, seasons)
     if not chosen:
         raise InputError("no season has enough seasons before it to learn from; use fewer features")
     logger().info("seasons to predict: %s", ", ".join(map(str, chosen)))

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.vocabulary import SplitName
 from data.contracts.wording import number
 from data.errors import GateError
 from data.settings.expand import cutoffs
@@ -79,12 +78,10 @@ def train(job: Job, as_of: str, tensors: str) -> str:
         if folder is not None:
             data = join.Assembled.load(step_folder(job, "assembled"))
             table = data.datasets[as_of]
-            validation = table.of_split(SplitName.VALIDATION)
             for fit, rows in fits_of(table).items():
                 model = fit_normalised(
                     load_normalised(step_folder(job, tensors), fit), job.settings, as_of,
-                    validation=validation if fit == EVALUATED else None,
-                    on_epoch=log_epoch(f"train {as_of} {fit}", job.settings.training.epochs),
+                    on_epoch=log_epoch(f"train {as_of} {fit}", job.settings),
                     crop_units=tuple(data.crop_units[crop] for crop in data.crops),
                     feature_units=tuple(data.feature_units[feature] for feature in table.features),
                 )  # fmt: skip
@@ -93,18 +90,22 @@ def train(job: Job, as_of: str, tensors: str) -> str:
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
-                excess = number(model.record["excess"])
-                logger().info("%s %s fit: %s above the exact optimum", as_of, fit, excess)
+                report_progress(f"train {as_of} {fit}", 1, 1)
+                excess, epochs = number(model.record["excess"]), model.record["epochs"]
+                logger().info(
+                    "%s %s fit: %s above the exact optimum in %d epochs", as_of, fit, excess, epochs
+                )
     return name
 
 
-def log_epoch(what: str, epochs: int) -> Callable[[int, float], None]:
-    every = max(epochs // 4, 1)
+def log_epoch(what: str, settings: Settings) -> Callable[[int, float], None]:
+    most = settings.training.epochs * (settings.rounds if settings.baseline != "none" else 1)
+    every = max(most // 4, 1)
 
     def log(epoch: int, loss: float) -> None:
-        report_progress(what, epoch, epochs)
+        report_progress(what, epoch, most)
         if epoch == 1 or epoch % every == 0:
-            logger().info("%s: epoch %d of %d, loss %.6g", what, epoch, epochs, loss)
+            logger().info("%s: epoch %d of %d at most, loss %.6g", what, epoch, most, loss)
 
     return log
 

@@ -19,8 +19,10 @@ _MEASURES = ("temperature_c", "rainfall_mm")
 
 
 def us_settings(**changes: object) -> Settings:
-    """Defaults of the design, with monthly means of temperature and rainfall from April to September."""
-    features = [{"measure": name, "aggregate": "mean", "every": "month"} for name in _MEASURES]
+    """Defaults of the design, with monthly means of temperature and rain, April-September, and squares."""
+    features = [
+        {"measure": name, "aggregate": "mean", "every": "month", "square": True} for name in _MEASURES
+    ]
     season = {"start": "04-01", "end": "09-30"}
     raw = {"weather": "weather", "yields": "yields", "store": "store", "season": season, "features": features}
     return parse_settings(raw | changes, "test")

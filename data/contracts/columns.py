@@ -76,11 +76,12 @@ COEFFICIENTS = (
     Column("region", pa.string(), "region; null: a region the model has not seen", nullable=True),
     CROP,
     Column("term", pa.string(), "intercept, year, or a feature's name"),
+    Column("power", pa.int8(), "of the term: 1, or 2 for a feature's square; 0 for the intercept"),
     Column(
         "coefficient",
         pa.float64(),
-        "raw-unit coefficient of the term",
-        "the crop's unit per unit of the term",
+        "raw-unit coefficient of the term to its power",
+        "the crop's unit per unit of the term to its power",
     ),
 )
 INTERCEPT = "intercept"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -13,6 +14,7 @@ from data.settings.schema import YEAR, Feature, Season, Settings
 
 RESERVED = (REGION.name, SEASON_YEAR.name, SPLIT.name, INTERCEPT)
 _LEAP = 2000  # a leap year, so that 29 February is among its days
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class FeatureSpec:
     threshold: float | None = None
     base: float | None = None
     cap: float | None = None
+    square: bool = False
 
 
 def season_end(settings: Settings) -> str:
@@ -84,6 +87,20 @@ def expand_features(settings: Settings, as_of: str | None = None) -> tuple[Featu
     if not any(spec.days for spec in specs) and as_of is not None:
         raise SettingsError(f"as_of: no feature uses weather up to {as_of}")
     return tuple(specs)
+
+
+def squared_features(settings: Settings) -> frozenset[str]:
+    """Names of the features whose squares the model sees too."""
+    return frozenset(spec.name for spec in expand_features(settings) if spec.square)
+
+
+def fewest_rows(settings: Settings, features: Collection[str]) -> int:
+    """Fewest training rows that a crop can be modelled from: more than coefficients, or, with a ridge, five.
+
+    With fewer than that there could be no interval either, which takes four seasons predicted from others.
+    """
+    coefficients = 1 + len(features) + len(squared_features(settings).intersection(features))
+    return min(coefficients + 1, _FEWEST) if settings.training.ridge_seasons else coefficients + 1
 
 
 def _check_columns(specs: list[FeatureSpec]) -> None:
@@ -147,6 +164,7 @@ def _spec(
         feature.threshold,
         feature.base,
         feature.cap,
+        feature.square,
     )
 
 

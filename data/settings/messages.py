@@ -40,6 +40,8 @@ def _sentence(fault: dict[str, Any], model: type[BaseModel], of_union: bool) -> 
     where = fault["loc"]
     key = ".".join(str(part) for part in where)
     kind, context = fault["type"], fault.get("ctx", {})
+    if kind == "extra_forbidden" and key in _SUCCESSORS:
+        return f"{key} is no longer a setting; write {_SUCCESSORS[key]}"
     if kind == "extra_forbidden":
         known = _known_keys(model, where[:-1])
         near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.6)
@@ -78,6 +80,12 @@ def _sentence(fault: dict[str, Any], model: type[BaseModel], of_union: bool) -> 
     return f"{key}: {message}{'' if isinstance(fault['input'], dict) else found}" if key else message
 
 
+_SUCCESSORS = {
+    "trend_half_life": "half_life under [[trend]], of which there may be several",
+    "trend_shrinkage": "shrinkage under [[trend]], of which there may be several",
+    "training.weight_decay": "training.ridge_seasons, the ridge in seasons' worth of data",
+    "training.patience": "training.tolerance, the bound on the excess below which training ends",
+}
 _MISSING = {
     "features": ': add at least one, as in\n\n[[features]]\nmeasure = "rainfall"\naggregate = "sum"',
     "weather": ": the folder or file of weather Parquet",
@@ -118,8 +126,8 @@ def _section_hint(key: str, model: type[BaseModel], where: list[Any]) -> str:
 
 
 def _list_hint(key: str) -> str:
-    if key == "features":
-        return "is a list of sections: write [[features]], in two brackets, above each of them"
+    if key in ("features", "trend"):
+        return f"is a list of sections: write [[{key}]], in two brackets, above each of them"
     example = {"range": "[0, 100]", "as_of": '["06-30", "07-31"]', "window": '["07-01", "08-15"]'}
     return f"must be a list in brackets, as in {example.get(key.split('.')[-1], '[' + _ANY + ']')}"
 

@@ -58,14 +58,15 @@ Location = Annotated[
 ]
 MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
 # JSON knows no infinity, so it travels as the string "inf"
-Seasons = Annotated[
-    float,
-    Field(gt=0),
-    PlainSerializer(lambda value: value if math.isfinite(value) else "inf", when_used="json"),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf", "type": "string"}]}
-    ),
-]
+_INFINITY = PlainSerializer(lambda value: value if math.isfinite(value) else "inf", when_used="json")
+
+
+def _or_infinity(bound: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "number", bound: 0}, {"const": "inf", "type": "string"}]})
+
+
+Seasons = Annotated[float, Field(gt=0), _INFINITY, _or_infinity("exclusiveMinimum")]
+Shrinkage = Annotated[float, Field(ge=0), _INFINITY, _or_infinity("minimum")]
 
 
 class _Section(BaseModel):
@@ -115,6 +116,8 @@ class Feature(_Section):
     """For degree_days: below this a day counts nothing."""
     cap: float | None = None
     """For degree_days: a day counts at most cap - base."""
+    square: bool = False
+    """Its square too, so that there can be too much of a good thing."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -132,6 +135,18 @@ class Feature(_Section):
         return self
 
 
+class TrendLine(_Section):
+    """One of the lines whose average is a region's trend."""
+
+    half_life: Seasons = 10.0
+    """Seasons after which one counts half; inf: all alike."""
+    slope_half_life: Seasons | None = None
+    """The same for the line's slope; left out: as `half_life`."""
+    shrinkage: Shrinkage = 1.0
+    """Pull of regional slopes to the pooled one, in units of the median region's information; 0: none, inf:
+    the pooled slope everywhere."""
+
+
 class Split(_Section):
     """Which seasons train, which test."""
 
@@ -140,7 +155,7 @@ class Split(_Section):
     test_seasons: int = Field(default=5, ge=0)
     """How many of the last seasons are kept for the test."""
     validation_seasons: int = Field(default=0, ge=0)
-    """How many seasons before these are kept for early stopping."""
+    """How many seasons before these are held out of training and scored."""
     calibration_seasons: int = Field(default=25, ge=0)
     """How many of the last training seasons are predicted from those before, for the intervals."""
 
@@ -148,10 +163,10 @@ class Split(_Section):
 class Training(_Section):
     """How stochastic gradient descent goes about it."""
 
-    scaling: Literal["standard", "whiten"] = "standard"
+    scaling: Literal["standard", "whiten"] = "whiten"
     """`standard`: z-scores. `whiten`: uncorrelated features, for few epochs whatever the collinearity."""
     epochs: int = Field(default=100, ge=1)
-    """Passes over the training rows."""
+    """Passes over the training rows in each round, at most."""
     batch_size: int = Field(default=4096, ge=1)
     """Rows in a step."""
     learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
@@ -160,10 +175,10 @@ class Training(_Section):
     """Of optim.SGD."""
     nesterov: bool = False
     """Of optim.SGD; needs momentum."""
-    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Ridge on the weights in scaled units, never on biases."""
-    patience: int = Field(default=0, ge=0)
-    """Epochs without a better validation loss before the rate's decay begins early; 0: never."""
+    ridge_seasons: float = Field(default=3.0, ge=0, allow_inf_nan=False)
+    """Ridge on the weights of z-scores, never on biases, in seasons' worth of data; 0: none."""
+    tolerance: float = Field(default=1e-8, ge=0, allow_inf_nan=False)
+    """Training ends when a bound on its excess over the least possible objective is below; 0: never early."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Governs initial weights and the order of batches."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
@@ -203,11 +218,9 @@ class Settings(_Section):
     crops: tuple[str, ...] = ()
     """Crops to model; empty: all found."""
     baseline: Literal["none", "mean", "trend"] = "trend"
-    """What weather departs from: nothing, each region's mean, or each region's straight line over years."""
-    trend_half_life: Seasons = 10.0
-    """Seasons after which one counts half in the baseline; inf: all alike."""
-    trend_shrinkage: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    """Pull of regional slopes to the pooled one, in units of the median region's information; 0: none."""
+    """What weather departs from: nothing, each region's mean, or each region's trend over the years."""
+    rounds: int = Field(default=3, ge=1)
+    """How often baseline and weather are fitted in turn."""
     min_trend_seasons: int = Field(default=10, ge=2)
     """Regions with fewer seasons take the pooled slope."""
     first_season: int | None = Field(default=None, ge=-9999, le=9999)
@@ -234,6 +247,12 @@ class Settings(_Section):
     """Unit of each crop where the yields carry no unit column."""
     measures: Annotated[dict[str, Measure], ByKey] = {}
     """Units and valid ranges of weather measures."""
+    trend: Annotated[tuple[TrendLine, ...], Field(min_length=1)] = (
+        TrendLine(),
+        TrendLine(half_life=5.0),
+        TrendLine(half_life=3.0, slope_half_life=20.0, shrinkage=math.inf),
+    )
+    """Lines over the years; a region's trend is their average."""
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     """What the model sees of the weather."""
     split: Split = Split()
@@ -242,6 +261,13 @@ class Settings(_Section):
     """Stochastic gradient descent."""
     gate: Gate = Gate()
     """Conditions of publication."""
+
+    def yield_range(self, crop: str) -> tuple[float, float]:
+        """Smallest and largest yield of a crop that can be true, in its unit: by default [0, ∞)."""
+        for known in (self.measures.get(crop), self.measures.get("yield")):
+            if known and known.range:
+                return known.range
+        return 0.0, math.inf
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -193,11 +193,10 @@ store = "{store}"
 # Crops to model. Left out or empty: every crop found.
 crops = [{crops}]
 {scope}
-# What yields depart from: each region's straight line over the years. A region's slope is pulled
-# toward the common one where it has little to say, and older seasons count less.
+# What yields depart from: each region's trend, the average of a few lines over the years of which the
+# older seasons count less ([[trend]] says how much). Baseline and weather are fitted in turn.
 baseline = "trend"             # none | mean | trend
-trend_half_life = 10.0         # seasons; inf = all alike
-trend_shrinkage = 1.0          # 0 = none
+rounds = 3
 
 # The season that counts for the harvest; weather outside it is out of scope.
 [season]

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
 from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
-from data.settings.expand import season_end
+from data.settings.expand import fewest_rows, season_end
 from data.settings.schema import Settings
 from tasks.assemble.no_match import nothing_joined
 from tasks.assemble.split import drop_small_crops, split_seasons
@@ -88,8 +88,8 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     """Join weather and yields by region and harvest year, split them by season, balance the ledger.
 
     A region-season with a yield is judged by its least covered feature, over all cut-offs; where that
-    is below `min_coverage` all of its weather rows are rejected. A crop with no more training rows
-    than coefficients is rejected, the crop with the fewest first, until the others have enough.
+    is below `min_coverage` all of its weather rows are rejected. A crop with fewer training rows than
+    `fewest_rows` is rejected, the crop with the fewest first, until the others have enough.
 
     Raises InputError when nothing is left to train on and when too many rows of an input are
     rejected; CropyieldError when the ledger doesn't balance, which is a bug.
@@ -117,8 +117,8 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     if not joined_X.any():
         raise nothing_joined(settings, weather, yields, low_C)
 
-    coefficients = max(len(specs) for specs in plan.cutoffs.values()) + 1
-    used_X = drop_small_crops(settings, yields, joined_X, coefficients)
+    fewest = max(fewest_rows(settings, [spec.name for spec in specs]) for specs in plan.cutoffs.values())
+    used_X = drop_small_crops(settings, yields, joined_X, fewest)
     yield_rejects = rejected.sort(
         pa.concat_tables([yields.rejected, yields.reject(joined_X & ~used_X, Reason.FEW_ROWS)])
     )

@@ -30,8 +30,8 @@ def split_seasons(settings: Settings, years: Integers) -> dict[int, SplitName]:
     return dict(zip(years.tolist(), names, strict=True))
 
 
-def drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coefficients: int) -> Flags:
-    """The yields of crops with more training rows than coefficients, smallest crop left out first.
+def drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, needed: int) -> Flags:
+    """The yields of crops with at least `needed` training rows, smallest crop left out first.
 
     Raises InputError when no crop is left.
     """
@@ -43,14 +43,14 @@ def drop_small_crops(settings: Settings, yields: Yields, joined_X: Flags, coeffi
         in_training = used["year"].map(split_of) == SplitName.TRAIN
         counts = in_training.groupby(used["crop"], observed=True).sum()
         fewest = min(counts.index, key=lambda crop: (counts[crop], crop))
-        if counts[fewest] > coefficients:
+        if counts[fewest] >= needed:
             return used_X
         before[fewest] = int(counts[fewest])
         used_X &= (yields.table["crop"] != fewest).to_numpy()
     listed = ", ".join(f"{crop} {count}" for crop, count in list(before.items())[::-1][:8])
     raise InputError(
-        f"nothing left to train on: every crop has too few training rows for {coefficients} coefficients "
-        f"({coefficients - 1} features and the intercept): {listed}; "
+        f"nothing left to train on: every crop has fewer than the {needed} training rows that these "
+        f"features and training.ridge_seasons ask for: {listed}; "
         "give more seasons, fewer features, or fewer test and validation seasons"
     )
 

@@ -17,6 +17,7 @@ from data.contracts.columns import AS_OF, CROP
 from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import NAIVE_BASELINES, SplitName, best_baseline
 from data.errors import InputError
+from data.settings.expand import fewest_rows
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import calibrate, leads_to, learnable, of_crops
 from tasks.evaluate.hindcast import Hindcast, hindcast, join
@@ -34,14 +35,14 @@ class Fit(Protocol):
     def __call__(self, table: SeasonTable, settings: Settings, as_of: str, /) -> Forecaster: ...
 
 
-def backtest_seasons(table: SeasonTable, seasons: int) -> tuple[int, ...]:
+def backtest_seasons(table: SeasonTable, settings: Settings, seasons: int) -> tuple[int, ...]:
     """The last seasons with a harvest that can be predicted from those before, oldest first.
 
     At most as many as asked for; fewer where the earliest leave too few rows to learn from.
     """
     known = np.unique(table.year_N[np.isfinite(table.y_NT).any(axis=1)])
     last = [int(year) for year in known[max(0, len(known) - seasons) :]]
-    return tuple(year for year in last if learnable(table.take(table.year_N < year)))
+    return tuple(year for year in last if learnable(table.take(table.year_N < year), settings))
 
 
 def backtest_season(
@@ -57,22 +58,22 @@ def backtest_season(
 
     `table` has the features known by `as_of`; its own split plays no part. The model, the baselines
     and the intervals learn from the seasons before, or, `leave_one_out`, from all others; the last
-    five seasons are those before in either case. Crops with no more training rows than coefficients are left
+    five seasons are those before in either case. Crops with fewer training rows than `fewest_rows` are left
     out. Raises InputError when none is left.
     """
     others = table.year_N != season if leave_one_out else table.year_N < season
     train = _marked(table.take(others), SplitName.TRAIN)
     rows = _marked(table.take(table.year_N == season), SplitName.TEST)
-    at_T = learnable(train)
+    at_T = learnable(train, settings)
     if not at_T:
         raise InputError(
-            f"season {season}: no crop has more rows to learn from than the {len(table.features)} features "
-            "have coefficients; hold out fewer seasons or use fewer features"
+            f"season {season}: no crop has the {fewest_rows(settings, table.features)} rows to learn from "
+            "that these features ask for; hold out fewer seasons or use fewer features"
         )
     train, rows = of_crops(train, at_T), of_crops(rows, at_T)
     history = train.take(train.year_N < season)
     naive = naive_predictions(train, history, rows)
-    calibration = calibrate(train, settings, as_of, leads_to(train, rows))
+    calibration = calibrate(train, settings, leads_to(train, rows))
     made = hindcast(fit(train, settings, as_of), rows, calibration, as_of, naive)
     if crop_units is None:
         return made

@@ -5,27 +5,17 @@ Shapes: N rows of a SeasonTable, E rows of one season, T crops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from data.contracts.season_table import Floats, Integers, SeasonTable
 from data.contracts.vocabulary import LEVELS
+from data.settings.expand import fewest_rows
 from data.settings.schema import Settings
 from tasks.evaluate.conformal import Widths, WidthsByLead, fit_widths, seasons_needed
-from tasks.evaluate.naive import region_trend
-from tasks.train.fit import fit_exact
-
-
-class Predictor(Protocol):
-    """What calibration needs of a fitted model: yields [N, T] of the crops it was fitted to."""
-
-    def predict(self, table: SeasonTable) -> Floats: ...
-
-
-Fit = Callable[[SeasonTable, Settings, str], Predictor]
+from tasks.train.origins import predict_ahead
 
 
 @dataclass(frozen=True)
@@ -33,13 +23,15 @@ class Calibration:
     """Half the width of the prediction intervals around a model, and around the naive regional trend.
 
     `absent` maps (level, crop) to a sentence why there is no interval for the next season. `seasons`
-    counts, for each crop, the seasons that were predicted from those before them.
+    counts, for each crop, the seasons that were predicted from those before them. `valid` are the smallest
+    and the largest yield of each crop that can be true.
     """
 
     seasons: Mapping[str, int]
     model: WidthsByLead
     trend: WidthsByLead
     absent: Mapping[tuple[int, str], str]
+    valid: Mapping[str, tuple[float, float]]
 
     def sentences(self) -> tuple[str, ...]:
         """Why intervals are missing, a sentence for each; empty when none is."""
@@ -60,9 +52,7 @@ class SeasonErrors:
     unseen_ET: Floats
 
 
-def calibrate(
-    train: SeasonTable, settings: Settings, as_of: str, leads: Iterable[int] = (1,), fit: Fit = fit_exact
-) -> Calibration:
+def calibrate(train: SeasonTable, settings: Settings, leads: Iterable[int] = (1,)) -> Calibration:
     """Intervals for a model that is trained on `train`, by rolling origin within it, for each of some leads.
 
     Each of the last `calibration_seasons` seasons of `train` is predicted by a model of the seasons up
@@ -74,16 +64,13 @@ def calibrate(
     wanted = [int(year) for year in years[1:]]
     wanted = wanted[max(0, len(wanted) - settings.split.calibration_seasons) :]
     leads = sorted({1, *leads})
-    origins = sorted({season - lead for season in wanted for lead in leads})
     # one fit of an origin serves all the seasons that are asked of it
-    ahead = {
-        origin: rolling_origin_errors(train, origin, [origin + lead for lead in leads], settings, as_of, fit)
-        for origin in origins
-        if origin >= years[0]
-    }
+    asked = {season - lead: [season - lead + each for each in leads] for season in wanted for lead in leads}
+    asked = {origin: seasons for origin, seasons in asked.items() if origin >= years[0]}
+    ahead = rolling_origin_errors(train, settings, asked)
     model, trend = {}, {}
     for lead in leads:
-        errors = [ahead[season - lead][season] for season in wanted if season - lead in ahead]
+        errors = [ahead[season - lead, season] for season in wanted if season - lead in asked]
         model[lead], trend[lead] = _widths(train, errors, settings.min_trend_seasons)
         if lead == 1:
             seasons = {
@@ -97,7 +84,8 @@ def calibrate(
         if (level, crop) not in model[1].factor
     }
     last = int(years[-1]) if len(years) else 0
-    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent)
+    valid = {crop: settings.yield_range(crop) for crop in train.crops}
+    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent, valid)
 
 
 def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
@@ -108,31 +96,19 @@ def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
 
 
 def rolling_origin_errors(
-    train: SeasonTable,
-    origin: int,
-    seasons: Iterable[int],
-    settings: Settings,
-    as_of: str,
-    fit: Fit = fit_exact,
-) -> dict[int, SeasonErrors]:
-    """The errors of some seasons predicted from those up to and with `origin`, by season."""
-    learned = train.take(train.year_N <= origin)
-    at_T = learnable(learned)
-    if at_T:
-        learned = of_crops(learned, at_T)
-        model = fit(learned, settings, as_of)
+    train: SeasonTable, settings: Settings, asked: Mapping[int, Collection[int]]
+) -> dict[tuple[int, int], SeasonErrors]:
+    """The errors of some seasons predicted from those up to and with an origin, by (origin, season).
+
+    `asked` names the seasons for each origin; all of them together cost little more than one.
+    """
     found = {}
-    for season in seasons:
-        rows = train.take(train.year_N == season)
-        errors = SeasonErrors(rows.region_N, *(np.full_like(rows.y_NT, np.nan) for _ in range(3)))
-        if at_T and len(rows):
-            asked = of_crops(rows, at_T)
-            # a name that no region has, since a region's name is never empty
-            nameless = replace(asked, region_names=("",), region_N=np.zeros_like(asked.region_N))
-            errors.model_ET[:, at_T] = asked.y_NT - model.predict(asked)
-            errors.trend_ET[:, at_T] = asked.y_NT - region_trend(learned, asked)
-            errors.unseen_ET[:, at_T] = asked.y_NT - model.predict(nameless)
-        found[season] = errors
+    for (origin, season), ahead in predict_ahead(train, settings, asked).items():
+        rows_E = train.year_N == season
+        y_ET = train.y_NT[rows_E]
+        found[origin, season] = SeasonErrors(
+            train.region_N[rows_E], y_ET - ahead.model_ET, y_ET - ahead.trend_ET, y_ET - ahead.unseen_ET
+        )
     return found
 
 
@@ -148,10 +124,10 @@ def _widths(train: SeasonTable, errors: list[SeasonErrors], own_seasons: int) ->
     return replace(model, unseen=unseen.unseen), trend
 
 
-def learnable(train: SeasonTable) -> list[int]:
-    """Positions of the crops with more rows than coefficients, those that a model can be fitted for."""
+def learnable(train: SeasonTable, settings: Settings) -> list[int]:
+    """Positions of the crops with rows enough for a model."""
     rows_T = np.isfinite(train.y_NT).sum(axis=0)
-    return [int(at) for at in np.flatnonzero(rows_T > len(train.features) + 1)]
+    return [int(at) for at in np.flatnonzero(rows_T >= fewest_rows(settings, train.features))]
 
 
 def of_crops(table: SeasonTable, at_T: list[int]) -> SeasonTable:

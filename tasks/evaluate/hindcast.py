@@ -32,7 +32,8 @@ class Hindcast:
     `region_E` and `crop_E` are positions in the names. `actual_E` is NaN where the harvest is not
     known. `naive` holds each naive baseline's predictions; `half_width` by level (80, 95) half the
     width of the model's interval, `trend_half_width` that of the interval made the same way around
-    the naive `region_trend`; NaN where there is none. Yields are in the crop's unit.
+    the naive `region_trend`; NaN where there is none. `least_E` and `most_E` bound the yields that can be
+    true. Yields are in the crop's unit.
     """
 
     as_of: str
@@ -50,6 +51,8 @@ class Hindcast:
     naive: Mapping[str, Floats]
     half_width: Mapping[int, Floats]
     trend_half_width: Mapping[int, Floats]
+    least_E: Floats
+    most_E: Floats
 
     def __len__(self) -> int:
         return len(self.year_E)
@@ -64,6 +67,18 @@ class Hindcast:
             elif isinstance(value, Mapping):
                 chosen[field.name] = {key: values[entries] for key, values in value.items()}
         return replace(self, **chosen)
+
+    def interval(self, level: int) -> tuple[Floats, Floats]:
+        """Ends of the model's intervals; none leaves the valid range further than the prediction does."""
+        return self._ends(self.predicted_E, self.half_width[level])
+
+    def trend_interval(self, level: int) -> tuple[Floats, Floats]:
+        """The same around the naive `region_trend`."""
+        return self._ends(self.naive["region_trend"], self.trend_half_width[level])
+
+    def _ends(self, middle_E: Floats, half_E: Floats) -> tuple[Floats, Floats]:
+        lower_E = np.maximum(middle_E - half_E, np.minimum(self.least_E, middle_E))
+        return lower_E, np.minimum(middle_E + half_E, np.maximum(self.most_E, middle_E))
 
     def harvested(self, *splits: str) -> Self:
         """The entries whose harvest is known, of some splits (default: of all)."""
@@ -88,6 +103,7 @@ def hindcast(
     actual_NT = _columns(table.y_NT, at_T)
     asked_NT = np.isfinite(actual_NT) | (split_N == SplitName.FORECAST)[:, None]
     row_E, crop_E = np.nonzero(asked_NT)
+    valid_T2 = np.array([calibration.valid[crop] for crop in model.crops]).reshape(-1, 2)
 
     def widths(of: WidthsByLead) -> dict[int, Floats]:
         return {level: of.of(level, model.crops, table)[row_E, crop_E] for level in LEVELS}
@@ -108,6 +124,8 @@ def hindcast(
         naive={name: _columns(y_NT, at_T)[row_E, crop_E] for name, y_NT in (naive or {}).items()},
         half_width=widths(calibration.model),
         trend_half_width=widths(calibration.trend),
+        least_E=valid_T2[crop_E, 0],
+        most_E=valid_T2[crop_E, 1],
     )
 
 

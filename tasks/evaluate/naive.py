@@ -5,16 +5,13 @@ Shapes: N rows of a SeasonTable, T crops, R regions.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 
 from data.contracts.season_table import Floats, Integers, SeasonTable, recode
 from data.contracts.vocabulary import NAIVE_BASELINES
-from tasks.normalise.baseline import Baseline
+from tasks.normalise.baseline import PLAIN_SEASONS, PLAIN_TREND, Baseline
 
-_TREND_SEASONS = 10  # of a region's own slope; part of the definition, whatever the settings say
 _LAST = 5
 
 
@@ -46,7 +43,7 @@ def region_trend(train: SeasonTable, rows: SeasonTable) -> Floats:
     All seasons alike, slopes not shrunk; a region with fewer than 10 seasons takes the pooled slope,
     an unknown region the pooled line. NaN for a crop that `train` doesn't have.
     """
-    line = Baseline.fit(train, "trend", math.inf, 0.0, _TREND_SEASONS)
+    line = Baseline.fit(train, "trend", [PLAIN_TREND], PLAIN_SEASONS)
     trend_NT = line.predict(positions(rows, train.region_names), rows.year_N)
     return np.where(np.isfinite(train.y_NT).any(axis=0), trend_NT, np.nan)
 

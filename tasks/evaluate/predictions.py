@@ -50,7 +50,8 @@ def _prediction_columns(each: Hindcast, run_id: str) -> dict[str, pa.Array]:
         "known_region": pa.array(each.known_E),
         "run_id": pa.repeat(pa.scalar(run_id), len(each)),
     }
-    for level, width_E in each.half_width.items():
-        columns[f"lower_{level}"] = pa.array(each.predicted_E - width_E, from_pandas=True)
-        columns[f"upper_{level}"] = pa.array(each.predicted_E + width_E, from_pandas=True)
+    for level in each.half_width:
+        lower_E, upper_E = each.interval(level)
+        columns[f"lower_{level}"] = pa.array(lower_E, from_pandas=True)
+        columns[f"upper_{level}"] = pa.array(upper_E, from_pandas=True)
     return {column.name: columns[column.name] for column in PREDICTION_COLUMNS}

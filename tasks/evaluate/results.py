@@ -23,7 +23,7 @@ from tasks.evaluate.stored_intervals import (
     calibration_of,
     intervals,
 )
-from tasks.model.fits import EVALUATED
+from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.yields.level_break import LevelBreak, find_level_break
 
@@ -42,10 +42,11 @@ def evaluate_cutoff(
 ) -> Result:
     """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
     train = table.of_split(SplitName.TRAIN)
-    calibration = calibrate(train, settings, as_of, leads_to(train, table))
+    calibration = calibrate(train, settings, leads_to(train, table))
     evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
     excess = {fit: model.record["excess"] for fit, model in models.items()}
-    return Result(evaluated, calibration, metrics(evaluated, excess) | {"intervals": intervals(calibration)})
+    beside = {"intervals": intervals(calibration), "features": models[PUBLISHED].feature_notes()}
+    return Result(evaluated, calibration, metrics(evaluated, excess) | beside)
 
 
 def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = None) -> Hindcast:
@@ -101,5 +102,5 @@ def story(results: Mapping[str, Result]) -> list[str]:
             lines.append(
                 f"{day} {split} {crop}: MSE {number(scores['mse'])}{beside}, skill {percent(scores['skill'])}"
             )
-        lines += result.metrics["intervals"]["notes"]
+        lines += [*result.metrics["features"], *result.metrics["intervals"]["notes"]]
     return lines

@@ -42,16 +42,17 @@ def entries_of(harvested: Hindcast) -> pd.DataFrame:
     }
     for name in NAIVE_BASELINES:
         columns[f"mse_{name}"] = _error(harvested.naive.get(name, np.nan), actual_E) ** 2
-    around = [("", harvested.predicted_E, harvested.half_width)]
+    around = [("", harvested.interval)]
     if "region_trend" in harvested.naive:
-        around.append(("trend_", harvested.naive["region_trend"], harvested.trend_half_width))
-    for prefix, middle_E, half_width in around:
+        around.append(("trend_", harvested.trend_interval))
+    for prefix, interval in around:
         for level in LEVELS:
-            half_E = half_width[level]
-            miss_E = np.maximum(np.abs(_error(middle_E, actual_E)) - half_E, 0.0)
+            low_E, high_E = interval(level)
+            with np.errstate(invalid="ignore"):
+                miss_E = np.maximum(low_E - actual_E, 0.0) + np.maximum(actual_E - high_E, 0.0)
             columns[f"{prefix}coverage_{level}"] = np.where(np.isnan(miss_E), np.nan, miss_E == 0)
-            columns[f"{prefix}width_{level}"] = 2 * half_E
-            columns[f"{prefix}interval_score_{level}"] = 2 * half_E + miss_E * 2 / (1 - level / 100)
+            columns[f"{prefix}width_{level}"] = high_E - low_E
+            columns[f"{prefix}interval_score_{level}"] = high_E - low_E + miss_E * 2 / (1 - level / 100)
     return pd.DataFrame(columns)
 
 

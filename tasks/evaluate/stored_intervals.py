@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +20,9 @@ _LEADS_KEPT = (1, 2, 3)
 
 def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
     """The model with intervals calibrated on its own training rows, kept in its record."""
-    found = calibrate(train, settings, model.as_of, _LEADS_KEPT)
-    kept = intervals(found) | {"widths": found.model.as_json()}
+    found = calibrate(train, settings, _LEADS_KEPT)
+    valid = {crop: [_or_none(end) for end in ends] for crop, ends in found.valid.items()}
+    kept = intervals(found) | {"widths": found.model.as_json(), "valid": valid}
     return replace(model, record=model.record | {"intervals": kept})
 
 
@@ -32,7 +34,16 @@ def calibration_of(model: Model) -> Calibration:
             "the model was trained by a version of cropyield that kept no intervals with it; train it again "
             "with `cropyield train`"
         )
-    return Calibration(kept["seasons"], WidthsByLead.from_json(kept["widths"]), NO_WIDTHS, {})
+    valid = {
+        crop: (-math.inf if least is None else least, math.inf if most is None else most)
+        for crop, (least, most) in kept["valid"].items()
+    }
+    return Calibration(kept["seasons"], WidthsByLead.from_json(kept["widths"]), NO_WIDTHS, {}, valid)
+
+
+def _or_none(end: float) -> float | None:
+    """JSON knows no infinity."""
+    return end if math.isfinite(end) else None
 
 
 def interval_notes(model: Model) -> list[str]:

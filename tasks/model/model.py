@@ -1,6 +1,6 @@
 """A fitted model: what it predicts, its coefficients in raw units, and the files it is kept in.
 
-Shapes: N rows, F features, P trained columns, T crops, R regions.
+Shapes: N rows, F columns (the features, then the squares of some), P trained columns, T crops, R regions.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from data.settings.schema import YEAR
 from tasks.normalise.baseline import UNKNOWN, Baseline, Climatology
 from tasks.normalise.normalise import Normaliser
 from tasks.normalise.scaling import Scaling
+from tasks.normalise.squares import Squares
 
 WEIGHTS_FILE, FACTS_FILE = "weights.safetensors", "model.json"
 
@@ -41,6 +42,7 @@ class Model:
     crops: tuple[str, ...]
     crop_units: tuple[str | None, ...]
     region_names: tuple[str, ...]
+    squares: Squares
     baseline: Baseline
     climatology: Climatology
     scaling: Scaling
@@ -51,7 +53,7 @@ class Model:
     @property
     def normaliser(self) -> Normaliser:
         """The way from raw to scaled units and back."""
-        return Normaliser(self.features, self.baseline, self.climatology, self.scaling)
+        return Normaliser(self.features, self.squares, self.baseline, self.climatology, self.scaling)
 
     def predict(self, table: SeasonTable) -> Floats:
         """Yields y_NT in the crops' units; regions that the model doesn't know use pooled values.
@@ -80,21 +82,34 @@ class Model:
         """Which rows lie in regions that the model was trained on, shape [N]."""
         return np.asarray(self.normaliser.codes(table) != UNKNOWN)
 
+    def feature_notes(self) -> list[str]:
+        """What a reader of the coefficients must know of the features, a sentence each."""
+        scaling = self.scaling
+        said = {
+            "left out, because they never change": scaling.constant,
+            "left out, because the features before them determine them": scaling.collinear,
+            "with hardly anything of their own beside the features before them, so that coefficients mean "
+            "little one by one (keep the fewest that carry the information)": scaling.redundant,
+        }
+        return [f"features {what}: {', '.join(names)}" for what, names in said.items() if names]
+
     def coefficients(self) -> pa.Table:
         """The same model in raw units, laid out as `contracts.COEFFICIENTS`.
 
-        prediction = intercept + Σ coefficient · term, for each region and crop; region null serves
-        regions that the model has not seen. `year` is the slope of the trend, plus the weight of the
-        feature of that name where there is one.
+        prediction = intercept + Σ coefficient · term^power, for each region and crop; region null serves
+        regions that the model has not seen. The intercept's power is 0. `year` is the slope of the trend,
+        plus the weight of the feature of that name where there is one.
         """
         weight_TF, intercept_RT, slope_RT = self.normaliser.fold(self.weight_TP, self.bias_T)
-        terms = [INTERCEPT, *self.features]
+        terms = [INTERCEPT, *self.features, *(self.features[at] for at in self.squares.of)]
+        powers = [0, *[1] * len(self.features), *[2] * len(self.squares.of)]
         value_RTC = np.empty((*intercept_RT.shape, len(terms)))
         value_RTC[:, :, 0] = intercept_RT
         value_RTC[:, :, 1:] = weight_TF
         if self.baseline.kind == "trend":
             if YEAR not in terms:
                 terms.insert(1, YEAR)
+                powers.insert(1, 1)
                 value_RTC = np.insert(value_RTC, 1, 0.0, axis=2)
             value_RTC[:, :, terms.index(YEAR)] += slope_RT
         R, T, C = value_RTC.shape
@@ -103,6 +118,7 @@ class Model:
             regions.take(pa.array(np.repeat(np.arange(R), T * C))),
             pa.array(self.crops, pa.string()).take(pa.array(np.tile(np.repeat(np.arange(T), C), R))),
             pa.array(terms, pa.string()).take(pa.array(np.tile(np.arange(C), R * T))),
+            pa.array(np.tile(np.array(powers, dtype=np.int8), R * T)),
             pa.array(value_RTC.reshape(-1)),
         ]
         return pa.Table.from_arrays(columns, schema=schema_of(COEFFICIENTS))
@@ -118,8 +134,13 @@ class Model:
             "crop_units": self.crop_units,
             "regions": self.region_names,
             "baseline": self.baseline.kind,
+            "squares": {
+                self.features[at]: centre
+                for at, centre in zip(self.squares.of, self.squares.centre_S.tolist(), strict=True)
+            },
             "constant": self.scaling.constant,
             "collinear": self.scaling.collinear,
+            "redundant": self.scaling.redundant,
             "record": self.record,
         }
         text = json.dumps(facts, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
@@ -134,20 +155,22 @@ class Model:
             tensors = load(files[WEIGHTS_FILE])
             if facts["schema"] != SCHEMA_VERSION:
                 raise InputError(f"{FACTS_FILE}: schema {facts['schema']}, expected {SCHEMA_VERSION}")
-            regions, crops = tuple(facts["regions"]), tuple(facts["crops"])
+            regions, crops, features = (tuple(facts[name]) for name in ("regions", "crops", "features"))
             return cls(
                 facts["as_of"],
-                tuple(facts["features"]),
+                features,
                 tuple(facts["feature_units"]),
                 crops,
                 tuple(facts["crop_units"]),
                 regions,
+                Squares.of_centres({features.index(name): at for name, at in facts["squares"].items()}),
                 Baseline(facts["baseline"], regions, crops, *(tensors[name] for name in _BASELINE)),
                 Climatology(*(tensors[name] for name in _CLIMATOLOGY)),
                 Scaling(
                     **{name: tensors[name] for name in _SCALING},
                     constant=tuple(facts["constant"]),
                     collinear=tuple(facts["collinear"]),
+                    redundant=tuple(facts["redundant"]),
                 ),
                 tensors["weight_TP"],
                 tensors["bias_T"],

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.contracts.columns import AS_OF, CROP, INTERCEPT, REGION, SEASON_YEAR, UNIT
+from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
 from data.errors import InputError, SettingsError
 from data.settings.schema import YEAR
 from tasks.model.model import Model
@@ -44,7 +44,9 @@ def onnx_model(model: Model) -> bytes:
     C = table.num_rows // (R * T)
     terms: list[str] = table["term"].slice(0, C).to_pylist()
     value_RTC = table["coefficient"].to_numpy().reshape(R, T, C)
-    features = [name for name in terms if name not in (INTERCEPT, YEAR)]
+    powers: list[int] = table["power"].slice(0, C).to_pylist()
+    features = [name for name, power in zip(terms, powers, strict=True) if name != YEAR and power == 1]
+    squared = [at for at, power in enumerate(powers) if power == 2]
     _check_names(features)
 
     nodes: list[Any] = []
@@ -76,8 +78,13 @@ def onnx_model(model: Model) -> bytes:
             node("Unsqueeze", [name, column], f"{_INNER}feature{at}_N1") for at, name in enumerate(features)
         ]
         x_NF = node("Concat", columns, f"{_INNER}x_NF", axis=1)
+        if squared:
+            chosen = constant("squared", [features.index(terms[at]) for at in squared], np.int64)
+            root_NS = node("Gather", [x_NF, chosen], f"{_INNER}root_NS", axis=1)
+            square_NS = node("Mul", [root_NS, root_NS], f"{_INNER}square_NS")
+            x_NF = node("Concat", [x_NF, square_NS], f"{_INNER}x_NX", axis=1)
         # weights are common to all regions
-        weight_FT = value_RTC[-1, :, [terms.index(name) for name in features]]
+        weight_FT = value_RTC[-1, :, [*(terms.index(name) for name in features), *squared]]
         parts.append(node("MatMul", [x_NF, constant("weight_FT", weight_FT)], f"{_INNER}weather_NT"))
     total = parts[0]
     for at, part in enumerate(parts[1:], 1):

@@ -35,6 +35,7 @@ def predict_sql(model: Model) -> str:
     T, R = len(model.crops), len(model.region_names) + 1
     C = table.num_rows // (R * T)
     terms: list[str] = table["term"].slice(0, C).to_pylist()
+    powers: list[int] = table["power"].slice(0, C).to_pylist()
     value_RTC = table["coefficient"].to_numpy().reshape(R, T, C)
     _check_names(terms[1:])
     # a region has a line of its own; the weights of features are common to all
@@ -54,12 +55,15 @@ def predict_sql(model: Model) -> str:
     weights = [f"w{at + 1}" for at in range(len(shared))]
     own = [f"COALESCE(l.{name}, c.{name})" for name in line_names]
     sum_terms = [own[0], *(f"{slope} * f.{SEASON_YEAR.name}" for slope in own[1:])]
-    sum_terms += [f"c.{name} * f.{_name(terms[at])}" for name, at in zip(weights, shared, strict=True)]
+    sum_terms += [
+        " * ".join((f"c.{name}", *[f"f.{_name(terms[at])}"] * powers[at]))
+        for name, at in zip(weights, shared, strict=True)
+    ]
     return f"""\
 -- Yields from the weather up to {model.as_of}, by one linear model for each crop.
 -- Runs in DuckDB and SQLite over a table {FEATURES_TABLE}:
 -- {REGION.name}, {SEASON_YEAR.name} and a column for each feature, in the units of the training data.
--- crops: each crop's line for regions that the model has not seen, and its weights of the features.
+-- crops: each crop's line for regions that the model has not seen, and its weights of features and squares.
 -- lines: each known region's own line.
 WITH
 crops(k, crop, {", ".join([*line_names, *weights])}) AS (VALUES

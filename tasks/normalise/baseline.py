@@ -1,18 +1,23 @@
 """Baselines of yields and climatology of weather, by region: what both depart from.
 
-Shapes: N rows, F features, T crops, R regions.
+Shapes: N rows, F columns (the features, then the squares of some), T crops, R regions.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 
 from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.settings.schema import TrendLine
 
 Kind = Literal["none", "mean", "trend"]
+# the naive regional trend: all seasons alike, ten of them for a region's own slope; whatever the settings say
+PLAIN_TREND, PLAIN_SEASONS = TrendLine(half_life=math.inf, shrinkage=0.0), 10
 UNKNOWN = -1
 # beyond this many half-lives all seasons count alike, so that a weight never becomes zero
 _MOST_HALVINGS = 900.0
@@ -37,40 +42,53 @@ class Baseline:
     pooled_origin_T: Floats
 
     @classmethod
-    def fit(
-        cls, train: SeasonTable, kind: Kind, half_life: float, shrinkage: float, min_seasons: int
-    ) -> Self:
+    def fit(cls, train: SeasonTable, kind: Kind, lines: Sequence[TrendLine], min_seasons: int) -> Self:
         """Fit on training rows; yields that are NaN are passed over.
 
-        `trend` is least squares with the weights 0.5^((last season - t) / half_life). With the
-        information I_r = Σ w (t - t̄_r)², a region's own slope b_r becomes
+        `trend` is the average of `lines`. Each is weighted least squares: its level is the mean under the
+        weights 0.5^((last season - t) / half_life), its slope comes from the weights of `slope_half_life`.
+        With the information I_r = Σ w (t - t̄_r)², a region's own slope b_r becomes
         (I_r b_r + λ I_med b_pool) / (I_r + λ I_med), λ = `shrinkage`, I_med the median over regions with
         a slope of their own, b_pool = Σ I_r b_r / Σ I_r. A region with fewer than `min_seasons` seasons
         takes b_pool; one without the crop, and one not seen, takes the pooled line: b_pool through the
         weighted mean of all rows. `mean` is each region's plain mean, `none` is zero everywhere.
         """
         R, T = len(train.region_names), len(train.crops)
-        lines = [_no_line(R)] * T
-        if kind != "none" and len(train):
-            halvings = np.zeros(len(train))
-            if kind == "trend":
-                halvings = np.minimum((train.year_N.max() - train.year_N) / half_life, _MOST_HALVINGS)
-            weight_N = np.exp2(-halvings)
-            lines = []
-            for at in range(T):
-                observed_N = ~np.isnan(train.y_NT[:, at])
-                lines.append(
-                    _fit_lines(
-                        train.region_N[observed_N], train.year_N[observed_N].astype(np.float64),
-                        train.y_NT[observed_N, at], weight_N[observed_N], R,
-                        shrinkage if kind == "trend" else None, min_seasons,
-                    )
-                )  # fmt: skip
-        stacked_6RT = np.stack(lines, axis=-1) if T else np.zeros((3, R + 1, 0))
-        level, slope, origin = stacked_6RT
-        return cls(
-            kind, train.region_names, train.crops,
-            level[:R], slope[:R], origin[:R], level[R], slope[R], origin[R],
+        nothing = np.zeros((R, T)), np.zeros(T)
+        empty = cls(kind, train.region_names, train.crops, *(nothing[0],) * 3, *(nothing[1],) * 3)
+        return empty.refit(train.region_N, train.year_N, train.y_NT, lines, min_seasons)
+
+    def refit(
+        self,
+        region_N: Integers,
+        year_N: Integers,
+        y_NT: Floats,
+        lines: Sequence[TrendLine],
+        min_seasons: int,
+    ) -> Self:
+        """The same kind of baseline of the same regions and crops, drawn through other yields."""
+        if self.kind == "none" or not len(y_NT):
+            return self
+        R, T = self.level_RT.shape
+        level, slope, origin = np.zeros((R + 1, T)), np.zeros((R + 1, T)), np.zeros((R + 1, T))
+        age_N = (year_N.max() - year_N).astype(np.float64)
+        for at in range(T):
+            observed_N = ~np.isnan(y_NT[:, at])
+            if not observed_N.any():
+                continue
+            region, age, y = region_N[observed_N], age_N[observed_N], y_NT[observed_N, at]
+            if self.kind == "mean":
+                level[:, at], _, _ = _fit_level(region, age, y, np.ones(len(y)), R)
+                continue
+            drawn = np.stack([_fit_line(region, age, y, R, line, min_seasons) for line in lines])
+            # the average of lines is a line: through the mean of their levels at the mean of their origins
+            slope[:, at], origin[:, at] = drawn[:, 1].mean(axis=0), drawn[:, 2].mean(axis=0)
+            level[:, at] = (drawn[:, 0] + drawn[:, 1] * (origin[:, at] - drawn[:, 2])).mean(axis=0)
+            origin[:, at] += year_N.max()
+        return replace(
+            self,
+            level_RT=level[:R], slope_RT=slope[:R], origin_RT=origin[:R],
+            pooled_level_T=level[R], pooled_slope_T=slope[R], pooled_origin_T=origin[R],
         )  # fmt: skip
 
     def predict(self, region_N: Integers, year_N: Integers) -> Floats:
@@ -97,26 +115,26 @@ class Baseline:
 
 @dataclass(frozen=True, eq=False)
 class Climatology:
-    """Each region's mean of every feature, in the feature's unit, and the pooled mean for the rest."""
+    """Each region's mean of every column, in the column's unit, and the pooled mean for the rest."""
 
     mean_RF: Floats
     pooled_F: Floats
 
     @classmethod
-    def fit(cls, train: SeasonTable, kind: Kind) -> Self:
+    def fit(cls, region_N: Integers, x_NF: Floats, R: int, kind: Kind) -> Self:
         """Plain means over training rows; zeros under the baseline `none`, where nothing departs."""
-        R, F = len(train.region_names), len(train.features)
-        if kind == "none" or not len(train):
+        N, F = x_NF.shape
+        if kind == "none" or not N:
             return cls(np.zeros((R, F)), np.zeros(F))
-        rows_R = np.bincount(train.region_N, minlength=R)
+        rows_R = np.bincount(region_N, minlength=R)
         # sums of departures from one row of the region keep large offsets out of them
         first_R = np.zeros(R, dtype=np.int64)
-        first_R[train.region_N[::-1]] = np.arange(len(train))[::-1]
-        offset_RF = train.x_NF[first_R]
+        first_R[region_N[::-1]] = np.arange(N)[::-1]
+        offset_RF = x_NF[first_R]
         mean_RF = np.empty((R, F))
         for at in range(F):
-            departure_N = train.x_NF[:, at] - offset_RF[train.region_N, at]
-            sum_R = np.bincount(train.region_N, departure_N, R)
+            departure_N = x_NF[:, at] - offset_RF[region_N, at]
+            sum_R = np.bincount(region_N, departure_N, R)
             mean_RF[:, at] = offset_RF[:, at] + sum_R / np.maximum(rows_R, 1)
         pooled_F = np.average(mean_RF, axis=0, weights=rows_R)
         mean_RF[rows_R == 0] = pooled_F
@@ -135,44 +153,53 @@ def _of_region(known_RX: Floats, pooled_X: Floats, region_N: Integers) -> Floats
     return rows_NX
 
 
-def _no_line(R: int) -> Floats:
-    return np.zeros((3, R + 1))
+def _fit_line(
+    region_N: Integers, age_N: Floats, y_N: Floats, R: int, line: TrendLine, min_seasons: int
+) -> Floats:
+    """Level, slope and origin (in years before the last) of each region's line, the pooled one last.
 
-
-def _fit_lines(
-    region_N: Integers, t_N: Floats, y_N: Floats, w_N: Floats, R: int,
-    shrinkage: float | None, min_seasons: int,
-) -> Floats:  # fmt: skip
-    """Level, slope and origin of each region's line, the pooled one last, shape [3, R + 1].
-
-    `shrinkage` None: no slopes, the lines are level.
+    Shape [3, R + 1].
     """
-    line_3R = _no_line(R)
-    if not len(y_N):
-        return line_3R
+    w_N = _weights(age_N, line.half_life)
+    level, origin, seasons_R = _fit_level(region_N, age_N, y_N, w_N, R)
+    slope_level, slope_origin = level, origin
+    if line.slope_half_life not in (None, line.half_life):
+        w_N = _weights(age_N, line.slope_half_life or line.half_life)
+        slope_level, slope_origin, _ = _fit_level(region_N, age_N, y_N, w_N, R)
+    dt_N = -age_N - slope_origin[region_N]
+    information_R = np.bincount(region_N, w_N * dt_N**2, R)
+    together_R = np.bincount(region_N, w_N * dt_N * (y_N - slope_level[region_N]), R)
+    pooled = float(together_R.sum() / information_R.sum()) if information_R.sum() > 0 else 0.0
+    own_R = (seasons_R >= min_seasons) & (information_R > 0)
+    slope = np.full(R + 1, pooled)
+    if own_R.any() and math.isfinite(line.shrinkage):
+        pull = line.shrinkage * float(np.median(information_R[own_R]))
+        shrunk_R = (together_R + pull * pooled) / np.where(own_R, information_R + pull, 1.0)
+        slope[:R] = np.where(own_R, shrunk_R, pooled)
+    return np.stack((level, slope, origin))
+
+
+def _weights(age_N: Floats, half_life: float) -> Floats:
+    return np.exp2(-np.minimum(age_N / half_life, _MOST_HALVINGS))
+
+
+def _fit_level(
+    region_N: Integers, age_N: Floats, y_N: Floats, w_N: Floats, R: int
+) -> tuple[Floats, Floats, Integers]:
+    """Weighted means of yields and of years (before the last) by region, the pooled ones last [R + 1].
+
+    With them the rows of each region [R]. A region without rows has the pooled means.
+    """
     seasons_R = np.bincount(region_N, minlength=R)
     mass_R = np.bincount(region_N, w_N, R)
-    seen_R = seasons_R > 0
-    safe_R = np.where(seen_R, mass_R, 1.0)
-    # sums around one value, so that 2,000 years don't swallow the digits
-    t0, y0 = t_N.mean(), y_N.mean()
-    origin_R = t0 + np.bincount(region_N, w_N * (t_N - t0), R) / safe_R
-    level_R = y0 + np.bincount(region_N, w_N * (y_N - y0), R) / safe_R
-    # no BLAS product: how that rounds depends on its number of threads
-    pooled_origin = t0 + float((w_N * (t_N - t0)).sum()) / w_N.sum()
-    pooled_level = y0 + float((w_N * (y_N - y0)).sum()) / w_N.sum()
-    slope_R, pooled_slope = np.zeros(R), 0.0
-    if shrinkage is not None:
-        dt_N = t_N - origin_R[region_N]
-        information_R = np.bincount(region_N, w_N * dt_N**2, R)
-        together_R = np.bincount(region_N, w_N * dt_N * (y_N - level_R[region_N]), R)
-        if information_R.sum() > 0:
-            pooled_slope = together_R.sum() / information_R.sum()
-        own_R = (seasons_R >= min_seasons) & (information_R > 0)
-        pull = shrinkage * float(np.median(information_R[own_R])) if own_R.any() else 0.0
-        shrunk_R = (together_R + pull * pooled_slope) / np.where(own_R, information_R + pull, 1.0)
-        slope_R = np.where(own_R, shrunk_R, pooled_slope)
-    line_3R[0] = np.append(np.where(seen_R, level_R, pooled_level), pooled_level)
-    line_3R[1] = np.append(np.where(seen_R, slope_R, pooled_slope), pooled_slope)
-    line_3R[2] = np.append(np.where(seen_R, origin_R, pooled_origin), pooled_origin)
-    return line_3R
+    safe_R = np.where(seasons_R > 0, mass_R, 1.0)
+    means = []
+    for value_N in (y_N, -age_N):
+        # sums around one value, so that large offsets don't swallow the digits
+        middle = value_N.mean()
+        around_N = w_N * (value_N - middle)
+        own_R = middle + np.bincount(region_N, around_N, R) / safe_R
+        # no BLAS product: how that rounds depends on its number of threads
+        pooled = middle + float(around_N.sum()) / float(w_N.sum())
+        means.append(np.append(np.where(seasons_R > 0, own_R, pooled), pooled))
+    return means[0], means[1], seasons_R

@@ -6,7 +6,7 @@ Shapes: N rows, F features, T crops.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -58,6 +58,16 @@ class Moments:
             self.all_rows,
             moved(self.all_x_F - centre_F),
             squared(self.all_xx_FF),
+        )
+
+    def retarget(self, x_NF: Floats, y_NT: Floats) -> Self:
+        """The moments of the same features, which must be departures, with other yields of the same rows."""
+        rows_T = np.maximum(self.rows_T, 1)
+        y_T = np.nansum(y_NT, axis=0) / rows_T
+        apart_NT = np.nan_to_num(y_NT - y_T)
+        products_TF = (torch.from_numpy(apart_NT).T @ torch.from_numpy(x_NF)).numpy()
+        return replace(
+            self, y_T=y_T, xy_TF=products_TF / rows_T[:, None], yy_T=(apart_NT**2).sum(axis=0) / rows_T
         )
 
 

@@ -1,22 +1,25 @@
 """From region-seasons to what trains and back: regional baseline, climatology, scaling.
 
-Shapes: N rows, F features, P trained columns, T crops, R regions.
+Shapes: N rows, F columns (the features, then the squares of some), P trained columns, T crops, R regions.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from data.contracts.season_table import Floats, Integers, SeasonTable, recode
 from data.errors import InputError
+from data.settings.expand import squared_features
 from data.settings.schema import Settings
 from tasks.normalise.baseline import Baseline, Climatology
 from tasks.normalise.moments import Moments, compute_moments
 from tasks.normalise.scaling import Scaling, fit_scaling
+from tasks.normalise.squares import Squares
 from tasks.normalise.threads import one_thread
 
 
@@ -25,6 +28,7 @@ class Normaliser:
     """What was fitted on training rows; the same for every row it is applied to later."""
 
     features: tuple[str, ...]
+    squares: Squares
     baseline: Baseline
     climatology: Climatology
     scaling: Scaling
@@ -39,11 +43,11 @@ class Normaliser:
         return recode(table.region_N, table.region_names, self.region_names)
 
     def departures(self, table: SeasonTable) -> Floats:
-        """Features minus their climatology, in the features' units, shape [N, F].
+        """Features and squares minus their climatology, in their own units, shape [N, F].
 
         Raises InputError where the table lacks a feature.
         """
-        x_NF = feature_columns(table, self.features)
+        x_NF = self.squares.columns(feature_columns(table, self.features))
         if self.baseline.kind == "none":
             return x_NF
         return x_NF - self.climatology.of(self.codes(table))
@@ -63,12 +67,12 @@ class Normaliser:
     def inverse(
         self, z_NP: Floats, u_NT: Floats, region_N: Integers, year_N: Integers
     ) -> tuple[Floats, Floats]:
-        """Features x_NF and yields y_NT in raw units from scaled ones; region -1 is unknown.
+        """Features without their squares, and yields y_NT, in raw units from scaled ones; region -1: unknown.
 
         Features that were left out come back as their mean departure.
         """
         x_NF = self.scaling.inverse(z_NP) + self.climatology.of(region_N)
-        return x_NF, self.yields(u_NT, region_N, year_N)
+        return x_NF[:, : len(self.features)], self.yields(u_NT, region_N, year_N)
 
     def yields(self, u_NT: Floats, region_N: Integers, year_N: Integers) -> Floats:
         """Yields in the crops' units from scaled departures."""
@@ -78,7 +82,8 @@ class Normaliser:
     def fold(self, weight_TP: Floats, bias_T: Floats) -> tuple[Floats, Floats, Floats]:
         """Raw-unit coefficients of a model in scaled units: y = intercept + slope · year + x · weight.
 
-        Returns weight_TF, intercept_RT and slope_RT, the line of unknown regions last ([R + 1, T]).
+        Squares count among x, as x² itself. Returns weight_TF, intercept_RT and slope_RT, the line of
+        unknown regions last ([R + 1, T]).
         """
         scaling = self.scaling
         weight_TF = np.einsum("tp,fp->tf", weight_TP, scaling.matrix_FP) * scaling.y_scale_T[:, None]
@@ -88,20 +93,27 @@ class Normaliser:
             self.baseline.intercepts() + offset_T - np.einsum("rf,tf->rt", climatology_RF, weight_TF)
         )
         slope_RT = np.vstack((self.baseline.slope_RT, self.baseline.pooled_slope_T))
-        return weight_TF, intercept_RT, slope_RT
+        weight_TF, constant_T = self.squares.expand(weight_TF)
+        return weight_TF, intercept_RT + constant_T, slope_RT
 
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
     """Training rows in the order of region and year, to be had in scaled units piece by piece.
 
-    `x_NF` and `y_NT` are departures in raw units; `moments` those of the scaled rows.
+    `x_NF` and `y_NT` are departures in raw units; `moments` those of the scaled rows, whose squares may be
+    too `delicate` to be had from the raw ones'. The objective's ridge is `ridge_T` · w `penalty_PP` wᵀ.
     """
 
     normaliser: Normaliser
+    region_N: Integers
+    year_N: Integers
     x_NF: Floats
     y_NT: Floats
     moments: Moments
+    ridge_T: Floats
+    penalty_PP: Floats
+    delicate: bool
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -121,6 +133,33 @@ class Normalised:
         self.fill(slice(0, N), rows_NC)
         return rows_NC[:, :P], rows_NC[:, P:]
 
+    def targets(self) -> Floats:
+        """u_NT in float64."""
+        u_NT = np.empty(self.y_NT.shape)
+        self.normaliser.scaling.targets(self.y_NT, u_NT)
+        return u_NT
+
+    def next_round(self, weight_TP: Floats, settings: Settings) -> Self:
+        """The rows with the baseline drawn again, through yields minus the weather's part of them.
+
+        `weight_TP` is the model found in the round before; climatology and scaling stay.
+        """
+        normaliser, scaling = self.normaliser, self.normaliser.scaling
+        weight_FT = scaling.matrix_FP @ weight_TP.T * scaling.y_scale_T
+        weather_NT = (torch.from_numpy(self.x_NF) @ torch.from_numpy(weight_FT)).numpy()
+        yields_NT = self.y_NT + normaliser.baseline.predict(self.region_N, self.year_N)
+        baseline = normaliser.baseline.refit(
+            self.region_N, self.year_N, yields_NT - weather_NT, settings.trend, settings.min_trend_seasons
+        )
+        y_NT = yields_NT - baseline.predict(self.region_N, self.year_N)
+        again = replace(self, normaliser=replace(normaliser, baseline=baseline), y_NT=y_NT)
+        if self.delicate:
+            moments = self.moments.retarget(scaling.transform(self.x_NF), again.targets())
+        else:
+            raw = self.moments.retarget(self.x_NF, again.targets())
+            moments = replace(raw, xy_TF=np.asarray(raw.xy_TF @ scaling.matrix_FP))
+        return replace(again, moments=moments)
+
 
 @one_thread()
 def normalise(table: SeasonTable, settings: Settings) -> Normalised:
@@ -132,30 +171,42 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
     table = training_rows(table)
     if not len(table):
         raise InputError("no region-season with a yield is left to train on")
-    baseline = Baseline.fit(
-        table, settings.baseline, settings.trend_half_life, settings.trend_shrinkage,
-        settings.min_trend_seasons,
-    )  # fmt: skip
-    climatology = Climatology.fit(table, settings.baseline)
-    x_NF, y_NT = table.x_NF, table.y_NT
-    magnitude_F = np.zeros(len(table.features))
+    baseline = Baseline.fit(table, settings.baseline, settings.trend, settings.min_trend_seasons)
+    squares = Squares.fit(table.x_NF, table.features, squared_features(settings))
+    x_NF, y_NT = squares.columns(table.x_NF), table.y_NT
+    climatology = Climatology.fit(table.region_N, x_NF, len(table.region_names), settings.baseline)
+    magnitude_F = np.zeros(x_NF.shape[1])
     if settings.baseline != "none":
         x_NF = x_NF - climatology.of(table.region_N)
         y_NT = y_NT - baseline.predict(table.region_N, table.year_N)
         magnitude_F = np.abs(climatology.mean_RF).max(axis=0)
     raw = compute_moments(x_NF, y_NT)
-    scaling, delicate = fit_scaling(
-        raw, x_NF, magnitude_F, table.features, settings.training.scaling,
-        keep_collinear=settings.training.weight_decay > 0 and settings.training.scaling == "standard",
+    seasons = settings.training.ridge_seasons
+    scaling, penalty_PP, delicate = fit_scaling(
+        raw, x_NF, magnitude_F, squares.names(table.features), settings.training.scaling,
+        ridge=seasons * len(table.region_names) / len(table),
     )  # fmt: skip
-    normaliser = Normaliser(table.features, baseline, climatology, scaling)
-    if delicate and settings.training.scaling == "whiten":
+    normaliser = Normaliser(table.features, squares, baseline, climatology, scaling)
+    delicate = delicate and settings.training.scaling == "whiten"
+    if delicate:
         u_NT = np.empty(y_NT.shape)
         scaling.targets(y_NT, u_NT)
         moments = compute_moments(scaling.transform(x_NF), u_NT)
     else:
         moments = raw.scaled(scaling.centre_F, scaling.matrix_FP, scaling.y_centre_T, scaling.y_scale_T)
-    return Normalised(normaliser, x_NF, y_NT, moments)
+    ridge_T = np.zeros(len(table.crops))
+    if seasons:
+        ridge_T = seasons * _regions(table) / np.maximum(raw.rows_T, 1)
+    return Normalised(
+        normaliser, table.region_N, table.year_N, x_NF, y_NT, moments, ridge_T, penalty_PP, delicate
+    )
+
+
+def _regions(table: SeasonTable) -> Integers:
+    """How many regions have a yield of each crop [T]."""
+    R = len(table.region_names)
+    rows = [np.bincount(table.region_N[~np.isnan(y_N)], minlength=R) for y_N in table.y_NT.T]
+    return np.array([np.count_nonzero(rows_R) for rows_R in rows], dtype=np.int64)
 
 
 def training_rows(table: SeasonTable) -> SeasonTable:

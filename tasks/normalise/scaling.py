@@ -1,12 +1,12 @@
 """Scaling of features: z-scores or whitened, without those that carry nothing of their own.
 
-Shapes: N rows, F features, P trained columns (at most F), T crops.
+Shapes: N rows, F columns (the features, then the squares of some), P trained columns (at most F), T crops.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,16 @@ _EPS = float(np.finfo(np.float64).eps)
 _ROUNDING = 64.0
 # below this share of variance of its own, squares have lost the digits that tell a feature from the others
 _SQUARES_FAIL = 1e-8
+# below this share a feature's weight can't be told from that of the others
+_REDUNDANT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
     """z = (departure - centre) @ matrix and u = (yield departure - y_centre) / y_scale.
 
-    `matrix_FP` has a row of zeros for each feature in `constant` or `collinear`.
+    `matrix_FP` has a row of zeros for each feature in `constant` or `collinear`. `redundant` ones are kept,
+    though those before them all but determine them.
     """
 
     centre_F: Floats
@@ -35,6 +38,7 @@ class Scaling:
     y_scale_T: Floats
     constant: tuple[str, ...]
     collinear: tuple[str, ...]
+    redundant: tuple[str, ...]
 
     def transform(self, departure_NF: Floats) -> Floats:
         """z_NP in float64; units of one standard deviation."""
@@ -77,19 +81,31 @@ class Scaling:
         return np.asarray((torch.from_numpy(z_NP) @ back).numpy()) + self.centre_F
 
 
+class FittedScaling(NamedTuple):
+    """A scaling with `penalty_PP`, the squared weights of z-scores as a quadratic form of the trained ones.
+
+    `delicate`: its squares are too ill conditioned to be transformed.
+    """
+
+    scaling: Scaling
+    penalty_PP: Floats
+    delicate: bool
+
+
 def fit_scaling(
     moments: Moments,
     departure_NF: Floats,
     magnitude_F: Floats,
     features: tuple[str, ...],
     kind: Literal["standard", "whiten"],
-    keep_collinear: bool = False,
-) -> tuple[Scaling, bool]:
-    """Scaling of training rows, and whether its squares are too ill conditioned to be transformed.
+    ridge: float = 0.0,
+) -> FittedScaling:
+    """Scaling of training rows.
 
     `magnitude_F` is the largest absolute raw value around; a feature whose departures are rounding
     errors of it is constant. A feature that those before it determine (to rounding errors) is
-    collinear and left out, unless a ridge decides between them (`keep_collinear`).
+    collinear and left out, unless a ridge decides between them. `whiten` makes correlation + `ridge` of
+    the z-scores the identity.
     """
     deviation_F = np.sqrt(np.maximum(np.diag(moments.all_xx_FF), 0.0))
     constant_F = deviation_F <= _ROUNDING * _EPS * np.maximum(magnitude_F, np.abs(moments.all_x_F))
@@ -99,13 +115,14 @@ def fit_scaling(
     varied = np.flatnonzero(~constant_F)
     correlation = moments.all_xx_FF[np.ix_(varied, varied)] / np.outer(scale_F[varied], scale_F[varied])
     root = _cholesky(correlation)
-    delicate = bool(len(varied)) and float(np.diag(root).min()) ** 2 < _SQUARES_FAIL
+    own = np.diag(root) ** 2  # share of variance that those before it leave to a feature
+    delicate = ridge == 0 and bool(len(varied)) and float(own.min()) < _SQUARES_FAIL
     if delicate:
         rows = triangle(departure_NF[:, varied], moments.all_x_F[varied], scale_F[varied])
         root = rows / np.sqrt(max(moments.all_rows, 1))
     noise = _ROUNDING * _EPS * float(np.max(magnitude_F[varied] / scale_F[varied], initial=1.0))
     kept = list(range(len(varied)))
-    if delicate and not keep_collinear:
+    if delicate:
         kept = _independent(root, noise * max(len(varied), 1))
     chosen = varied[kept]
     matrix_FP = np.zeros((len(features), len(kept)))
@@ -116,8 +133,8 @@ def fit_scaling(
         _, singular, vectors = torch.linalg.svd(
             torch.from_numpy(np.ascontiguousarray(root[:, kept])), full_matrices=False
         )
-        rank = int((singular > noise * len(kept)).sum())
-        rotated = (vectors[:rank].T / singular[:rank]).numpy()
+        rank = len(kept) if ridge else int((singular > noise * len(kept)).sum())
+        rotated = (vectors[:rank].T / (singular[:rank] ** 2 + ridge).sqrt()).numpy()
         matrix_FP = np.zeros((len(features), rank))
         matrix_FP[chosen] = rotated / scale_F[chosen, None]
     if not matrix_FP.shape[1]:
@@ -125,14 +142,18 @@ def fit_scaling(
     y_scale_T = np.sqrt(moments.yy_T)
     level_T = np.abs(moments.y_T)
     y_scale_T = np.where(y_scale_T > _ROUNDING * _EPS * level_T, y_scale_T, 1.0)
-    return Scaling(
+    scaling = Scaling(
         moments.all_x_F,
         matrix_FP,
         moments.y_T,
         y_scale_T,
         tuple(features[at] for at in np.flatnonzero(constant_F)),
         tuple(features[at] for at in varied if at not in set(chosen)),
-    ), delicate
+        tuple(features[at] for at in varied[own < _REDUNDANT] if at in set(chosen)),
+    )
+    z_score_FP = torch.from_numpy(matrix_FP * scale_F[:, None])
+    penalty_PP = np.asarray((z_score_FP.T @ z_score_FP).numpy()) if kept else np.eye(1)
+    return FittedScaling(scaling, penalty_PP, delicate)
 
 
 def _cholesky(correlation: Floats) -> Floats:

@@ -15,8 +15,10 @@ from tasks.normalise.baseline import Baseline, Climatology
 from tasks.normalise.moments import Moments
 from tasks.normalise.normalise import Normalised, Normaliser
 from tasks.normalise.scaling import Scaling
+from tasks.normalise.squares import Squares
 
 _PARTS: dict[str, type[Any]] = {
+    "squares": Squares,
     "baseline": Baseline,
     "climatology": Climatology,
     "scaling": Scaling,
@@ -27,42 +29,33 @@ _PARTS: dict[str, type[Any]] = {
 def save_normalised(data: Normalised, folder: Path, name: str) -> None:
     """Write `name`.safetensors and `name`.json into a folder."""
     normaliser = data.normaliser
-    parts: dict[str, Any] = {
-        "baseline": normaliser.baseline,
-        "climatology": normaliser.climatology,
-        "scaling": normaliser.scaling,
-        "moments": data.moments,
-    }
-    arrays: dict[str, npt.NDArray[Any]] = {"x_NF": data.x_NF, "y_NT": data.y_NT}
+    arrays: dict[str, npt.NDArray[Any]] = {}
     facts: dict[str, Any] = {"features": normaliser.features}
-    for part, value in parts.items():
+
+    def keep(prefix: str, value: Any) -> None:
         for field in fields(value):
             inner = getattr(value, field.name)
             if isinstance(inner, np.ndarray):
-                arrays[f"{part}.{field.name}"] = inner
-            else:
-                facts[f"{part}.{field.name}"] = inner
-    save_file(
-        {key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / f"{name}.safetensors"
-    )
+                arrays[prefix + field.name] = np.ascontiguousarray(inner)
+            elif isinstance(inner, (bool, int, str, tuple)):
+                facts[prefix + field.name] = inner
+
+    keep("", data)
+    for part in _PARTS:
+        keep(f"{part}.", data.moments if part == "moments" else getattr(normaliser, part))
+    save_file(arrays, folder / f"{name}.safetensors")
     (folder / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
 def load_normalised(folder: Path, name: str) -> Normalised:
     """Read what `save_normalised` wrote."""
-    arrays = load_file(folder / f"{name}.safetensors")
-    facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    parts = {}
-    for part, kind in _PARTS.items():
-        prefix = f"{part}."
-        values: dict[str, Any] = {
-            key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)
-        }
-        for key, value in facts.items():
-            if key.startswith(prefix):
-                values[key.removeprefix(prefix)] = tuple(value) if isinstance(value, list) else value
-        parts[part] = kind(**values)
-    normaliser = Normaliser(
-        tuple(facts["features"]), parts["baseline"], parts["climatology"], parts["scaling"]
-    )
-    return Normalised(normaliser, arrays["x_NF"], arrays["y_NT"], parts["moments"])
+    kept: dict[str, Any] = dict(load_file(folder / f"{name}.safetensors"))
+    for key, value in json.loads((folder / f"{name}.json").read_text(encoding="utf-8")).items():
+        kept[key] = tuple(value) if isinstance(value, list) else value
+    parts = {
+        part: kind(**{field.name: kept[f"{part}.{field.name}"] for field in fields(kind)})
+        for part, kind in _PARTS.items()
+    }
+    moments = parts.pop("moments")
+    own = {field.name: kept[field.name] for field in fields(Normalised) if field.name in kept}
+    return Normalised(Normaliser(kept["features"], **parts), moments=moments, **own)

@@ -41,7 +41,11 @@ def report_data(
             file | {"name": f"{of}/{file['name']}"} for of, files in job.inputs().items() for file in files
         ],
         versions=machine.versions(),
-        notes=[note for part in metrics["as_of"].values() for note in part["intervals"]["notes"]],
+        notes=[
+            note
+            for day, part in metrics["as_of"].items()
+            for note in (*(f"{day}: {note}" for note in part["features"]), *part["intervals"]["notes"])
+        ],
     )
 
 

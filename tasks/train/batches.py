@@ -89,7 +89,7 @@ class Blocks(Dataset[Tensor]):
 def make_blocks(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Blocks:
     """Deal rows to K = ceil(N / batch_size) blocks.
 
-    Each run of K neighbours is dealt one row to each block, beginning at a random block. So a block
+    Each run of K neighbours is blocks one row to each block, beginning at a random block. So a block
     holds a random row of every run: a good sample of the whole however the rows are sorted (region,
     year, yield), and also where they repeat with a period. Memory is read in order.
     """
@@ -139,7 +139,7 @@ class _Order(Sampler[int]):
 
 
 class Batches:
-    """A DataLoader over dealt rows: `epoch(e)` yields its batches on the device.
+    """A DataLoader over blocks rows: `epoch(e)` yields its batches on the device.
 
     Rows that fit on the device go there once. Others stay in pinned memory, and each block travels while
     the device works on the one before (`resident` overrides the choice).
@@ -153,18 +153,23 @@ class Batches:
             rows = rows.to(device)
         elif device.type == "cuda":
             rows = rows.pin_memory()
-        self._dealt = Blocks(rows, blocks.sizes, blocks.inputs, blocks.crops, blocks.observed_T)
+        self._blocks = Blocks(rows, blocks.sizes, blocks.inputs, blocks.crops, blocks.observed_T)
         self._device = device
         self._order = _Order(len(blocks), seed)
         # batch_size None: an item is a whole block already, nothing is collated row by row;
         # a generator of its own: the loader must not draw from the process's random numbers
         self._loader = DataLoader(
-            self._dealt, batch_size=None, sampler=self._order, generator=torch.Generator(),
+            self._blocks, batch_size=None, sampler=self._order, generator=torch.Generator(),
             collate_fn=_as_it_is,
         )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def retarget(self, targets: Blocks) -> None:
+        """Replace the targets by others of the same rows, blocks alike without inputs."""
+        at = self._blocks.inputs
+        self._blocks.rows_KBC[:, :, at : at + targets.crops] = targets.rows_KBC[:, :, : targets.crops]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Batches of one epoch (0-based), in its own order."""
@@ -172,7 +177,7 @@ class Batches:
         blocks: Iterator[Tensor] = iter(self._loader)
         if self._streams:
             blocks = self._ahead(blocks)
-        return (self._dealt.split(block) for block in blocks)
+        return (self._blocks.split(block) for block in blocks)
 
     def _ahead(self, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
         waiting: Tensor | None = None

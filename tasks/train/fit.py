@@ -1,7 +1,11 @@
-"""A trained model from region-seasons: by SGD, or exact for calibration."""
+"""A fit: normalise, then weather and baseline in turn, by training or exactly; certified at the end.
+
+Shapes: N rows, P trained columns, T crops.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +17,17 @@ from tasks.model.model import Model
 from tasks.normalise.normalise import Normalised, normalise
 from tasks.normalise.threads import one_thread
 from tasks.train.optimum import Optimum, certify, solve
-from tasks.train.sgd import OnEpoch, descend
+from tasks.train.sgd import Descent, Objective, OnEpoch
 
 _EPS = float(np.finfo(np.float64).eps)
+# finds the weights of one round, given its rows and its exact optimum
+Round = Callable[[Normalised, Optimum], tuple[Floats, Floats]]
 
 
 def fit_model(
     table: SeasonTable,
     settings: Settings,
     as_of: str,
-    validation: SeasonTable | None = None,
     on_epoch: OnEpoch | None = None,
     crop_units: tuple[str | None, ...] = (),
     feature_units: tuple[str, ...] = (),
@@ -30,45 +35,49 @@ def fit_model(
     """Normalise training rows, train on them and certify the result.
 
     Equal rows, whatever their order and coding, give equal bytes on a CPU. Raises InputError when no
-    row is left, and what `descend` raises.
+    row is left, and what `Descent` raises.
     """
     with one_thread():
         data = normalise(table, settings)
-    return fit_normalised(
-        data, settings, as_of, validation, on_epoch, crop_units, feature_units
-    )  # fmt: skip
+    return fit_normalised(data, settings, as_of, on_epoch, crop_units, feature_units)
 
 
 def fit_normalised(
     data: Normalised,
     settings: Settings,
     as_of: str,
-    validation: SeasonTable | None = None,
     on_epoch: OnEpoch | None = None,
     crop_units: tuple[str | None, ...] = (),
     feature_units: tuple[str, ...] = (),
 ) -> Model:
     """The second half of `fit_model`: train on normalised rows and certify the result."""
     with one_thread():
-        held_out = (
-            data.normaliser.transform(validation) if validation is not None and len(validation) else None
-        )
         unit_T = data.normaliser.scaling.y_scale_T
-        fit = descend(data, settings.training, unit_T, {}, True, held_out, on_epoch)
-        optimum = _exact(data, settings.training.weight_decay)
-        # where a crop's own rows don't vary its weights are as they were drawn; nothing is known, so zero
-        weight_TP = fit.weight_TP - np.einsum("tpq,tq->tp", optimum.null_TPP, fit.weight_TP)
-        bias_T = fit.bias_T + ((fit.weight_TP - weight_TP) * data.moments.x_TF).sum(axis=1)
-        record = {
-            "exact": False,
-            "epochs": len(fit.losses),
-            "settled_from": fit.settled_from,
-            "batches": fit.batches,
-            "losses": list(fit.losses),
-            "learning_rate": fit.plan.rate,
-            "device": fit.device,
-        }
-    return _model(data, settings, as_of, (weight_TP, bias_T), optimum, record, crop_units, feature_units)
+        objective = Objective(data.moments, data.ridge_T, data.penalty_PP, _noise(data), unit_T)
+        descent = Descent(data, settings.training, objective, on_epoch=on_epoch)
+
+        def one_round(data: Normalised, optimum: Optimum) -> tuple[Floats, Floats]:
+            if descent.progress.rounds:
+                descent.retarget(data.targets())
+            fit = descent.run()
+            # where a crop's own rows don't vary its weights are as they were drawn; nothing is known, so zero
+            weight_TP = fit.weight_TP - np.einsum("tpq,tq->tp", optimum.null_TPP, fit.weight_TP)
+            return weight_TP, fit.bias_T + ((fit.weight_TP - weight_TP) * data.moments.x_TF).sum(axis=1)
+
+        data, weights, optimum = _rounds(data, settings, one_round)
+    progress = descent.progress
+    record = {
+        "exact": False,
+        "epochs": len(progress.losses),
+        "rounds": progress.rounds,
+        "ended": progress.end,
+        "bound": progress.bound,
+        "batches": len(descent.batches),
+        "losses": progress.losses,
+        "learning_rate": descent.plan.rate,
+        "device": descent.device.type,
+    }
+    return _model(data, settings, as_of, weights, optimum, record, crop_units, feature_units)
 
 
 def fit_exact(
@@ -84,14 +93,31 @@ def fit_exact(
     """
     with one_thread():
         data = normalise(table, settings)
-        optimum = _exact(data, settings.training.weight_decay)
-    weights = (optimum.weight_TP, optimum.bias_T)
+        data, weights, optimum = _rounds(
+            data, settings, lambda _, optimum: (optimum.weight_TP, optimum.bias_T)
+        )
     return _model(data, settings, as_of, weights, optimum, {"exact": True}, crop_units, feature_units)
 
 
-def _exact(data: Normalised, weight_decay: float) -> Optimum:
+def _rounds(
+    data: Normalised, settings: Settings, one_round: Round
+) -> tuple[Normalised, tuple[Floats, Floats], Optimum]:
+    """Baseline and weather in turn (backfitting: Hastie and Tibshirani 1990, "Generalized Additive Models").
+
+    Returns the last round's rows, weights and optimum; rounds minimise no joint objective.
+    """
+    optimum = _exact(data)
+    weights = one_round(data, optimum)
+    for _ in range(settings.rounds - 1 if settings.baseline != "none" else 0):
+        data = data.next_round(weights[0], settings)
+        optimum = _exact(data)
+        weights = one_round(data, optimum)
+    return data, weights, optimum
+
+
+def _exact(data: Normalised) -> Optimum:
     """The optimum; an objective that differences of sums can't tell is summed from residuals."""
-    optimum = solve(data.moments, weight_decay)
+    optimum = solve(data.moments, data.ridge_T, data.penalty_PP)
     T = len(optimum.bias_T)
     observed_T = data.moments.rows_T > 0
     if (optimum.objective_T[observed_T] > 1e-9).all():
@@ -99,7 +125,16 @@ def _exact(data: Normalised, weight_decay: float) -> Optimum:
     z_NP, u_NT = data.scaled()
     fitted_NT = np.einsum("np,tp->nt", z_NP, optimum.weight_TP) + optimum.bias_T
     squares_T = np.nansum((u_NT - fitted_NT) ** 2, axis=0) / np.maximum(data.moments.rows_T, 1)
-    return replace(optimum, objective_T=squares_T / T + weight_decay / 2 * (optimum.weight_TP**2).sum(axis=1))
+    weight_TP = optimum.weight_TP
+    ridge_T = data.ridge_T * np.einsum("tp,pq,tq->t", weight_TP, data.penalty_PP, weight_TP)
+    return replace(optimum, objective_T=(squares_T + ridge_T) / T)
+
+
+def _noise(data: Normalised) -> Floats:
+    """Rounding error of each crop's yields in scaled units."""
+    scaling, baseline = data.normaliser.scaling, data.normaliser.baseline
+    level_T = np.abs(scaling.y_centre_T) + np.abs(baseline.level_RT).max(axis=0, initial=0.0)
+    return np.asarray(64 * _EPS * (level_T / scaling.y_scale_T + 1))
 
 
 def _model(
@@ -114,9 +149,7 @@ def _model(
 ) -> Model:
     normaliser, scaling, moments = data.normaliser, data.normaliser.scaling, data.moments
     crops, features = normaliser.baseline.crops, normaliser.features
-    level_T = np.abs(scaling.y_centre_T) + np.abs(normaliser.baseline.level_RT).max(axis=0, initial=0.0)
-    noise_T = 64 * _EPS * (level_T / scaling.y_scale_T + 1)
-    certificate = certify(optimum, moments, *weights, scaling.y_scale_T, noise_T)
+    certificate = certify(optimum, moments, *weights, scaling.y_scale_T, _noise(data))
     weight_TP, bias_T = weights
     certified = {
         "excess": certificate.excess,
@@ -124,8 +157,10 @@ def _model(
         "optimum": certificate.objective,
         "rows": moments.all_rows,
         "rows_crops": {crop: int(rows) for crop, rows in zip(crops, moments.rows_T, strict=True)},
+        "ridge_crops": dict(zip(crops, data.ridge_T.tolist(), strict=True)),
         "constant": list(scaling.constant),
         "collinear": list(scaling.collinear),
+        "redundant": list(scaling.redundant),
         # the device as it was asked for is no part of a run's id; the one that was used stands beside
         "training": settings.training.model_dump(mode="json", exclude={"device"}),
     }
@@ -136,6 +171,7 @@ def _model(
         crops,
         crop_units or (None,) * len(crops),
         normaliser.region_names,
+        normaliser.squares,
         normaliser.baseline,
         normaliser.climatology,
         scaling,

@@ -1,11 +1,10 @@
-"""The linear layer: its initial weights, one step of it, its loss on held-out rows.
+"""The linear layer: its initial weights, one step of it.
 
 Shapes: N rows, P trained columns, T crops.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn, optim
 
@@ -37,11 +36,3 @@ def linear_layer(P: int, T: int, seed: int, start: dict[str, Tensor], dtype: tor
             if name in start:
                 parameter.copy_(start[name])
     return model
-
-
-def mean_loss(model: nn.Linear, rows: tuple[Floats, Floats], unit_T: Floats) -> float:
-    """Mean over crops of the mean squared error, in yield units."""
-    x_NP, y_NT = (torch.as_tensor(values).to(model.weight) for values in rows)
-    with torch.no_grad():
-        mse_T = (model(x_NP) - y_NT).square().nanmean(dim=0).double().cpu().numpy()
-    return float(np.nanmean(mse_T * unit_T**2))

@@ -1,7 +1,7 @@
 """The exact least-squares optimum, and the excess of a fit above it.
 
-J = (1/T) Σ_c MSE_c + (weight_decay / 2) Σ w², over each crop's own rows in scaled units, biases free
-of the penalty. Where figures leave this room they are in yield units: Σ_c s_c² J_c, s_c the unit
+J = (1/T) Σ_c (MSE_c + λ_c ‖w_c‖²), over each crop's own rows in scaled units, w_c the weights of z-scores,
+biases free of the penalty. Where figures leave this room they are in yield units: Σ_c s_c² J_c, s_c the unit
 that crop c trains in. Shapes: P trained columns, T crops.
 """
 
@@ -23,7 +23,8 @@ class Optimum:
     """Exact minimiser in scaled units, its objective per crop, and each crop's curvature.
 
     `curvature_TPP` is half the Hessian over the weights, bias eliminated, times T;
-    `null_TPP` projects on directions in which a crop's own rows don't vary (no ridge).
+    `null_TPP` takes from weights what only directions in which a crop's own rows don't vary account for
+    (no ridge), and leaves the shortest weights of z-scores.
     """
 
     weight_TP: Floats
@@ -43,11 +44,10 @@ class Certificate:
     objective_T: tuple[float, ...]
 
 
-def solve(moments: Moments, weight_decay: float) -> Optimum:
-    """Minimise J from scaled moments; the shortest weights where rows leave them open."""
+def solve(moments: Moments, ridge_T: Floats, penalty_PP: Floats) -> Optimum:
+    """Minimise J from scaled moments; the shortest weights of z-scores where rows leave them open."""
     T, P = moments.x_TF.shape
-    eye = torch.eye(P, dtype=torch.float64)
-    curvature = torch.from_numpy(moments.xx_TFF) + (weight_decay * T / 2) * eye
+    curvature = torch.from_numpy(moments.xx_TFF + ridge_T[:, None, None] * penalty_PP)
     values, vectors = torch.linalg.eigh(curvature)
     floor = values.amax(dim=-1, keepdim=True).clamp(min=0) * (_EPS * 64 * max(P, 1)) if P else values
     open_TP = values <= floor
@@ -57,14 +57,19 @@ def solve(moments: Moments, weight_decay: float) -> Optimum:
     for _ in range(2):  # refinement takes back what the eigenvectors' rounding cost
         weight += vectors @ (inverse[:, :, None] * (vectors.mT @ (right - curvature @ weight)))
     quadratic = (weight * (curvature @ weight)).sum(dim=(1, 2)) - 2 * (weight * right).sum(dim=(1, 2))
-    null = vectors * open_TP[:, None, :].double() @ vectors.mT
+    null_TPP = np.zeros((T, P, P))
+    for crop in np.flatnonzero(open_TP.any(dim=1).numpy()):
+        open_PK = vectors[crop][:, open_TP[crop]].numpy()
+        metric_KP = open_PK.T @ penalty_PP
+        null_TPP[crop] = open_PK @ np.linalg.pinv(metric_KP @ open_PK) @ metric_KP
     weight_TP = weight[:, :, 0].numpy()
+    weight_TP = weight_TP - np.einsum("tpq,tq->tp", null_TPP, weight_TP)
     return Optimum(
         weight_TP,
         moments.y_T - (weight_TP * moments.x_TF).sum(axis=1),
         np.maximum(moments.yy_T + quadratic.numpy(), 0.0) / max(T, 1),
         curvature.numpy(),
-        null.numpy(),
+        null_TPP,
     )
 
 

@@ -1,6 +1,6 @@
-"""Stochastic gradient descent: the training loop.
+"""Stochastic gradient descent: the training loop, round after round of targets.
 
-Shapes: N rows, B rows of a batch, F features, P trained columns, T crops.
+Shapes: N rows, B rows of a batch, P trained columns, T crops, M = P + 1.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,60 +17,181 @@ from torch import Tensor, optim
 from data.contracts.season_table import Floats
 from data.errors import CropyieldError
 from data.settings.schema import Training
+from tasks.normalise.moments import Moments, compute_moments
 from tasks.normalise.threads import one_thread
 from tasks.train.batches import ArrayRows, Batches, Rows, make_blocks
 from tasks.train.device import choose_device
-from tasks.train.learning_rate import Plan, measure, plan_steps
-from tasks.train.linear import given_parameters, linear_layer, mean_loss, take_step
+from tasks.train.learning_rate import Curvature, Plan, plan_steps, settling_rates
+from tasks.train.linear import given_parameters, linear_layer, take_step
 
 OnEpoch = Callable[[int, float], None]
+End = Literal["tolerance", "precision", "epochs"]
+# a bound that hasn't halved in as many passes is as low as the arithmetic lets it be
+_PATIENCE = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """What training ended with: weights in the units of its inputs, and how it went.
+class Objective:
+    """What is minimised beside the rows, the ridge `ridge_T` · w `penalty_PP` wᵀ, and what is known of them.
 
-    `losses` are each epoch's mean over crops of the mean squared error, as seen before each step.
+    `moments` are those of the scaled rows, `noise_T` is the rounding error of a yield in scaled units and
+    `unit_T` the targets' units, for the losses that are reported.
     """
 
-    weight_TP: Floats
-    bias_T: Floats
-    losses: tuple[float, ...]
-    plan: Plan
-    settled_from: int
-    batches: int
-    device: str
+    moments: Moments
+    ridge_T: Floats
+    penalty_PP: Floats
+    noise_T: Floats
+    unit_T: Floats
 
 
 @dataclass
 class Progress:
-    """Where a run stands between two epochs."""
+    """How training went so far: each epoch's loss, each round's number of epochs, why the last one ended.
 
-    epoch: int = 0
-    """Epochs done."""
-    decay_start: int = 0
-    """The epoch that settling begins with."""
-    waited: int = 0
-    """Epochs without a better validation loss."""
-    best: float = float("inf")
-    """Best validation loss so far."""
+    A loss is the objective in yield units, as seen before each step.
+    """
+
     losses: list[float] = field(default_factory=list)
-    """Each epoch's mean over crops of the mean squared error, in yield units."""
+    rounds: list[int] = field(default_factory=list)
+    end: End = "epochs"
+    bound: float | None = None
 
-    def add(self, mse_T: list[float], unit_T: Floats) -> float:
-        """Note an epoch and return its loss."""
-        self.epoch += 1
-        self.losses.append(float(np.mean(np.asarray(mse_T) * unit_T**2)))
-        return self.losses[-1]
 
-    def watch(self, loss: float, patience: int) -> None:
-        """Begin to settle once `patience` epochs have brought no better validation loss."""
-        if self.epoch >= self.decay_start:
-            return
-        self.waited = 0 if loss < self.best else self.waited + 1
-        self.best = min(self.best, loss)
-        if self.waited >= patience:
-            self.decay_start = self.epoch
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What training ended with: weights in the units of its inputs, and how it went."""
+
+    weight_TP: Floats
+    bias_T: Floats
+    progress: Progress
+    plan: Plan
+    batches: int
+    device: str
+
+    @property
+    def losses(self) -> list[float]:
+        """Each epoch's loss."""
+        return self.progress.losses
+
+
+class Descent:
+    """Rows blocks to batches, the layer and its optimizer: what the rounds of one training share."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        training: Training,
+        objective: Objective,
+        start: dict[str, Tensor] | None = None,
+        decay: bool = True,
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
+        """`start` replaces default initial parameters; `decay` False holds a given rate constant.
+
+        Raises SettingsError for a rate that must diverge, DeviceError.
+        """
+        self.training, self.objective, self.on_epoch = training, objective, on_epoch
+        self.dtype = getattr(torch, training.precision)
+        self.device = choose_device(training.device, training.precision)
+        blocks = make_blocks(rows, training.batch_size, training.seed, self.dtype)
+        self.curvature = Curvature.of(objective.moments, objective.ridge_T, objective.penalty_PP)
+        steepest = 2 * objective.ridge_T.max(initial=0.0) * float(np.linalg.norm(objective.penalty_PP, 2))
+        self.plan = plan_steps(blocks, self.curvature, steepest, training, decay)
+        self.batches = Batches(blocks, self.device, training.seed)
+        self.model = linear_layer(blocks.inputs, blocks.crops, training.seed, start or {}, self.dtype).to(
+            self.device
+        )
+        self.optimizer = optim.SGD(
+            self.model.parameters(), lr=self.plan.rate, momentum=training.momentum, nesterov=training.nesterov
+        )
+        self.rows_T = self._tensor(np.maximum(blocks.observed_T, 1.0))
+        self.ridge_T = self._tensor(objective.ridge_T)
+        self.penalty_PP = self._tensor(objective.penalty_PP)
+        self.progress = Progress()
+
+    def retarget(self, u_NT: Floats) -> None:
+        """Go on with other targets of the same rows."""
+        rows = ArrayRows(np.empty((len(u_NT), 0)), u_NT)
+        self.batches.retarget(make_blocks(rows, self.training.batch_size, self.training.seed, self.dtype))
+
+    def run(self) -> Fit:
+        """One round, from the weights as they are. Raises CropyieldError when the loss stops being finite."""
+        plan, K, first = self.plan, len(self.batches), not self.progress.rounds
+        stepping = self.training.epochs if not plan.settles else plan.falling if first else 0
+        rates: list[float] = []
+        lowest, waited, patience = math.inf, 0, _PATIENCE
+        self.progress.end = "epochs"
+        for epoch in range(self.training.epochs):
+            whole = epoch >= stepping  # one step along all batches' gradient
+            fixed = whole or K == 1  # the gradient is that of all rows at one point
+            squares_T = torch.zeros_like(self.rows_T)
+            for at, (x_BP, y_BT, observed_BT) in enumerate(self.batches.epoch(len(self.progress.losses))):
+                error_BT = self.model(x_BP) - y_BT
+                if observed_BT is not None:
+                    error_BT = error_BT * observed_BT
+                batch_T = error_BT.square().sum(dim=0)
+                # a batch stands for all rows: its share of each crop's mean, as often as there are batches
+                loss_T = batch_T / self.rows_T * (1 if whole else K)
+                if not whole or at == 0:
+                    penalty_T = self.penalty()
+                    loss_T = loss_T + penalty_T
+                loss_T.mean().backward()
+                squares_T += batch_T.detach()
+                if not fixed:
+                    take_step(self.optimizer, plan.rate_at(epoch, at, K), self.training.momentum)
+            # the one wait for the device in an epoch
+            objective_T = (squares_T / self.rows_T + penalty_T.detach()).cpu().double().numpy()
+            self._note(objective_T)
+            if fixed:
+                bound = self._bound(objective_T)
+                self.progress.bound = bound
+                if self.training.tolerance and bound <= self.training.tolerance:
+                    self.progress.end = "tolerance"
+                    break
+                lowest, waited = (bound, 0) if bound <= lowest / 2 else (lowest, waited + 1)
+                if self.training.tolerance and waited >= patience:
+                    self.progress.end = "precision"
+                    break
+                if not whole:
+                    take_step(self.optimizer, plan.rate_at(epoch, 0, 1), self.training.momentum)
+                    continue
+                if not rates:
+                    shrink = math.sqrt(self.training.tolerance / bound) if bound else 1.0
+                    rates = list(settling_rates(self.curvature.least, self.curvature.largest, shrink))
+                    patience = max(_PATIENCE, len(rates))
+                take_step(self.optimizer, rates.pop(0), 0.0)
+        self.optimizer.zero_grad()
+        self.progress.rounds.append(len(self.progress.losses) - sum(self.progress.rounds))
+        weight_TP, bias_T = (each.detach().cpu().double().numpy() for each in self.model.parameters())
+        return Fit(weight_TP, bias_T, self.progress, plan, K, self.device.type)
+
+    def penalty(self) -> Tensor:
+        """Each crop's ridge [T] at the weights as they are."""
+        weight_TP = self.model.weight
+        return self.ridge_T * (weight_TP @ self.penalty_PP * weight_TP).sum(dim=1)
+
+    def _tensor(self, values: Floats) -> Tensor:
+        return torch.as_tensor(values).to(self.device, self.dtype)
+
+    def _note(self, objective_T: Floats) -> None:
+        loss = float(np.mean(objective_T * self.objective.unit_T**2))
+        if not math.isfinite(loss):
+            raise CropyieldError(
+                f"the loss is no longer finite in epoch {len(self.progress.losses) + 1}; "
+                f"lower training.learning_rate (here {self.plan.rate:g}) or set it to 'auto'"
+            )
+        self.progress.losses.append(loss)
+        if self.on_epoch:
+            self.on_epoch(len(self.progress.losses), loss)
+
+    def _bound(self, objective_T: Floats) -> float:
+        """Largest bound over the crops on how far the objective is above its least possible value."""
+        gradients = [each.grad for each in self.model.parameters()]
+        weight_TP, bias_T = (torch.zeros(1) if each is None else each.cpu().double() for each in gradients)
+        gradient_TM = torch.cat((weight_TP, bias_T[:, None]), dim=1).numpy() * len(objective_T)
+        bound_T = self.curvature.excess_bound(gradient_TM, objective_T)
+        return float(np.where(objective_T <= self.objective.noise_T**2, 0.0, bound_T).max(initial=0.0))
 
 
 def train(
@@ -84,86 +206,11 @@ def train(
     """Fit y = x · weightᵀ + bias by stochastic gradient descent on the mean over crops of each one's MSE.
 
     NaN in y means not grown. `weight` [T, P] and `bias` [T] replace the default initialisation; `decay`
-    False holds a given rate constant: with one batch that is textbook gradient descent. See
-    `descend` for the rest and what is raised.
-    """
-    return descend(
-        ArrayRows(x_NP, y_NT), training, np.ones(y_NT.shape[1]), given_parameters(weight, bias), decay, None,
-        on_epoch,
-    )  # fmt: skip
-
-
-def descend(
-    rows: Rows,
-    training: Training,
-    unit_T: Floats,
-    start: dict[str, Tensor],
-    decay: bool = True,
-    validation: tuple[Floats, Floats] | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> Fit:
-    """Train on rows from `start` (parameters that replace the default initialisation).
-
-    `unit_T` are the targets' units, for the losses told to `on_epoch(epochs done, loss)`. Inputs and
-    targets of `validation` let `training.patience` begin the decay early.
-
-    Raises SettingsError for a rate that must diverge, DeviceError, and CropyieldError when the loss stops
-    being finite.
+    False holds a given rate constant: with one batch and no tolerance that is textbook gradient descent.
+    There is no ridge. See `Descent` for what is raised.
     """
     with one_thread():
-        dtype = getattr(torch, training.precision)
-        device = choose_device(training.device, training.precision)
-        blocks = make_blocks(rows, training.batch_size, training.seed, dtype)
-        plan = plan_steps(
-            measure(blocks, training.weight_decay), training, len(blocks), sum(blocks.sizes), decay
-        )
-        batches = Batches(blocks, device, training.seed)
-        model = linear_layer(blocks.inputs, blocks.crops, training.seed, start, dtype).to(device)
-        optimizer = optim.SGD(
-            [
-                {"params": [model.weight], "weight_decay": training.weight_decay},
-                {"params": [model.bias], "weight_decay": 0.0},
-            ],
-            lr=plan.rate,
-            momentum=training.momentum,
-            nesterov=training.nesterov,
-        )
-        rows_T = torch.tensor([max(count, 1.0) for count in blocks.observed_T], dtype=dtype, device=device)
-        seen = Progress(decay_start=plan.constant_epochs)
-
-        while seen.epoch < seen.decay_start + len(plan.decay):
-            whole = plan.whole and seen.epoch >= seen.decay_start  # one step along all batches' gradient
-            squares_T = torch.zeros_like(rows_T)
-            for at, (x_BP, y_BT, observed_BT) in enumerate(batches.epoch(seen.epoch)):
-                error_BT = model(x_BP) - y_BT
-                if observed_BT is not None:
-                    error_BT = error_BT * observed_BT
-                batch_T = error_BT.square().sum(dim=0)
-                # a batch stands for all rows: its share of each crop's mean, as often as there are batches
-                loss = (batch_T / rows_T).mean() * (1 if whole else len(batches))
-                loss.backward()
-                squares_T += batch_T.detach()
-                if not whole or at == len(batches) - 1:
-                    rate = plan.rate_at(seen.epoch, seen.decay_start, at, len(batches))
-                    take_step(optimizer, rate, 0.0 if whole else training.momentum)
-            mse_T = (squares_T / rows_T).tolist()  # the one wait for the device in an epoch
-            loss_now = seen.add(mse_T, unit_T)
-            if not math.isfinite(loss_now):
-                raise CropyieldError(
-                    f"the loss is no longer finite in epoch {seen.epoch}; "
-                    f"lower training.learning_rate (here {plan.rate:g}) or set it to 'auto'"
-                )
-            if validation is not None and training.patience:
-                seen.watch(mean_loss(model, validation, unit_T), training.patience)
-            if on_epoch:
-                on_epoch(seen.epoch, loss_now)
-
-        return Fit(
-            model.weight.detach().cpu().double().numpy(),
-            model.bias.detach().cpu().double().numpy(),
-            tuple(seen.losses),
-            plan,
-            seen.decay_start,
-            len(batches),
-            device.type,
-        )
+        P, T = x_NP.shape[1], y_NT.shape[1]
+        objective = Objective(compute_moments(x_NP, y_NT), np.zeros(T), np.eye(P), np.zeros(T), np.ones(T))
+        start = given_parameters(weight, bias)
+        return Descent(ArrayRows(x_NP, y_NT), training, objective, start, decay, on_epoch).run()

@@ -121,7 +121,8 @@ def _judge(settings: Settings, file: YieldFile, cells: pd.DataFrame) -> tuple[pd
         (Reason.MISSING_KEY, layout.year, cells["year_lost"].to_numpy()),
         (Reason.MISSING_KEY, layout.crop, crop.isna().to_numpy()),  # never so in a wide file
     ]
-    ranges = [_range(settings, name) for name in (*crop.cat.categories, "yield")]  # the last: no crop
+    # the last: no crop
+    ranges = [finite_range(*settings.yield_range(name)) for name in (*crop.cat.categories, "yield")]
     low_N, high_N = np.array(ranges)[crop.cat.codes].T
     faults += value_faults(source, parsed, (low_N, high_N))
     fault_N = rejected.first_fault(faults, len(cells))
@@ -130,10 +131,3 @@ def _judge(settings: Settings, file: YieldFile, cells: pd.DataFrame) -> tuple[pd
     if len(bad):
         rejects = file.reject(cells.iloc[bad], [faults[at][:2] for at in fault_N[bad].tolist()])
     return cells[inside & (fault_N < 0)].drop(columns="year_lost"), rejects
-
-
-def _range(settings: Settings, name: str) -> tuple[float, float]:
-    for known in (settings.measures.get(name), settings.measures.get("yield")):
-        if known and known.range:
-            return finite_range(*known.range)
-    return finite_range(0.0, np.inf)

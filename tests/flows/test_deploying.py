@@ -34,7 +34,11 @@ def test_every_deployment_has_its_runs_show_that_they_live(shipped: Path) -> Non
 
 
 def test_other_locations_stay_as_they_are(shipped: Path, tmp_path: Path) -> None:
-    changes = {"weather": "s3://bucket/weather", "store": str(tmp_path), "trend_half_life": float("inf")}
+    changes = {
+        "weather": "s3://bucket/weather",
+        "store": str(tmp_path),
+        "trend": [{"half_life": float("inf")}],
+    }
     settings = load_settings(shipped / "sample/settings.toml", changes)
     given = parameters(settings, shipped.parent)
     assert (given["weather"], given["store"]) == ("s3://bucket/weather", str(tmp_path))

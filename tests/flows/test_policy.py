@@ -71,7 +71,7 @@ def test_a_failed_run_is_recorded_and_listed(shipped: Path, tmp_path: Path, caps
 
 @pytest.mark.usefixtures("server")
 def test_the_time_out_ends_a_run_and_is_recorded(shipped: Path, tmp_path: Path) -> None:
-    changes = {"store": str(tmp_path / "store"), "training.epochs": 10**8}
+    changes = {"store": str(tmp_path / "store"), "training.epochs": 10**8, "training.tolerance": 0}
     settings = load_settings(shipped / "sample/settings.toml", changes)
     started = time.monotonic()
     with pytest.raises(TimeoutError, match="timed out"):

@@ -34,6 +34,17 @@ def settings(**changes: Any) -> Settings:
     return parse_settings(raw | changes, "test")
 
 
+def first_model(training: dict[str, Any] | None = None, **changes: Any) -> Settings:
+    """Settings of the first model: one trend line, one round, no ridge; plain least squares of departures."""
+    plain = {"trend": [{"half_life": 10.0}], "rounds": 1, "training": {"ridge_seasons": 0} | (training or {})}
+    return settings(**(plain | changes))
+
+
+def squared(features: Sequence[str]) -> list[dict[str, Any]]:
+    """Settings of features by their names, each with its square."""
+    return [{"measure": "x", "aggregate": "mean", "name": name, "square": True} for name in features]
+
+
 def season_table(
     x_NF: Any,
     y_NT: Any,
@@ -91,7 +102,8 @@ def normal_equations(x_NF: Floats, y_N: Floats) -> Floats:
     return np.append(weights, solution[-1] - x_NF.mean(0) @ weights)
 
 
-def _shared(name: str) -> Path:
+def shared(name: str) -> Path:
+    """The folder of a real set; skips where it is absent."""
     root = Path(__file__).resolve().parents[2]
     folder = Path(os.environ.get("CROPYIELD_SHARED", root.parent / "shared" / "data")) / name
     if not folder.is_dir():
@@ -103,7 +115,7 @@ def real_table(
     name: str, measures: Sequence[str], crops: Sequence[str], months: range | None = None, first: int = -9999
 ) -> SeasonTable:
     """A real set: monthly or yearly measures of `months`, beside the mean yield of each crop; skips."""
-    folder = _shared(name)
+    folder = shared(name)
     weather = pd.read_parquet(folder / "weather.parquet")
     if months is not None:
         weather = weather[weather["month"].isin(list(months))]

@@ -13,6 +13,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from data.contracts.season_table import SeasonTable
@@ -38,7 +39,8 @@ class Measured:
 def excess_of(moments: Moments, solution: Solution) -> float | None:
     """MSE / exact MSE - 1, mean over crops, without cancellation."""
     ones_T = moments.rows_T**0
-    return certify(solve(moments, 0.0), moments, *solution, ones_T, 0 * ones_T).excess
+    exact = solve(moments, 0 * ones_T, np.eye(moments.x_TF.shape[1]))
+    return certify(exact, moments, *solution, ones_T, 0 * ones_T).excess
 
 
 def compare(table: SeasonTable, peers: tuple[Peer, ...]) -> list[Measured]:

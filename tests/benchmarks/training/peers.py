@@ -56,11 +56,11 @@ def made_up(rows: int, features: int) -> SeasonTable:
 
 
 def engine(table: SeasonTable) -> Solution:
-    """This project: normalising, dealing, two epochs of at least ten batches, and the certificate."""
+    """This project: normalising, dealing, at least ten batches, epochs as needed, and the certificate."""
     batch = min(65_536, len(table) // 12)
     raw = {
         "weather": "-", "yields": "-", "store": "-", "features": [{"measure": "year"}], "baseline": "none",
-        "training": {"epochs": 2, "batch_size": batch, "device": "cpu"},
+        "training": {"batch_size": batch, "device": "cpu", "ridge_seasons": 0},
     }  # fmt: skip
     model = fit_model(table, Settings.model_validate(raw), "12-31")
     assert model.record["batches"] >= 10

@@ -46,6 +46,17 @@ SMALLEST: dict[str, Any] = {
         ({"features": [{"measure": "x", "aggregate": "avg"}]}, "must be one of mean, sum"),
         ({"max_rejected": 20}, "max_rejected: must be 1 or less (found 20)"),
         ({"zzz": 1}, "the keys and sections are weather, yields"),
+        ({"trend_half_life": 5.0}, "trend_half_life is no longer a setting; write half_life under [[trend]]"),
+        ({"trend_shrinkage": 0.0}, "write shrinkage under [[trend]]"),
+        ({"training": {"weight_decay": 0.1}}, "write training.ridge_seasons"),
+        ({"training": {"patience": 3}}, "write training.tolerance"),
+        ({"trend": {"half_life": 5.0}}, "write [[trend]], in two brackets"),
+        ({"trend": []}, "trend"),
+        ({"trend": [{"half_live": 5.0}]}, "did you mean 'half_life'?"),
+        ({"trend": [{"shrinkage": -1.0}]}, "trend.0.shrinkage: must be 0 or more"),
+        ({"rounds": 0}, "rounds: must be 1 or more"),
+        ({"training": {"ridge_seasons": math.inf}}, "training.ridge_seasons: must be a finite number"),
+        ({"features": [{"measure": "year", "square": True}]}, "the feature 'year' takes no square"),
     ],
 )
 def test_bad_settings_are_explained(change: dict[str, Any], message: str) -> None:
@@ -68,7 +79,7 @@ def test_written_settings_read_back_the_same(tmp_path: Path) -> None:
             "weather": "/w",
             "yields": "s3://b/y",
             "store": "/s",
-            "trend_half_life": math.inf,
+            "trend": [{"half_life": math.inf, "shrinkage": math.inf}],
             "as_of": ["06-30"],
         },
         "x",
@@ -79,7 +90,7 @@ def test_written_settings_read_back_the_same(tmp_path: Path) -> None:
 
 
 def test_infinity_survives_json() -> None:
-    settings = parse_settings(SMALLEST | {"trend_half_life": math.inf}, "x")
+    settings = parse_settings(SMALLEST | {"trend": [{"half_life": math.inf}, {"shrinkage": math.inf}]}, "x")
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
     assert Settings.model_validate(settings.model_dump(mode="json")) == settings
 
@@ -104,7 +115,7 @@ def test_locations_are_seen_from_the_file_and_from_here(
         ("training.epochs=5", ("training.epochs", 5)),
         ("baseline=mean", ("baseline", "mean")),
         ('crops=["corn"]', ("crops", ["corn"])),
-        ("trend_half_life=inf", ("trend_half_life", math.inf)),
+        ("trend.0.half_life=inf", ("trend.0.half_life", math.inf)),
     ],
 )
 def test_changes_are_toml_or_plain_text(text: str, expected: tuple[str, Any]) -> None:

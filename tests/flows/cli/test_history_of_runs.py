@@ -108,8 +108,10 @@ def test_what_a_repetition_takes_from_the_manifest(store: Path) -> None:
     assert settings.training.device == manifest["device"] == machine.device_class("auto")
     assert settings.training.seed == 1
     assert settings.weather == manifest["inputs"]["weather"]["location"]
-    endless = manifest | {"settings": manifest["settings"] | {"trend_half_life": "inf"}}
-    assert recorded_settings(endless, {"weather": None, "yields": None}, "x").trend_half_life == float("inf")
+    endless = manifest | {"settings": manifest["settings"] | {"trend": [{"half_life": "inf"}]}}
+    assert recorded_settings(endless, {"weather": None, "yields": None}, "x").trend[0].half_life == float(
+        "inf"
+    )
     with pytest.raises(DeviceError, match="was made on tpu"):
         recorded_settings(manifest | {"device": "tpu"}, {}, "elsewhere")
     assert changed_setup(manifest) == []

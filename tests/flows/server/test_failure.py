@@ -124,7 +124,7 @@ def long_training(server: Server, name: str) -> Iterator[tuple[str, list[int]]]:
         training = any(t["name"].startswith("train ") and t["state_type"] == "RUNNING" for t in tasks)
         return processes_of(flow_run) if training else []
 
-    flow_run = trigger(server, name, epochs=10**7)
+    flow_run = trigger(server, name, epochs=10**7, tolerance=0)
     try:
         yield flow_run, wait_for(processes, 180, f"{name} trains")
     finally:

@@ -88,8 +88,21 @@ def test_a_crop_with_too_few_rows_is_left_out(world: Path) -> None:
     assert found.ledger["yields"]["rejected"] == {"too few rows for this crop": 3}
     assert found.rejected["row"].to_pylist() == [0, 1, 2]
     assert found.rejected["values"].to_pylist() == ['{"yield": 1.0}'] * 3
-    with pytest.raises(InputError, match=r"too few training rows for 3 coefficients .*: quinces 3"):
+    with pytest.raises(InputError, match=r"fewer than the 4 training rows that these .*: quinces 3"):
         run(world, crops=["quinces"], split={"by": "none"})
+
+
+def test_with_a_ridge_a_crop_may_have_fewer_rows_than_features(world: Path) -> None:
+    frame = yields_of(3, YEARS)
+    few = pd.DataFrame(
+        {"region": "R00", "year": range(2001, 2007), "crop": "rye", "yield": 1.0, "unit": "t/ha"}
+    )
+    write(world, "yields", pd.concat([few, frame]))
+    months = {"features": [{"measure": "rainfall", "aggregate": "sum", "every": "month", "square": True}]}
+    assert "rye" in run(world, split={"by": "none"}, **months).crops
+    without = run(world, split={"by": "none"}, training={"ridge_seasons": 0}, **months)
+    assert "rye" not in without.crops
+    assert without.ledger["yields"]["rejected"] == {"too few rows for this crop": 6}
 
 
 def test_weather_left_with_no_crop_has_no_yield(world: Path) -> None:

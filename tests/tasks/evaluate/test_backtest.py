@@ -70,7 +70,7 @@ def test_yields_of_test_seasons_change_no_byte_of_an_evaluation() -> None:
         kept = replace(rows, crops=rows.crops[:2], y_NT=rows.y_NT[:, :2])
         trained = replace(train, crops=train.crops[:2], y_NT=train.y_NT[:, :2])
         model = fit_model(trained, settings, "12-31")
-        return _bytes(evaluate(model, kept, calibrate(trained, settings, "12-31"), "12-31"))
+        return _bytes(evaluate(model, kept, calibrate(trained, settings), "12-31"))
 
     spoilt = _spoilt(table, 2025)
     spoilt = replace(spoilt, x_NF=table.x_NF)  # the weather of the season predicted is known
@@ -118,10 +118,12 @@ def test_crops_that_can_t_be_learned_are_left_out() -> None:
     assert len(backtest_season(table, _settings(), "12-31", 2010)) == 0
     with pytest.raises(InputError, match="season 2000"):
         backtest_season(table, _settings(), "12-31", 2000)
-    assert backtest_seasons(table, 3) == (2017, 2018, 2019)
-    assert backtest_seasons(table, 50) == tuple(year for year in range(2001, 2020) if year != 2010)
-    assert backtest_seasons(table.take(slice(0)), 3) == ()
-    assert backtest_seasons(table, 0) == ()
+    assert backtest_seasons(table, _settings(), 3) == (2017, 2018, 2019)
+    assert backtest_seasons(table, _settings(), 50) == tuple(
+        year for year in range(2001, 2020) if year != 2010
+    )
+    assert backtest_seasons(table.take(slice(0)), _settings(), 3) == ()
+    assert backtest_seasons(table, _settings(), 0) == ()
 
 
 def test_seasons_of_other_crops_add_up() -> None:
@@ -145,7 +147,7 @@ def test_seasons_of_other_crops_add_up() -> None:
 @cache
 def _us(as_of: str) -> tuple[Hindcast, ...]:
     table = us_table(CUTOFFS[as_of])
-    seasons = backtest_seasons(table, 10)
+    seasons = backtest_seasons(table, us_settings(), 10)
     assert seasons == tuple(range(2013, 2023))
     # intervals only where they are looked at
     settings = us_settings() if as_of == "09-30" else us_settings(split={"calibration_seasons": 0})
@@ -157,7 +159,9 @@ def _us_test(as_of: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("as_of", "corn", "soybeans"), [("09-30", 0.24, 0.28), ("07-31", 0.22, 0.20)])
+@pytest.mark.parametrize(
+    ("as_of", "corn", "soybeans"), [("09-30", 0.34, 0.425), ("07-31", 0.32, 0.32), ("06-30", 0.19, 0.20)]
+)
 def test_us_skill(as_of: str, corn: float, soybeans: float) -> None:
     test = _us_test(as_of)
     assert {crop: test[crop]["rows"] for crop in CROPS} == {"corn": 2221, "soybeans": 1957}
@@ -167,9 +171,20 @@ def test_us_skill(as_of: str, corn: float, soybeans: float) -> None:
         assert 0 < lower < test[crop]["skill"] < upper
 
 
-def test_us_reference_figures() -> None:
-    """The design's figures are of rows whose region had a harvest in the five years before."""
-    made, table = join(_us("09-30")), us_table()
+def test_us_reference_figures_of_the_first_model() -> None:
+    """They are of rows whose region had a harvest in the five years before."""
+    monthly = [
+        {"measure": m, "aggregate": "mean", "every": "month"} for m in ("temperature_c", "rainfall_mm")
+    ]
+    first = us_settings(
+        trend=[{}],
+        rounds=1,
+        training={"ridge_seasons": 0},
+        split={"calibration_seasons": 0},
+        features=monthly,
+    )
+    table = us_table()
+    made = join([backtest_season(table, first, "09-30", season) for season in range(2013, 2023)])
     harvest = {
         (table.region_names[region], int(year), crop)
         for at, crop in enumerate(CROPS)
@@ -197,8 +212,8 @@ def test_us_reference_figures() -> None:
 
 def test_us_intervals() -> None:
     for crop, ours in _us_test("09-30").items():
-        assert 0.72 <= ours["coverage_80"] <= 0.87, crop
-        assert 0.90 <= ours["coverage_95"] <= 0.98, crop
+        assert 0.76 <= ours["coverage_80"] <= 0.86, crop
+        assert 0.93 <= ours["coverage_95"] <= 0.98, crop
         for level in (80, 95):
             assert ours[f"interval_score_{level}"] < ours[f"trend_interval_score_{level}"], crop
 

@@ -29,8 +29,11 @@ from tests.forecasters import Given, random_table
 WIDTHS = {(80, "corn"): 4.0, (95, "corn"): 6.0, (80, "rye"): 3.0}
 # the same in every region, whether it was seen or not
 EVERYWHERE = WidthsByLead(0, {1: Widths((), ("corn", "rye"), np.empty((0, 2)), WIDTHS, WIDTHS)})
-CALIBRATION = Calibration({"corn": 20, "rye": 6}, EVERYWHERE, EVERYWHERE, {(95, "rye"): "rye: too few"})
-NO_INTERVALS = Calibration({}, NO_WIDTHS, NO_WIDTHS, {})
+VALID = dict.fromkeys(("corn", "rye", "oats"), (-np.inf, np.inf))
+CALIBRATION = Calibration(
+    {"corn": 20, "rye": 6}, EVERYWHERE, EVERYWHERE, {(95, "rye"): "rye: too few"}, VALID
+)
+NO_INTERVALS = Calibration({}, NO_WIDTHS, NO_WIDTHS, {}, VALID)
 
 
 def _model(table: SeasonTable, seed: int = 9) -> Given:

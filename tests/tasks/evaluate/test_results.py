@@ -22,7 +22,7 @@ def test_a_model_keeps_the_intervals_of_its_own_rows() -> None:
     table, chosen = world(), settings()
     model = with_intervals(fit_exact(table, chosen, "09-30"), table, chosen)
     again = Model.from_bytes(model.to_bytes())
-    kept, fresh = calibration_of(again), calibrate(table, chosen, "09-30")
+    kept, fresh = calibration_of(again), calibrate(table, chosen)
     for level in (80, 95):
         ours, theirs = (each.model.of(level, again.crops, table) for each in (kept, fresh))
         np.testing.assert_array_equal(ours, theirs)
@@ -42,6 +42,26 @@ def test_too_few_seasons_leave_nulls_and_a_sentence() -> None:
     assert found["lower_95"].null_count == found["upper_95"].null_count == found.num_rows
     assert found["lower_80"].null_count == 0
     assert set(found["split"].to_pylist()) == {"forecast"}
+
+
+def test_no_end_leaves_the_valid_range_further_than_the_prediction() -> None:
+    table = world()
+    low, high = np.nanquantile(table.y_NT[:, 0], [0.3, 0.7])
+    chosen = settings(measures={"c0": {"range": [low, high]}, "yield": {"range": [-1e9, 1e9]}})
+    model = Model.from_bytes(with_intervals(fit_exact(table, chosen, "09-30"), table, chosen).to_bytes())
+    ahead = replace(table, y_NT=np.full_like(table.y_NT, np.nan))
+    found = predictions_of([forecast(model, ahead)], "a1").to_pandas()
+    free = found[found["crop"] == "c1"]
+    np.testing.assert_allclose(free["upper_80"] - free["predicted"], free["predicted"] - free["lower_80"])
+    bound = found[found["crop"] == "c0"]
+    for level in (80, 95):
+        assert (bound[f"lower_{level}"] >= bound["predicted"].clip(upper=low)).all()
+        assert (bound[f"upper_{level}"] <= bound["predicted"].clip(lower=high)).all()
+        assert (bound[f"lower_{level}"] <= bound["predicted"]).all()
+        assert (bound[f"upper_{level}"] >= bound["predicted"]).all()
+    assert (bound["predicted"] < low).any()
+    assert (bound["lower_95"] == low).any()
+    assert (bound["upper_95"] == high).any()
 
 
 def test_only_unknown_yields_of_the_chosen_crops_are_forecast() -> None:

@@ -14,16 +14,16 @@ from data.contracts.season_table import Floats, SeasonTable
 from data.errors import InputError
 from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model
 from tasks.train.fit import fit_exact, fit_model
-from tests.tasks.worlds import season_table, settings, with_year, world
+from tests.tasks.worlds import season_table, settings, squared, with_year, world
 
 
 def _by_coefficients(model: Model, table: SeasonTable) -> Floats:
     """Predictions of the table of coefficients alone."""
     value = {
-        (row["region"], row["crop"], row["term"]): row["coefficient"]
+        (row["region"], row["crop"], row["term"], row["power"]): row["coefficient"]
         for row in model.coefficients().to_pylist()
     }
-    terms = {term for _, _, term in value}
+    terms = {(term, power) for _, _, term, power in value}
     predicted = np.empty((len(table), len(model.crops)))
     for row in range(len(table)):
         name = table.region_names[table.region_N[row]]
@@ -32,7 +32,9 @@ def _by_coefficients(model: Model, table: SeasonTable) -> Floats:
             zip(table.features, table.x_NF[row], strict=True)
         )
         for at, crop in enumerate(model.crops):
-            predicted[row, at] = sum(value[region, crop, term] * known[term] for term in terms)
+            predicted[row, at] = sum(
+                value[region, crop, term, power] * known[term] ** power for term, power in terms
+            )
     return predicted
 
 
@@ -53,7 +55,8 @@ def _renamed(table: SeasonTable, names: tuple[str, ...]) -> SeasonTable:
 def test_coefficients_predict_the_same(baseline: str, scaling: str, year: bool, seed: int) -> None:
     table = world(100, 3, missing=0.2, seed=seed)
     table = with_year(table) if year else table
-    model = fit_exact(table, settings(baseline=baseline, training={"scaling": scaling}), "12-31")
+    chosen = settings(baseline=baseline, training={"scaling": scaling}, features=squared(("f0", "f2")))
+    model = fit_exact(table, chosen, "12-31")
     asked = _renamed(table, ("r00000", "r00001", "r00002", "s", "t"))
     predicted = model.predict(asked)
     np.testing.assert_allclose(_by_coefficients(model, asked), predicted, rtol=1e-9, atol=1e-8)
@@ -67,6 +70,10 @@ def test_coefficients_follow_the_contract() -> None:
     assert table.num_rows == (5 + 1) * 2 * (2 + 2)
     assert table["term"].to_pylist()[:4] == [INTERCEPT, "year", "f0", "f1"]
     assert table["region"].null_count == 2 * 4
+    assert table["power"].to_pylist()[:4] == [0, 1, 1, 1]
+    with_square = fit_exact(world(100, 2), settings(features=squared(("f1",))), "12-31").coefficients()
+    assert with_square["term"].to_pylist()[:5] == [INTERCEPT, "year", "f0", "f1", "f1"]
+    assert with_square["power"].to_pylist()[:5] == [0, 1, 1, 1, 2]
     none = fit_exact(world(100, 2), settings(baseline="none"), "12-31").coefficients()
     assert "year" not in none["term"].to_pylist()
 
@@ -110,8 +117,10 @@ def test_a_crop_without_rows_has_no_prediction() -> None:
 @pytest.mark.parametrize("scaling", ["standard", "whiten"])
 def test_files_bring_the_model_back(tmp_path: Path, baseline: str, scaling: str) -> None:
     table = world(100, 3, missing=0.1)
+    training = {"scaling": scaling, "epochs": 5, "tolerance": 0}
+    squares = {"features": squared(("f1",))} if baseline == "trend" else {}
     model = fit_model(
-        table, settings(baseline=baseline, training={"scaling": scaling, "epochs": 5}), "06-30",
+        table, settings(baseline=baseline, training=training, **squares), "06-30",
         crop_units=("t/ha", None), feature_units=("°C", "mm", ""),
     )  # fmt: skip
     model.to_files(tmp_path / "model")
@@ -123,7 +132,7 @@ def test_files_bring_the_model_back(tmp_path: Path, baseline: str, scaling: str)
     assert (again.as_of, again.crop_units, again.feature_units) == ("06-30", ("t/ha", None), ("°C", "mm", ""))
     assert again.record == model.record
     facts = json.loads((tmp_path / "model" / FACTS_FILE).read_text(encoding="utf-8"))
-    assert facts["record"]["epochs"] == 5
+    assert facts["record"]["rounds"] == ([5] if baseline == "none" else [5, 5, 5])
 
 
 def test_files_that_are_no_model_are_told(tmp_path: Path) -> None:

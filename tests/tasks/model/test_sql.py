@@ -43,6 +43,11 @@ def settings(**change: Any) -> Settings:
     return Settings.model_validate(base | change)
 
 
+def squares(*features: str) -> list[dict[str, Any]]:
+    """Settings of features by their names, each with its square; a measure of no unit can have any name."""
+    return [{"measure": "t", "aggregate": "mean", "name": name, "square": True} for name in features]
+
+
 def with_strangers(table: SeasonTable) -> SeasonTable:
     """The same rows, every third in a region that nobody has seen."""
     region_N = table.region_N.copy()
@@ -107,11 +112,12 @@ def by_coefficients(model: Model, table: SeasonTable) -> Floats:
     y_NT = np.zeros((len(table), len(model.crops)))
     for at, crop in enumerate(model.crops):
         of_crop = long[long["crop"] == crop]
-        own = {region: rest.set_index("term")["coefficient"] for region, rest in of_crop.groupby("region")}
-        pooled = of_crop[of_crop["region"].isna()].set_index("term")["coefficient"]
+        of_crop = of_crop.set_index(["term", "power"])
+        own = {region: rest["coefficient"] for region, rest in of_crop.groupby("region")}
+        pooled = of_crop[of_crop["region"].isna()]["coefficient"]
         for n, row in enumerate(rows.to_dict("records")):
             line = own[row["region"]] if row["region"] in known else pooled
-            y_NT[n, at] = sum(value * row[term] for term, value in line.items())
+            y_NT[n, at] = sum(value * row[term] ** power for (term, power), value in line.items())
     return y_NT
 
 
@@ -120,7 +126,7 @@ def by_coefficients(model: Model, table: SeasonTable) -> Floats:
 @pytest.mark.parametrize("features", [("rain", "heat"), ("rain", "year")])
 def test_every_baseline(tool: str, baseline: str, features: tuple[str, ...]) -> None:
     table = world(("alpha", "beta", "gamma"), features)
-    model = fit_exact(table, settings(baseline=baseline), "09-30")
+    model = fit_exact(table, settings(baseline=baseline, features=squares("rain")), "09-30")
     asked = with_strangers(table)
     assert_same(ask(tool, predict_sql(model), features_of(asked)), expected(model, asked))
 
@@ -161,7 +167,7 @@ def test_thousands_of_regions(tool: str) -> None:
 @pytest.mark.parametrize("tool", TOOLS)
 def test_more_features_than_an_expression_is_deep(tool: str) -> None:
     table = world(("alpha", "beta"), tuple(f"f{number}" for number in range(1200)))
-    model = fit_exact(table, settings(training={"weight_decay": 0.1}), "09-30")
+    model = fit_exact(table, settings(training={"ridge_seasons": 1.0}), "09-30")
     assert_same(ask(tool, predict_sql(model), features_of(table)), expected(model, table), 1e-9)
 
 

@@ -13,7 +13,8 @@ from data.contracts.season_table import SeasonTable
 from data.errors import InputError
 from tasks.normalise.moments import compute_moments, triangle
 from tasks.normalise.normalise import normalise
-from tests.tasks.worlds import season_table, settings, world
+from tasks.train.fit import fit_exact
+from tests.tasks.worlds import first_model, season_table, settings, world
 
 Kind = Literal["none", "mean", "trend"]
 Scale = Literal["standard", "whiten"]
@@ -58,7 +59,7 @@ def test_folding_predicts_the_same_in_raw_units(
 @given(worlds, scalings)
 @trials(deadline=None, max_examples=40)
 def test_scaled_rows_have_unit_deviation(table: SeasonTable, scaling: Scale) -> None:
-    data = normalise(table, settings(baseline="mean", training={"scaling": scaling}))
+    data = normalise(table, first_model(baseline="mean", training={"scaling": scaling}))
     z_NP, u_NT = data.scaled()
     np.testing.assert_allclose(z_NP.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(z_NP.std(axis=0), 1, rtol=1e-9)
@@ -108,14 +109,14 @@ def test_constant_and_collinear_features_are_left_out_and_named(baseline: Kind, 
     names = ("a", "same", "b", "a_and_b", "c")
     data = normalise(
         season_table(wide, table.y_NT, list(table.region_N), list(table.year_N), names),
-        settings(baseline=baseline, training={"scaling": scaling}),
+        first_model(baseline=baseline, training={"scaling": scaling}),
     )
     assert data.normaliser.scaling.constant == ("same",)
     assert data.normaliser.scaling.collinear == ("a_and_b",)
     z_NP, _ = data.scaled()
     assert z_NP.shape == (200, 3)
     assert np.isfinite(z_NP).all()
-    plain = normalise(table, settings(baseline=baseline, training={"scaling": scaling}))
+    plain = normalise(table, first_model(baseline=baseline, training={"scaling": scaling}))
     np.testing.assert_allclose(np.abs(z_NP), np.abs(plain.scaled()[0]), atol=1e-8)
 
 
@@ -134,8 +135,29 @@ def test_nearly_collinear_features_stay() -> None:
     x = random.normal(size=(500, 1))
     wide = np.column_stack((x, x + 1e-8 * random.normal(size=x.shape)))
     for scaling in ("standard", "whiten"):
-        data = normalise(season_table(wide, x), settings(baseline="none", training={"scaling": scaling}))
+        data = normalise(season_table(wide, x), first_model(baseline="none", training={"scaling": scaling}))
         assert data.normaliser.scaling.collinear == ()
+
+
+def test_features_with_hardly_anything_of_their_own_are_named() -> None:
+    """Mean, largest and least temperature, the first their mean to nine digits: what a daily file offers."""
+    table, random = world(400, 3), np.random.default_rng(0)
+    highest, lowest = table.x_NF[:, 0] + 5, table.x_NF[:, 1] - 5
+    mean = (highest + lowest) / 2 + 6e-9 * random.normal(size=400)
+    wide = season_table(
+        np.column_stack((highest, lowest, mean)), table.y_NT, list(table.region_N), list(table.year_N),
+        ("highest", "lowest", "mean"),
+    )  # fmt: skip
+    for scaling in ("standard", "whiten"):
+        model = fit_exact(wide, settings(training={"scaling": scaling}), "12-31")
+        assert model.scaling.redundant == ("mean",)
+        assert model.scaling.collinear == ()
+        (note,) = model.feature_notes()
+        assert note.endswith(": mean")
+        # the ridge shares the weight out
+        rows = model.coefficients().to_pylist()
+        assert max(abs(row["coefficient"]) for row in rows if row["power"] == 1 and row["term"] != "year") < 3
+    assert fit_exact(table, settings(), "12-31").feature_notes() == []
 
 
 def test_nothing_but_constants_still_has_something_to_train() -> None:

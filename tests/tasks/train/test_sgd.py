@@ -21,7 +21,16 @@ from tasks.model.model import Model
 from tasks.train.device import choose_device
 from tasks.train.fit import fit_exact, fit_model
 from tasks.train.sgd import train
-from tests.tasks.worlds import TEXTBOOK_X, TEXTBOOK_Y, season_table, settings, textbook, with_year, world
+from tests.tasks.worlds import (
+    TEXTBOOK_X,
+    TEXTBOOK_Y,
+    first_model,
+    season_table,
+    settings,
+    textbook,
+    with_year,
+    world,
+)
 
 CPU = {"device": "cpu"}
 
@@ -34,7 +43,7 @@ def test_the_textbook_s_losses() -> None:
     fit = train(
         TEXTBOOK_X[:5],
         TEXTBOOK_Y[:5],
-        Training(learning_rate=1e-5, epochs=103, batch_size=5, device="cpu"),
+        Training(learning_rate=1e-5, epochs=103, batch_size=5, tolerance=0, device="cpu"),
         weight=np.array([[-0.2910, -0.3450, 0.0305], [-0.6528, 0.7386, -0.5153]]),
         bias=np.array([-0.9161, -0.7779]),
         decay=False,
@@ -46,7 +55,7 @@ def test_the_textbook_s_losses() -> None:
 
 
 def test_default_settings_reach_the_textbook_s_optimum() -> None:
-    model = fit_model(textbook(), settings(baseline="none"), "12-31")
+    model = fit_model(textbook(), first_model(baseline="none", training={"tolerance": 0}), "12-31")
     assert model.record["excess"] <= 1e-6
     assert np.mean((model.predict(textbook()) - TEXTBOOK_Y) ** 2) == pytest.approx(0.909446, rel=1e-5)
 
@@ -96,20 +105,18 @@ def test_a_loss_that_is_not_finite_stops_training() -> None:
 def test_ridge_and_masks_are_in_the_optimum() -> None:
     table = world(500, 5, missing=0.3)
     for scaling in ("standard", "whiten"):
-        chosen = settings(training={"weight_decay": 0.3, "scaling": scaling} | CPU)
-        model = fit_model(table, chosen, "12-31")
-        assert model.record["excess"] <= 1e-8
-        np.testing.assert_allclose(
-            model.predict(table), fit_exact(table, chosen, "12-31").predict(table), rtol=1e-4
-        )
+        given = {"ridge_seasons": 30.0, "scaling": scaling, "tolerance": 1e-12}
+        chosen = settings(training=given | CPU)
+        model, exact = fit_model(table, chosen, "12-31"), fit_exact(table, chosen, "12-31")
+        assert model.record["excess"] <= 1e-12
+        np.testing.assert_allclose(model.predict(table), exact.predict(table), atol=1e-5 * table.x_NF.std())
 
 
 @given(st.integers(0, 99))
 @trials(deadline=None, max_examples=12)
 def test_masked_crops_train_as_they_would_alone(seed: int) -> None:
     table = world(200, 3, crops=2, missing=0.3, seed=seed)
-    # the same rows normalise the features, whichever crop is looked at
-    chosen = settings(baseline="none", training={"precision": "float64", "epochs": 40} | CPU)
+    chosen = first_model(baseline="none", training={"precision": "float64", "tolerance": 1e-20} | CPU)
     together = fit_model(table, chosen, "12-31").predict(table)
     for crop in range(2):
         alone = SeasonTable(
@@ -117,7 +124,7 @@ def test_masked_crops_train_as_they_would_alone(seed: int) -> None:
             table.features, table.x_NF, ("c",), table.y_NT[:, crop : crop + 1],
         )  # fmt: skip
         np.testing.assert_allclose(
-            fit_model(alone, chosen, "12-31").predict(table)[:, 0], together[:, crop], rtol=1e-8
+            fit_model(alone, chosen, "12-31").predict(table)[:, 0], together[:, crop], rtol=1e-8, atol=1e-8
         )
 
 
@@ -137,7 +144,7 @@ def test_what_a_crop_s_rows_leave_open_gets_no_weight() -> None:
     # crop 1 grows where feature 2 doesn't vary
     table.x_NF[:40, 2] = 20.0
     table.y_NT[40:, 1] = np.nan
-    model = fit_model(table, settings(baseline="none"), "12-31")
+    model = fit_model(table, first_model(baseline="none"), "12-31")
     rows = [row for row in model.coefficients().to_pylist() if row["crop"] == "c1" and row["term"] == "f2"]
     assert max(abs(row["coefficient"]) for row in rows) < 1e-9
     assert model.record["excess"] <= 1e-6
@@ -165,7 +172,8 @@ def test_features_in_another_order_have_the_same_optimum(seed: int, scaling: str
     turned = season_table(
         table.x_NF[:, order], table.y_NT, list(table.region_N), list(table.year_N), [f"f{at}" for at in order]
     )
-    chosen = settings(training={"scaling": scaling, "precision": "float64"} | CPU)
+    exactly = {"scaling": scaling, "precision": "float64", "tolerance": 1e-20}
+    chosen = settings(training=exactly | CPU)
     one, other = fit_model(table, chosen, "x"), fit_model(turned, chosen, "x")
     np.testing.assert_allclose(one.predict(table), other.predict(table), rtol=1e-8)
     assert one.record["optimum"] == pytest.approx(other.record["optimum"], rel=1e-9)
@@ -176,7 +184,8 @@ def test_features_in_another_order_have_the_same_optimum(seed: int, scaling: str
 def test_a_scaled_feature_has_the_inverse_coefficient(seed: int, factor: float, scaling: str) -> None:
     table = world(150, 3, seed=seed)
     scaled = season_table(table.x_NF * [1, factor, 1], table.y_NT, list(table.region_N), list(table.year_N))
-    chosen = settings(training={"scaling": scaling, "precision": "float64"} | CPU)
+    exactly = {"scaling": scaling, "precision": "float64", "tolerance": 1e-16}
+    chosen = settings(training=exactly | CPU)
     one, other = (fit_model(rows, chosen, "x").coefficients().to_pandas() for rows in (table, scaled))
     terms = one["term"] == "f1"
     np.testing.assert_allclose(
@@ -227,26 +236,68 @@ def test_the_number_of_cores_changes_no_byte() -> None:
     assert len(found) == 1
 
 
-def test_patience_begins_the_decay_early_and_never_skips_it() -> None:
-    table = world(3000, 4)
-    held_out = table.take(table.year_N >= 2008)
-    chosen = settings(training={"patience": 3, "batch_size": 256, "epochs": 100} | CPU)
-    model = fit_model(table.take(table.year_N < 2008), chosen, "x", validation=held_out)
-    record = model.record
-    assert record["settled_from"] < 50
-    assert record["epochs"] == record["settled_from"] + 50
-    assert record["excess"] <= 1e-6
-    full = fit_model(table, settings(training={"batch_size": 256} | CPU), "x").record
-    assert full["epochs"] == 100
+@pytest.mark.parametrize("scaling", ["standard", "whiten"])
+def test_training_ends_when_the_bound_on_its_excess_is_below_the_tolerance(scaling: str) -> None:
+    table = world(3000, 4, missing=0.2, shared=0.5)
+    needed = []
+    for tolerance in (1e-4, 1e-8, 1e-11):
+        given = {"scaling": scaling, "tolerance": tolerance, "precision": "float64"} | CPU
+        record = fit_model(table, settings(training=given), "x").record
+        assert record["ended"] == "tolerance"
+        assert max(record["excess_crops"].values()) <= record["bound"] <= tolerance
+        assert sum(record["rounds"]) == record["epochs"] == len(record["losses"])
+        assert len(record["rounds"]) == 3
+        needed.append(record["epochs"])
+    assert needed[0] < needed[1] < needed[2] < 100
+    capped = {"scaling": scaling, "tolerance": 0, "epochs": 12} | CPU
+    assert fit_model(table, settings(training=capped), "x").record["rounds"] == [12, 12, 12]
+
+
+def test_training_ends_where_the_arithmetic_does() -> None:
+    given = {"tolerance": 1e-18, "epochs": 500} | CPU
+    record = fit_model(world(3000, 4), settings(training=given), "x").record
+    assert record["ended"] == "precision"
+    assert 1e-18 < record["bound"] < 1e-10
+    assert max(record["rounds"]) < 100
+
+
+@pytest.mark.parametrize("batch", [100, 4096])
+def test_both_scalings_have_one_optimum(batch: int) -> None:
+    """The ridge is on z-scores in both, whatever the trained units are."""
+    table = world(2000, 6, missing=0.2, shared=0.9)
+    exact, trained = [], []
+    for scaling in ("standard", "whiten"):
+        chosen = settings(training={"scaling": scaling, "ridge_seasons": 5.0, "batch_size": batch} | CPU)
+        exact.append(fit_exact(table, chosen, "x"))
+        trained.append(fit_model(table, chosen, "x"))
+    assert exact[0].record["optimum"] == pytest.approx(exact[1].record["optimum"], rel=1e-12)
+    np.testing.assert_allclose(exact[0].predict(table), exact[1].predict(table), rtol=1e-10)
+    for model in trained:
+        assert model.record["excess"] <= 1e-8
+        np.testing.assert_allclose(model.predict(table), exact[0].predict(table), atol=1e-3)
+
+
+def test_few_rows_and_many_features_train_with_a_ridge() -> None:
+    table = world(20, 40)
+    record = fit_model(table, settings(training=CPU), "x").record
+    assert record["ended"] == "tolerance"
+    assert record["excess"] <= 1e-8
+
+
+def test_a_season_of_many_rounds_changes_no_more() -> None:
+    table = world(2000, 4, missing=0.2)
+    few, many = (fit_exact(table, settings(rounds=rounds), "x").predict(table) for rounds in (30, 60))
+    np.testing.assert_allclose(few, many, rtol=1e-8)
 
 
 def test_the_record_is_plain_json_with_each_epoch_told() -> None:
     told: list[tuple[int, float]] = []
     table = with_year(world(300, 3, missing=0.2))
     model = fit_model(
-        table, settings(training={"epochs": 7} | CPU), "x", on_epoch=lambda *seen: told.append(seen)
-    )
-    assert [epoch for epoch, _ in told] == list(range(1, 8))
+        table, settings(training={"ridge_seasons": 0, "epochs": 7, "tolerance": 0} | CPU), "x",
+        on_epoch=lambda *seen: told.append(seen),
+    )  # fmt: skip
+    assert [epoch for epoch, _ in told] == list(range(1, 3 * 7 + 1))
     assert [loss for _, loss in told] == model.record["losses"]
     assert json.loads(json.dumps(model.record, allow_nan=False)) == model.record
     residual = np.nanmean((model.predict(table) - table.y_NT) ** 2, axis=0).mean()
@@ -274,7 +325,7 @@ def test_known_weights_are_recovered_within_their_standard_errors() -> None:
     x = random.normal([15, 80], [4, 30], size=(4000, 2))
     truth = np.array([[2.0, -0.1], [0.5, 0.05]])
     y = x @ truth.T + 20 + random.normal(size=(4000, 2))
-    model = fit_model(season_table(x, y), settings(baseline="none"), "x")
+    model = fit_model(season_table(x, y), first_model(baseline="none"), "x")
     error = 1 / (np.sqrt(4000) * x.std(axis=0))
     found = [row["coefficient"] for row in model.coefficients().to_pylist() if row["region"] is None]
     weights = np.array(found).reshape(2, 3)[:, 1:]
