@@ -145,7 +145,9 @@ def merge(into: Mapping[Statistic, Floats], added: Mapping[Statistic, Floats], c
             count, total = (Statistic(of.measure, kind.name) for kind in (Kind.count, Kind.sum))
             apart[of] = _between(into[count][cell], into[total][cell], added[count], added[total])
     for of, sums in into.items():
-        sums[cell] = Kind[of.kind].value.merge(sums[cell], added[of]) + apart.get(of, 0.0)
+        sums[cell] = Kind[of.kind].value.merge(sums[cell], added[of])
+        if of in apart:
+            sums[cell] += apart[of]
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
