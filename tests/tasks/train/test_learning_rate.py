@@ -1,5 +1,7 @@
 """Step sizes: safe on the actual blocks, refused when they must diverge, settling on the optimum."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -61,7 +63,7 @@ def test_a_rate_that_must_diverge_is_refused_with_the_largest_that_can_work() ->
     named = float(str(error.value).split("work is ")[1].split(",")[0])
     assert 0.99 * limit < named <= limit
     plan_steps(blocks, curvature, 0.0, Training(learning_rate=named))
-    fast = {"learning_rate": 1.8 * limit, "momentum": 0.9}
+    fast: dict[str, Any] = {"learning_rate": 1.8 * limit, "momentum": 0.9}
     plan_steps(blocks, curvature, 0.0, Training(**fast))
     with pytest.raises(SettingsError):
         plan_steps(blocks, curvature, 0.0, Training(**fast, nesterov=True))

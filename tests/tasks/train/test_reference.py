@@ -1,5 +1,7 @@
 """The figures that the design states for real data, and least squares by numpy on the other sets."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,7 @@ from tests.tasks.worlds import (
     with_year,
 )
 
-PLAIN = {"trend": [{"half_life": float("inf"), "shrinkage": 0.0}]}
+PLAIN: dict[str, Any] = {"trend": [{"half_life": float("inf"), "shrinkage": 0.0}]}
 
 
 def _both(table: SeasonTable) -> SeasonTable:
@@ -51,7 +53,7 @@ def test_us_departures_from_the_plain_trend() -> None:
     ("baseline", "corn", "soybeans"),
     [(PLAIN, 433.0, 39.3), ({}, 368.9, 30.2)],
 )
-def test_us_rolling_origin(baseline: dict[str, object], corn: float, soybeans: float) -> None:
+def test_us_rolling_origin(baseline: dict[str, Any], corn: float, soybeans: float) -> None:
     table = us_table()
     squares: list[list[float]] = [[], []]
     for year in range(2013, 2023):
@@ -73,7 +75,8 @@ def test_us_wheat_season_by_season() -> None:
     chosen = settings(features=squared(table.features))
     asked = {year - 1: [year] for year in range(1998, 2008)}
     found = predict_ahead(table, chosen, asked)
-    error, naive = [], {}
+    error: list[Any] = []
+    naive: dict[str, Any] = {}
     for (origin, season), ahead in found.items():
         past, now = table.take(table.year_N <= origin), table.take(table.year_N == season)
         error.append(ahead.model_ET - now.y_NT)
