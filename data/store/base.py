@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 MANIFEST = "manifest.json"  # written last: the folder it lies in is whole
@@ -23,6 +24,12 @@ class Store(Protocol):
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file at once."""
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file if there is none of that name; whether there was none."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other writers of the store waiting; on object stores nothing does."""
 
     def names(self, folder: str = "") -> list[str]:
         """Every file below a folder, sorted; those being written are left out."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data.errors import StorageError
 from data.locations.failures import storage_errors
 from data.store.base import TEMPORARY
+
+LOCK = ".lock"
+PATIENCE_S = 120.0  # for another writer, who needs seconds unless it was stopped
 
 
 class LocalStore:
@@ -30,6 +36,49 @@ class LocalStore:
                 return None
 
     def put(self, name: str, content: bytes) -> None:
+        with self._written(name, content) as temporary:
+            os.replace(temporary, self.root / name)  # noqa: PTH105  one name for the fault-injecting tests
+
+    def create(self, name: str, content: bytes) -> bool:
+        try:
+            with self._written(name, content) as temporary:
+                try:
+                    os.link(temporary, self.root / name)
+                except FileExistsError:
+                    return False
+                temporary.unlink()
+        except StorageError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_LINKS:
+                raise StorageError(
+                    f"can't write {self.place(name)}: this file system knows no hard links, which keep "
+                    "publications in order; name a store on another one"
+                ) from error
+            raise
+        return True
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        with storage_errors("lock", self.place("")):
+            self._check_place()
+            make_folder(self.root)
+            handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            with storage_errors("lock", self.place("")):
+                while not _is_locked(handle):
+                    if time.monotonic() > deadline:
+                        raise StorageError(
+                            f"{self.root}: another command has been writing for {PATIENCE_S:.0f} s; repeat "
+                            "this one when it has ended"
+                        )
+                    time.sleep(0.02)
+            yield
+        finally:
+            os.close(handle)
+
+    @contextlib.contextmanager
+    def _written(self, name: str, content: bytes) -> Iterator[Path]:
+        """A temporary file beside `name` with this content; gone when it wasn't renamed."""
         target = self.root / name
         with storage_errors("write", self.place(name)):
             self._check_place()
@@ -38,10 +87,10 @@ class LocalStore:
             temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
             try:
                 write_flushed(temporary, content)
-                os.replace(temporary, target)  # noqa: PTH105  one name for the fault-injecting tests
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+                yield temporary
+            finally:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             flush_folder(target.parent)
 
     def names(self, folder: str = "") -> list[str]:
@@ -62,8 +111,6 @@ class LocalStore:
                 return []
 
     def age(self, name: str) -> float | None:
-        import time
-
         with storage_errors("look at", self.place(name)):
             path = self.root / name
             try:
@@ -87,8 +134,6 @@ class LocalStore:
                 path.unlink()
 
     def sweep(self, older_than_s: float) -> list[str]:
-        import time
-
         removed = []
         with storage_errors("delete", self.uri):
             for parent, folders, files in os.walk(self.root):
@@ -122,6 +167,21 @@ class LocalStore:
             raise StorageError(
                 f"{self.root} vanished while it was in use; bring its disk back and repeat the command"
             )
+
+
+# what file systems without hard links answer
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+
+
+def _is_locked(handle: int) -> bool:
+    """Whether this process has the lock now; it is let go of when the process ends, however it ends."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_flushed(path: Path, content: bytes) -> None:

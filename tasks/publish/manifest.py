@@ -19,11 +19,18 @@ from tasks.job.identity import run_settings
 from tasks.job.job import Job
 
 
-def put_whole(store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Write files into a folder of the store and, after them, the manifest: `facts` and their digests."""
+def put_whole(
+    store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write files into a folder of the store and, after them, the manifest, which is returned.
+
+    It says the `facts` and the files' digests.
+    """
     for name, content in sorted(files.items()):
         store.put(f"{place}/{name}", content)
-    store.put(f"{place}/{MANIFEST}", to_json({**facts, "files": digests(files)}))
+    manifest = {**facts, "files": digests(files)}
+    store.put(f"{place}/{MANIFEST}", to_json(manifest))
+    return manifest
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

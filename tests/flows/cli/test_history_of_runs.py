@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 from data.errors import DeviceError
-from data.store.local import LocalStore
 from data.store.manifests import to_json
-from data.store.pointers import read_current
 from flows.cli.main import run
 from flows.cli.rerun import changed_setup, recorded_settings
 from tasks.job import machine
@@ -50,8 +48,12 @@ def train(inputs: Path, store: Path, seed: int) -> list[str]:
     return [*words, *QUICK, "--set", f"training.seed={seed}"]
 
 
+def pointer(store: Path) -> Any:
+    return json.loads((store / "current.json").read_bytes())
+
+
 def manifest_of(store: Path, which: str = "current") -> tuple[Path, Any]:
-    current = (read_current(LocalStore(store)) or {})["run_id"]
+    current = pointer(store)["run_id"]
     name = (
         current
         if which == "current"
@@ -74,16 +76,21 @@ def test_a_run_repeated_from_its_manifest_has_the_same_bytes(store: Path, capsys
     assert everything(store) == before
 
 
-def test_a_forged_run_is_found_by_repeating_it(store: Path, capsys: Capture) -> None:
-    """Its digests agree with its files, so nothing but the repetition can tell."""
-    file, manifest = manifest_of(store)
+@pytest.mark.parametrize("which", ["current", "other"])
+def test_a_forged_run_is_found(which: str, store: Path, capsys: Capture) -> None:
+    """Its digests agree with its files; of the current run the log tells, of others only the repetition."""
+    file, manifest = manifest_of(store, which)
     forged = file.with_name("metrics.json").read_bytes().replace(b'"mse": 4', b'"mse": 3')
     file.with_name("metrics.json").write_bytes(forged)
     manifest["files"]["metrics.json"] |= {"sha256": hashlib.sha256(forged).hexdigest(), "size": len(forged)}
     manifest["versions"]["torch"] = "0.1"
     file.write_bytes(to_json(manifest))
-    assert run(["verify", str(store)]) == 0
-    assert run(["verify", str(store), "--rerun"]) == 5
+    if which == "current":
+        assert run(["verify", str(store)]) == 5
+        assert "isn't the one that was published" in capsys.readouterr().err
+        return
+    assert run(["verify", str(store), manifest["run_id"]]) == 0
+    assert run(["verify", str(store), manifest["run_id"], "--rerun"]) == 5
     said = capsys.readouterr()
     assert "1 of " in said.err
     assert "metrics.json" in said.err
@@ -127,15 +134,14 @@ def test_a_rollback_outlasts_unchanged_repetitions(store: Path, inputs: Path, ca
     assert found["run_id"] == newer
     assert found["message"].startswith("nothing new")
     assert "rolled back from" in found["message"]
-    assert (read_current(LocalStore(store)) or {})["run_id"] == older
+    assert pointer(store)["run_id"] == older
     assert run([*train(inputs, store, 1), "--accept", "it was right"]) == 0
-    pointer = read_current(LocalStore(store)) or {}
-    assert pointer["run_id"] == newer
-    assert "withdrawn" not in pointer
+    assert pointer(store)["run_id"] == newer
+    assert "withdrawn" not in pointer(store)
     # --force says as much
     assert run(["rollback", str(store), older]) == 0
     assert run([*train(inputs, store, 1), "--force"]) == 0
-    assert (read_current(LocalStore(store)) or {})["run_id"] == newer
+    assert pointer(store)["run_id"] == newer
     assert run(["verify", str(store)]) == 0
 
 
