@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -86,6 +87,25 @@ def find_run(store: Store, state: State, text: str) -> Finished:
     )
 
 
+def settle_manifest(store: Store, area: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write a manifest, after all its files, unless there is one of the same files; the one that is there.
+
+    Of two who finish the same run at once the first one's stays: the log may name it already.
+    """
+    run = str(manifest["run_id"])
+    name = f"{folder(run, area)}/{MANIFEST}"
+    with store.lock():
+        if store.create(name, to_json(manifest)):
+            return manifest
+        state = read_state(store, mending=True)
+        with contextlib.suppress(DamageError):
+            found = find_finished(store, state, run, area)
+            if found is not None and found.manifest["files"] == manifest["files"]:
+                return found.manifest
+        store.put(name, to_json(manifest))
+        return manifest
+
+
 def repair(store: Store, *areas: str) -> State:
     """Bring what is derived into agreement with the log, taking over a store that has none yet; its state.
 
@@ -129,7 +149,7 @@ def make_current(
         after = replace(candidate.living(state, before), current=instance, withdrawn=tuple(sorted(withdrawn)))
         return Draft(action, {"run_id": run, **facts}, after)
 
-    return change(store, draft, RUNS, candidate.restore, mending=action == Action.ROLL_BACK)
+    return change(store, draft, RUNS, candidate.is_whole, mending=action == Action.ROLL_BACK)
 
 
 def make_newest(
@@ -146,20 +166,20 @@ def make_newest(
         after = replace(candidate.living(state, before.run_id if before else None), forecast=instance)
         return Draft(Action.FORECAST, {"run_id": forecast, **facts}, after)
 
-    return change(store, draft, FORECASTS, candidate.restore)
+    return change(store, draft, FORECASTS, candidate.is_whole)
 
 
 def change(
     store: Store,
     draft: Callable[[State], Draft | None],
     area: str | None = None,
-    whole: Callable[[], None] = lambda: None,
+    is_whole: Callable[[], bool] = lambda: True,
     mending: bool = False,
 ) -> State:
     """Append what `draft` makes of the state, and derive what follows; the state that holds then.
 
     `draft` is asked again whenever another writer was faster; where it has nothing to say what is derived
-    is repaired. `whole` sees to it that the files are there, before the entry and after. Raises
+    is repaired. `is_whole` sees to it that the files are there, before the entry and after. Raises
     DamageError where the files of `area` aren't as the log says.
     """
     areas = (area,) if area else ()
@@ -171,13 +191,12 @@ def change(
                 break
             if state.number == 0 and begin(store, state):
                 continue
-            whole()
-            after = append(store, wanted, state)
+            after = append(store, wanted, state) if is_whole() else None
             if after is None:
                 continue
             faults = {}
             for _ in range(2):
-                whole()
+                is_whole()
                 faults = derive(store, after)
                 if not faults:
                     break
@@ -204,9 +223,9 @@ class _Candidate:
         """As the entry after `state` names it; one that was pruned begins a new life, if it can."""
         self.found = find_finished(self.store, state, self.run, self.area)
         if self.found is None and self.written is not None:
-            manifest = {**self.written.manifest, "finished_at": now()}
+            self._restore_files(self.written.manifest)
+            manifest = settle_manifest(self.store, self.area, {**self.written.manifest, "finished_at": now()})
             self.found = Finished(manifest, digest(to_json(manifest)))
-            self.restore()
         if self.found is None:
             raise self._gone()
         return Instance(self.run, self.found.digest, state.number + 1)
@@ -219,21 +238,26 @@ class _Candidate:
         removed = {place: known for place, known in state.removed.items() if place != self.place}
         return replace(state, ceased=ceased, removed=removed)
 
-    def restore(self) -> None:
-        """Write what of its files is gone, the manifest last."""
+    def is_whole(self) -> bool:
+        """Whether it is there as it was found, its files restored if need be; else it began another life."""
         if self.found is None:
-            raise self._gone()
+            return False
+        self._restore_files(self.found.manifest)
+        name = f"{self.place}/{MANIFEST}"
+        manifest = self.store.get(name)
+        if manifest is None:
+            if self.written is None:
+                raise self._gone()
+            return self.store.create(name, to_json(self.found.manifest))
+        return digest(manifest) == self.found.digest
+
+    def _restore_files(self, manifest: Mapping[str, Any]) -> None:
         prefix = len(self.place) + 1
         there = {name[prefix:] for name in self.store.names(self.place)}
-        for name in sorted(self.found.manifest["files"].keys() - there):
+        for name in sorted(manifest["files"].keys() - there):
             if self.written is None or name not in self.written.files:
                 raise self._gone()
             self.store.put(f"{self.place}/{name}", self.written.files[name])
-        manifest = self.store.get(f"{self.place}/{MANIFEST}")
-        if manifest is None or digest(manifest) != self.found.digest:
-            if self.written is None:
-                raise self._gone()
-            self.store.put(f"{self.place}/{MANIFEST}", to_json(self.found.manifest))
 
     def _gone(self) -> SettingsError | StorageError:
         kind = SettingsError if self.action == Action.ROLL_BACK else StorageError

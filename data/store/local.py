@@ -16,6 +16,7 @@ from data.locations.failures import storage_errors
 from data.store.base import TEMPORARY
 
 LOCK = ".lock"
+_ATTEMPTS = 3
 PATIENCE_S = 120.0  # for another writer, who needs seconds unless it was stopped
 
 
@@ -36,8 +37,16 @@ class LocalStore:
                 return None
 
     def put(self, name: str, content: bytes) -> None:
-        with self._written(name, content) as temporary:
-            os.replace(temporary, self.root / name)  # noqa: PTH105  one name for the fault-injecting tests
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._written(name, content) as temporary:
+                    # one name for the fault-injecting tests
+                    os.replace(temporary, self.root / name)  # noqa: PTH105
+                return
+            except StorageError as error:
+                # a prune may have taken the folder away while the file was being written
+                if not isinstance(error.__cause__, FileNotFoundError) or attempt + 1 == _ATTEMPTS:
+                    raise
 
     def create(self, name: str, content: bytes) -> bool:
         try:

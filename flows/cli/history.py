@@ -161,7 +161,10 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     store = existing_store(location)
     # a damaged log, or current run, is what a rollback may mend
     finished = find_run(store, current_state(store)[0], run)
-    raise_if_damaged(verified := _verified(store, RUNS, finished.manifest))
+    verified = _verified(store, RUNS, finished.manifest)
+    if verified["faults"]:
+        find_run(store, current_state(store)[0], finished.run_id)  # raises where it was pruned meanwhile
+    raise_if_damaged(verified)
     gate = finished.manifest["gate"]
     previous: list[str | None] = []
 

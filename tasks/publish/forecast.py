@@ -57,7 +57,7 @@ def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, An
         "as_of": job.as_of and job.as_of.isoformat(),
         "crops": list(job.crops),
     }
-    manifest = put_whole(job.store, _place(job), files, {**origin(job, "forecast"), **about, **facts})
+    manifest = put_whole(job.store, FORECASTS, files, {**origin(job, "forecast"), **about, **facts})
     make_newest(job.store, job.run_id, {"model_run_id": job.trained.run_id}, Written(files, manifest))
     return summary(job, f"published forecast {job.run_id}")
 

@@ -10,11 +10,11 @@ from typing import Any
 from data.errors import CropyieldError, DamageError, GateError
 from data.locations.failures import storage_errors
 from data.settings.expand import cutoffs
-from data.store.base import MANIFEST, Store
-from data.store.current import Finished, Written, find_finished, make_current
+from data.store.base import Store
+from data.store.current import Finished, Written, find_finished, make_current, settle_manifest
 from data.store.entries import Instance, State
 from data.store.log import read_state
-from data.store.manifests import DAY_S, WORK, folder, to_json
+from data.store.manifests import DAY_S, RUNS, WORK, folder, to_json
 from tasks.assemble.join import Assembled
 from tasks.job.digest import verify_inputs
 from tasks.job.identity import run_settings
@@ -49,10 +49,10 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         write_files(store, job.run_id, files, finished.manifest if finished else None)
         if finished is None:
             gate = _judged(job, files.get, state)
-            manifest = {**manifest_facts(job, gate, accept), "files": digests(files)}
-            store.put(f"{folder(job.run_id)}/{MANIFEST}", to_json(manifest))
+            facts = {**manifest_facts(job, gate, accept), "files": digests(files)}
+            manifest = settle_manifest(store, RUNS, facts)
         else:
-            manifest = dict(finished.manifest)
+            manifest = finished.manifest
         written = Written(files, manifest)
         message = f"published run {job.run_id}"
     gate = promote(job, written, accept, withdrawable)
@@ -112,7 +112,10 @@ def promote(job: Job, written: Written | None, accept: str | None, withdrawable:
         if withdrawable and run in state.withdrawn:
             return None
         if current is not None and current.run_id == run and accept is None:
-            again = {"gate": described(gate) | {"accepted": None}, "note": "its lost manifest was written anew"}
+            again = {
+                "gate": described(gate) | {"accepted": None},
+                "note": "its lost manifest was written anew",
+            }
             return None if current.manifest == instance.manifest else again
         decision = decide(gate, accept)
         if not decision.publish:

@@ -69,7 +69,7 @@ def stable(place: Path) -> str:
 
 
 def contents(place: Path) -> dict[str, str]:
-    """The digest of every file that others read, but manifests; of an entry and the pointer what they name."""
+    """Digests of the files that others read, but manifests; of an entry and the pointer what they name."""
     found = {}
     for file in sorted(place.rglob("*")):
         name = file.relative_to(place).as_posix()

@@ -34,7 +34,7 @@ def check_log(store: Store) -> list[State]:
 def follows(before: State, after: State, entry: Mapping[str, Any]) -> None:
     """What one entry may change of what the entry before left."""
     assert (seconds(after.at) or 0) >= (seconds(before.at) or 0)
-    action, run = entry["action"], entry.get("run_id")
+    action, run = entry["action"], str(entry.get("run_id"))
     if action in ("publish", "roll back"):
         assert after.current is not None
         assert (after.current.run_id, after.current.entry) == (run, after.number)

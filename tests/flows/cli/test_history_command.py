@@ -1,4 +1,4 @@
-"""`runs`, `show`, `verify`, `rollback` and `prune` on a store written by hand: what they say, change, and refuse."""
+"""`runs`, `show`, `verify`, `rollback` and `prune` on a store written by hand: answers, changes, refusals."""
 
 import json
 import os

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from data.store.current import Written, make_newest, repair
 from data.store.local import LocalStore
-from data.store.manifests import FORECASTS, folder
+from data.store.manifests import FORECASTS
 from tasks.publish.manifest import put_whole
 from tests.stores import LONG_AGO, an_id
 from tests.tasks.publish.killed_publishing import contents
@@ -31,7 +31,7 @@ def publish(store: LocalStore, forecast: str) -> None:
     """What tasks.publish.forecast.publish does, without the digests of inputs."""
     facts = {"run_id": forecast, "finished_at": LONG_AGO, "model_run_id": an_id("aa")}
     files = files_of(forecast)
-    manifest = put_whole(store, folder(forecast, FORECASTS), files, facts)
+    manifest = put_whole(store, FORECASTS, files, facts)
     make_newest(store, forecast, {}, Written(files, manifest))
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from data.store.base import MANIFEST, TEMPORARY
-from data.store.current import Written, make_current, repair
+from data.store.current import Written, make_current, repair, settle_manifest
 from data.store.local import LocalStore
-from data.store.manifests import folder, read_manifest, to_json
+from data.store.manifests import RUNS, read_manifest
 from tasks.publish.manifest import digests
 from tasks.publish.run import write_files
 from tests.stores import GATE, LONG_AGO, an_id, manifest_of
@@ -38,7 +38,7 @@ def publish(store: LocalStore, run: str) -> None:
     manifest = manifest_of(run, files, LONG_AGO)
     assert manifest["files"] == digests(files)
     if read_manifest(store, run) is None:
-        store.put(f"{folder(run)}/{MANIFEST}", to_json(manifest))
+        settle_manifest(store, RUNS, manifest)
 
     def decided(state: Any, instance: Any) -> Any:
         current = state.current
