@@ -50,7 +50,8 @@ def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
 
     change(store, draft)
     _delete_removed(store)
-    return [*named, *_delete_half(store), *sweep_views(store, min_age_s), *store.sweep(DAY_S)]
+    sweep_views(store, min_age_s)
+    return [*named, *_delete_half(store), *store.sweep(DAY_S)]
 
 
 def _old(store: Store, state: State, area: str, keep: int, min_age_s: float) -> list[Finished]:

@@ -21,7 +21,7 @@ HOUR_S = 3600.0
 
 def ids(names: list[str]) -> list[str]:
     """Short names of runs; those of the rest with their area."""
-    return sorted(name.rstrip("0") for name in names if not name.startswith(".views"))
+    return sorted(name.rstrip("0") for name in names)
 
 
 def hours_ago(hours: float) -> str:
