@@ -35,11 +35,16 @@ PROMISED: Mapping[str, frozenset[str]] = {
 MODEL_FILES = frozenset({"weights.safetensors", "model.json", "coefficients.parquet", "predict.sql"})
 _ID = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# what a manifest must hold for its readers, and the type of each
-_KEYS: Mapping[str, type] = {"run_id": str, "finished_at": str, "files": dict}
-_KEYS_OF_RUNS: Mapping[str, type] = {
-    "gate": dict, "crops": list, "seasons": list, "settings": dict, "inputs": dict,
-}  # fmt: skip
+# what a manifest must hold for its readers, and of which shape; `...` stands for any name
+_FILE = {"sha256": str, "size": int}
+_MANIFEST: Mapping[Any, Any] = {"run_id": str, "finished_at": str, "files": {...: _FILE}}
+_OF_A_RUN: Mapping[Any, Any] = {
+    "gate": {"outcome": str, "checks": [{"name": str, "outcome": str, "reason": str}]},
+    "crops": [str],
+    "seasons": [int],
+    "settings": {"crops": [str]},
+    "inputs": {...: {"location": str, "files": [{"name": str, **_FILE}]}},
+}
 
 
 def is_id(text: object) -> TypeGuard[str]:
@@ -122,31 +127,32 @@ def read_manifest(store: Store, run: str, area: str = RUNS) -> dict[str, Any] | 
 
 def _fault(manifest: Mapping[str, Any], run: str, area: str) -> str:
     """What is wrong with a manifest; empty when nothing is."""
-    keys = {**_KEYS, **(_KEYS_OF_RUNS if area == RUNS else {})}
-    wrong = sorted(key for key, kind in keys.items() if not isinstance(manifest.get(key), kind))
+    shape = {**_MANIFEST, **(_OF_A_RUN if area == RUNS else {})}
+    wrong = sorted(key for key, inner in shape.items() if not _has_shape(manifest.get(key), inner))
+    if not wrong and seconds(manifest["finished_at"]) is None:
+        wrong = ["finished_at"]
+    if not wrong and area == RUNS and len(manifest["seasons"]) != 2:
+        wrong = ["seasons"]
     if wrong:
         return f"is no manifest ({', '.join(wrong)})"
     if manifest["run_id"] != run:
         return f"is that of another one ({manifest['run_id'][:40]!r})"
-    if seconds(manifest["finished_at"]) is None:
-        return "is no manifest (finished_at)"
-    if area == RUNS and not _is_run(manifest):
-        return "is no manifest (gate, crops or seasons)"
     for name, facts in manifest["files"].items():
-        known = isinstance(facts, dict) and is_digest(facts.get("sha256")) and type(facts.get("size")) is int
-        if not (known and _is_plain(name)):
+        if not (is_digest(facts["sha256"]) and _is_plain(name)):
             return f"is no manifest (file {name[:80]!r})"
     return ""
 
 
-def _is_run(manifest: Mapping[str, Any]) -> bool:
-    crops, seasons = manifest["crops"], manifest["seasons"]
-    return (
-        isinstance(manifest["gate"].get("outcome"), str)
-        and all(isinstance(crop, str) for crop in crops)
-        and len(seasons) == 2
-        and all(type(season) is int for season in seasons)
-    )
+def _has_shape(value: Any, shape: Any) -> bool:
+    if isinstance(shape, type):
+        return type(value) is shape
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_has_shape(each, shape[0]) for each in value)
+    if not isinstance(value, dict):
+        return False
+    if ... in shape:
+        return all(_has_shape(each, shape[...]) for each in value.values())
+    return all(_has_shape(value.get(key), inner) for key, inner in shape.items())
 
 
 def _is_plain(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m tests.torture.store`: the long tests of a store, on this machine and on an object store (20 minutes).
+"""`python -m tests.torture.store`: the long tests of a store, local and on an object store (20 minutes).
 
 Writers in any order, killed anywhere (`store_model`); four processes, one killed every second
 (`store_processes`). Prints a tally for people.

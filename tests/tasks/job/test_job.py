@@ -30,7 +30,7 @@ def publish(settings: Settings) -> None:
         store,
         job.run_id,
         settings_digest=hashlib.sha256(run_settings(settings).encode()).hexdigest(),
-        inputs={name: {"files": files} for name, files in job.inputs().items()},
+        inputs={name: {"location": name, "files": files} for name, files in job.inputs().items()},
     )
 
 
