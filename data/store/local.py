@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from data.errors import StorageError
@@ -16,7 +16,7 @@ from data.locations.failures import storage_errors
 from data.store.base import TEMPORARY
 
 LOCK = ".lock"
-_ATTEMPTS = 3
+_ATTEMPTS = 5  # to write into a folder that is taken away each time
 PATIENCE_S = 120.0  # for another writer, who needs seconds unless it was stopped
 
 
@@ -37,25 +37,22 @@ class LocalStore:
                 return None
 
     def put(self, name: str, content: bytes) -> None:
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self._written(name, content) as temporary:
-                    # one name for the fault-injecting tests
-                    os.replace(temporary, self.root / name)  # noqa: PTH105
-                return
-            except StorageError as error:
-                # a prune may have taken the folder away while the file was being written
-                if not isinstance(error.__cause__, FileNotFoundError) or attempt + 1 == _ATTEMPTS:
-                    raise
+        def replace(temporary: Path) -> bool:
+            os.replace(temporary, self.root / name)  # noqa: PTH105  one name for the fault-injecting tests
+            return True
+
+        self._write(name, content, replace)
 
     def create(self, name: str, content: bytes) -> bool:
+        def link(temporary: Path) -> bool:
+            try:
+                os.link(temporary, self.root / name)
+            except FileExistsError:
+                return False
+            return True
+
         try:
-            with self._written(name, content) as temporary:
-                try:
-                    os.link(temporary, self.root / name)
-                except FileExistsError:
-                    return False
-                temporary.unlink()
+            return self._write(name, content, link)
         except StorageError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_LINKS:
                 raise StorageError(
@@ -63,7 +60,32 @@ class LocalStore:
                     "publications in order; name a store on another one"
                 ) from error
             raise
-        return True
+
+    def _write(self, name: str, content: bytes, appear: Callable[[Path], bool]) -> bool:
+        """Write a temporary file beside `name` and let it appear there; what `appear` says.
+
+        Begun again where a prune takes the folder away meanwhile.
+        """
+        target = self.root / name
+        for attempt in range(_ATTEMPTS):
+            try:
+                with storage_errors("write", self.place(name)):
+                    self._check_place()
+                    make_folder(target.parent)
+                    self._check_place()  # the one that was made, if it was
+                    temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
+                    try:
+                        write_flushed(temporary, content)
+                        appeared = appear(temporary)
+                    finally:
+                        with contextlib.suppress(OSError):
+                            temporary.unlink(missing_ok=True)
+                    flush_folder(target.parent)
+                    return appeared
+            except StorageError as error:
+                if not isinstance(error.__cause__, FileNotFoundError) or attempt + 1 == _ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -84,23 +106,6 @@ class LocalStore:
             yield
         finally:
             os.close(handle)
-
-    @contextlib.contextmanager
-    def _written(self, name: str, content: bytes) -> Iterator[Path]:
-        """A temporary file beside `name` with this content; gone when it wasn't renamed."""
-        target = self.root / name
-        with storage_errors("write", self.place(name)):
-            self._check_place()
-            make_folder(target.parent)
-            self._check_place()  # the one that was made, if it was
-            temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
-            try:
-                write_flushed(temporary, content)
-                yield temporary
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-            flush_folder(target.parent)
 
     def names(self, folder: str = "") -> list[str]:
         with storage_errors("list", self.place(folder)):
@@ -139,7 +144,7 @@ class LocalStore:
                 hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
                 path.rename(hidden)
                 shutil.rmtree(hidden)
-            else:
+            elif path.is_symlink() or path.is_file():
                 path.unlink()
 
     def sweep(self, older_than_s: float) -> list[str]:

@@ -162,9 +162,12 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     # a damaged log, or current run, is what a rollback may mend
     finished = find_run(store, current_state(store)[0], run)
     verified = _verified(store, RUNS, finished.manifest)
-    if verified["faults"]:
-        find_run(store, current_state(store)[0], finished.run_id)  # raises where it was pruned meanwhile
-    raise_if_damaged(verified)
+    while verified["faults"]:
+        # pruned meanwhile, which is said here, or begun anew?
+        again = find_run(store, current_state(store)[0], finished.run_id)
+        if again.digest == finished.digest:
+            raise_if_damaged(verified)
+        finished, verified = again, _verified(store, RUNS, again.manifest)
     gate = finished.manifest["gate"]
     previous: list[str | None] = []
 

@@ -163,3 +163,56 @@ def test_nothing_new_is_answered_without_torch_and_prefect(store: Path, inputs: 
         assert done.stderr.strip() == "[]"
         answer = json.loads(done.stdout)
         assert answer["message"].startswith(f"nothing new: run {answer['run_id']}")
+
+
+def test_a_store_of_the_first_schema_is_read_and_then_taken_over(
+    store: Path, inputs: Path, capsys: Capture
+) -> None:
+    """Pointers and copies, no log: its runs are listed, its models are not forecast from, nor compared with."""
+    current = pointer(store)["run_id"]
+    for file in (store / "runs").glob("*/manifest.json"):
+        file.write_bytes(to_json(json.loads(file.read_bytes()) | {"schema": 1}))
+    predictions = (store / "predictions.parquet").read_bytes()
+    for name in ("log", ".views"):
+        shutil.rmtree(store / name)
+    for name in ("current.json", "predictions.parquet"):
+        (store / name).unlink(missing_ok=True)
+    old = {
+        "schema": 1,
+        "run_id": current,
+        "published_at": "2025-01-01T00:00:00+00:00",
+        "gate": {"outcome": "passed"},
+    }
+    (store / "current.json").write_bytes(to_json(old))
+    (store / "predictions.parquet").write_bytes(predictions)
+
+    assert run(["runs", str(store), "--json"]) == 0
+    assert [each["current"] for each in json.loads(capsys.readouterr().out)["runs"]] == [False, True]
+    assert run(["verify", str(store)]) == 0
+    assert not (store / "log").exists()
+    words = [str(inputs / "settings.toml"), "--store", str(store)]
+    assert run(["forecast", *words]) == 2
+    assert "train again" in capsys.readouterr().err
+    assert run(train(inputs, store, 2)) == 0
+    made = json.loads(capsys.readouterr().out)
+    compared = [check for check in made["gate"]["checks"] if check["name"] == "against_current"]
+    assert {check["outcome"] for check in compared} == {"not evaluated"}
+    assert "earlier version" in compared[0]["reason"]
+    entries = [json.loads(file.read_bytes()) for file in sorted((store / "log").iterdir())]
+    assert [entry["action"] for entry in entries] == ["take over", "publish"]
+    assert entries[0]["state"]["current"]["run_id"] == current
+    assert pointer(store)["run_id"] == made["run_id"]
+
+
+def test_a_withdrawn_run_that_was_pruned_stays_withdrawn(store: Path, inputs: Path, capsys: Capture) -> None:
+    newer = manifest_of(store)[1]["run_id"]
+    older = manifest_of(store, "other")[1]["run_id"]
+    assert run(["rollback", str(store), older]) == 0
+    assert run(["prune", str(store), "--keep", "1", "--min-age", "0"]) == 0
+    capsys.readouterr()
+    assert run(train(inputs, store, 1)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["run_id"] == newer
+    assert "rolled back from" in found["message"]
+    assert pointer(store)["run_id"] == older
+    assert run(["verify", str(store), newer]) == 0
