@@ -81,7 +81,7 @@ def test_a_credential_process_is_asked_once_until_its_keys_run_out(
     asked = tmp_path / "asked"
     for until, times in (("2999-01-01T00:00:00Z", 1), ("2001-01-01T00:00:00Z", 2)):
         answer = {"AccessKeyId": f"AKPROCESS{times}", "SecretAccessKey": "s", "SessionToken": "t"}
-        answer |= {"Version": 1, "Expiration": until}
+        answer |= {"Version": "1", "Expiration": until}
         script.write_text(f"open({str(asked)!r}, 'a').write('x'); print({json.dumps(answer)!r})")
         command = f"{sys.executable} {script} {times}"
         aws("config", f"[default]\ncredential_process = {command}\n")

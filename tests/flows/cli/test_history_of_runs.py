@@ -168,7 +168,7 @@ def test_nothing_new_is_answered_without_torch_and_prefect(store: Path, inputs: 
 def test_a_store_of_the_first_schema_is_read_and_then_taken_over(
     store: Path, inputs: Path, capsys: Capture
 ) -> None:
-    """Pointers and copies, no log: its runs are listed, its models are not forecast from, nor compared with."""
+    """Pointers and copies, no log: runs are listed, models are neither forecast from nor compared with."""
     current = pointer(store)["run_id"]
     for file in (store / "runs").glob("*/manifest.json"):
         file.write_bytes(to_json(json.loads(file.read_bytes()) | {"schema": 1}))
