@@ -136,7 +136,9 @@ class LocalStore:
                 return None
             return time.time() - newest
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, still: Callable[[], bool] = lambda: True) -> None:
+        if not still():
+            return
         path = self.root / name
         with storage_errors("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():

@@ -102,15 +102,12 @@ class ObjectStore:
             times.append(_interruptible(lambda: obstore.head(client, name))["last_modified"].timestamp())
         return time.time() - max(times) if times else None
 
-    def remove(self, name: str) -> None:
-        names = self.names(name) or [name]
+    def remove(self, name: str, still: Callable[[], bool] = lambda: True) -> None:
         # what says that a folder is whole goes first, so that no reader meets half of one
-        last = f"{name}/{MANIFEST}"
-        if last in names:
-            self._delete([last])
-            names.remove(last)
-        if names:
-            self._delete(names)
+        names = sorted(self.names(name), key=lambda found: found != f"{name}/{MANIFEST}")
+        # one request after being asked: whoever writes the folder anew meanwhile looks again later than that
+        if still():
+            self._delete(names or [name])
 
     def sweep(self, older_than_s: float) -> list[str]:  # noqa: ARG002
         # an upload that was broken off is no object; the bucket's life cycle rules remove its parts

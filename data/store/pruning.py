@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from data.store.base import MANIFEST, Store
@@ -83,11 +84,15 @@ def _delete_removed(store: Store) -> None:
     """Delete what the log says has been removed, unless it is there anew."""
     for place in read_state(store).removed:
         with store.lock():
-            manifest = store.get(f"{place}/{MANIFEST}")
-            # read again: whoever publishes the same run anew has it removed from there
-            ended = read_state(store).removed.get(place)
-            if ended is not None and (manifest is None or digest(manifest) == ended):
-                store.remove(place)
+            store.remove(place, still=partial(_is_removed, store, place))
+
+
+def _is_removed(store: Store, place: str) -> bool:
+    """Whether a folder is still what the log says has been removed, and nobody's new run."""
+    manifest = store.get(f"{place}/{MANIFEST}")
+    # read again: whoever publishes the same run anew has it taken from there
+    ended = read_state(store).removed.get(place)
+    return ended is not None and (manifest is None or digest(manifest) == ended)
 
 
 def _delete_half(store: Store) -> list[str]:
