@@ -83,7 +83,7 @@ def test_a_prune_that_was_killed_before_deleting_has_removed_all_the_same(
     class Killed(BaseException):
         pass
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
