@@ -49,6 +49,10 @@ def all_finished(store: Store, state: State, area: str = RUNS) -> tuple[list[Fin
 
     A folder whose name is no id, such as a copy made by hand, is nobody's run.
     """
+
+    def age(each: Finished) -> tuple[float, str]:
+        return seconds(each.manifest["finished_at"]) or 0.0, each.run_id
+
     finished, faults = [], []
     for run in filter(is_id, store.folders(area)):
         try:
@@ -57,8 +61,7 @@ def all_finished(store: Store, state: State, area: str = RUNS) -> tuple[list[Fin
             faults.append(str(error))
         else:
             finished += [found] if found else []
-    key = lambda each: (seconds(each.manifest["finished_at"]), each.run_id)  # noqa: E731
-    return sorted(finished, key=key), faults
+    return sorted(finished, key=age), faults
 
 
 def require_current(store: Store, state: State) -> Finished:
@@ -79,9 +82,10 @@ def find_run(store: Store, state: State, text: str) -> Finished:
     if text == "current":
         return require_current(store, state)
     runs = [run for run in store.folders(RUNS) if is_id(run) and run.startswith(text)] if text else []
-    if len(runs) == 1 and (only := find_finished(store, state, runs[0])):
-        return only
-    what = f"{len(runs)} runs" if len(runs) > 1 else "no finished run"
+    finished = [found for run in runs if (found := find_finished(store, state, run))]
+    if len(finished) == 1:
+        return finished[0]
+    what = f"{len(finished)} runs" if finished else "no finished run"
     raise SettingsError(
         f"{store.place('')}: {what} with an id that begins with {text!r}; see `cropyield runs`"
     )
