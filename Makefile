@@ -31,8 +31,8 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 	@$(BIN)/python -m tests.benchmarks.growth
 	@$(BIN)/python -m tests.benchmarks.rerun
 
-torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (half an hour)
-	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media
+torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (an hour)
+	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media && $(BIN)/python -m tests.torture.store
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from tests.sample.shipped import write_shipped_inputs; write_shipped_inputs()"

@@ -72,7 +72,7 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
         "plots/skill-by-cutoff.svg": plots.as_svg("skill-by-cutoff", plots.skill_by_cutoff(days, skill)),
     }
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
-    put_whole(store, place, files, origin(job, "backtest") | {"made": metrics["made"]})
+    put_whole(store, BACKTESTS, files, origin(job, "backtest") | {"made": metrics["made"]})
     create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
     report_progress("publish backtest", 1, 1)
     return {

@@ -11,6 +11,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from data.settings.schema import Settings
+from data.store.log import read_state
 from data.store.manifests import to_json
 from tasks.assemble import forecast_rows
 from tasks.evaluate import results, stored_intervals
@@ -70,7 +71,7 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
 
 @task(name="publish forecast", task_run_name="publish forecast", **POLICY)
 def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
-    """Write the forecast, its manifest last, then the pointer; None: it was finished before."""
+    """Write the forecast, its manifest last, then the log's entry; None: it was finished before."""
     result = _publish(job, forecast)
     logger().info("%s", result["message"])
     if result["seasons"]:
@@ -102,4 +103,4 @@ def _publish(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
 
 def is_finished(job: ForecastJob) -> bool:
     """Whether this very forecast lies in the store already."""
-    return publishing.finished(job) is not None
+    return publishing.finished(job, read_state(job.store)) is not None

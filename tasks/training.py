@@ -13,7 +13,8 @@ from data.contracts.wording import number
 from data.errors import GateError
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
-from data.store.manifests import read_manifest
+from data.store.current import find_finished
+from data.store.log import read_state
 from tasks.assemble import join
 from tasks.evaluate import results, stored_intervals
 from tasks.job.job import Job, open_job
@@ -153,7 +154,7 @@ def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
 
 @task(name="publish", task_run_name="publish", **POLICY)
 def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
-    """Write the run, its manifest last; then, if the gate lets it through, the pointer."""
+    """Write the run, its manifest last; then, if the gate lets it through, the log's entry."""
     try:
         result = run.publish(job, accept)
     except GateError as refused:
@@ -175,7 +176,7 @@ def show(*pages: artifacts.Artifact) -> None:
 
 def is_finished(job: Job) -> bool:
     """Whether this very run lies in the store already."""
-    finished = read_manifest(job.store, job.run_id) is not None
+    finished = find_finished(job.store, read_state(job.store), job.run_id) is not None
     if finished:
         logger().info("nothing new: run %s is finished", job.run_id)
     return finished

@@ -58,6 +58,8 @@ class Proxy:
         self.strikes: Callable[[str, str], bool] = lambda _method, _path: True
         self.remaining = 0
         self.seen: list[str] = []
+        self.keys: list[str] = []
+        self.tokens: list[str | None] = []
         self.closed = threading.Event()
         proxy = self
 
@@ -93,6 +95,10 @@ class Proxy:
             self.remaining -= 1
             fault = self.fault
         self.seen.append(f"{request.command} {request.path}")
+        self.keys.append(
+            request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+        )
+        self.tokens.append(request.headers.get("X-Amz-Security-Token"))
         body = self.body(request)
         if fault in ("500", "503"):
             name = {"500": "InternalError", "503": "SlowDown"}[fault]
@@ -105,12 +111,22 @@ class Proxy:
         elif fault == "hang up":
             request.connection.shutdown(socket.SHUT_RDWR)
             request.close_connection = True
+        elif fault in ("stored, then 500", "stored, then hang up"):
+            self.forward(None, request, body, cut=False)
+            if fault.endswith("500"):
+                self.answer(request, 500, b"<Error><Code>InternalError</Code><Message>no</Message></Error>")
+            else:
+                request.connection.shutdown(socket.SHUT_RDWR)
+                request.close_connection = True
         elif fault == "truncated upload":
             self.truncate(request, body)
             request.connection.shutdown(socket.SHUT_RDWR)
             request.close_connection = True
+        elif fault and fault[0].isdigit():
+            status, _, content = fault.partition(" ")
+            self.answer(request, int(status), content.encode())
         else:
-            self.forward(request, body, fault == "truncated answer")
+            self.forward(request, request, body, fault == "truncated answer")
 
     @staticmethod
     def body(request: BaseHTTPRequestHandler) -> bytes:
@@ -129,11 +145,17 @@ class Proxy:
         kept = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
         return kept | {"Content-Length": str(len(body))}
 
-    def forward(self, request: BaseHTTPRequestHandler, body: bytes, cut: bool) -> None:
+    def forward(
+        self, answer: BaseHTTPRequestHandler | None, request: BaseHTTPRequestHandler, body: bytes, cut: bool
+    ) -> None:
+        """Pass a request on; its answer too, where there is somebody to hear it."""
         upstream = http.client.HTTPConnection(self.upstream.hostname or "", self.upstream.port)
         upstream.request(request.command, request.path, body, self.headers(request, body))
         found = upstream.getresponse()
         content = found.read()
+        if answer is None:
+            upstream.close()
+            return
         request.send_response(found.status)
         for name, value in found.getheaders():
             if name.lower() not in ("transfer-encoding", "content-length", "connection"):

@@ -21,18 +21,35 @@ _REMEDIES = {
     errno.ENOENT: "the folder is gone; bring it back and repeat the command",
     errno.ESTALE: "the folder is gone; bring it back and repeat the command",
 }
-# in the words of pyarrow's S3 client
+# in the words of pyarrow's S3 client, of obstore, and of the services themselves
 _REMOTE_REMEDIES = {
-    "NO_SUCH_BUCKET": "the bucket doesn't exist; create it first",
-    "ACCESS_DENIED|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT_MATCH|EXPIRED_TOKEN": (
+    "NO_SUCH_BUCKET|NoSuchBucket": "the bucket doesn't exist; create it first",
+    "EXPIRED_TOKEN|ExpiredToken|TokenRefreshRequired": (
+        "the credentials have expired; renew them and repeat the command"
+    ),
+    "PermanentRedirect|AuthorizationHeaderMalformed|incorrectly configured region": (
+        "the bucket lies in another region; set AWS_REGION to it"
+    ),
+    "ACCESS_DENIED|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT_MATCH|AccessDenied|"
+    "InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|InvalidClientTokenId|code: 40[13]": (
         "the credentials were refused; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do"
     ),
-    "curlCode: 28|REQUEST_TIMEOUT": "the service doesn't answer in time; repeat the command later",
-    "NETWORK_CONNECTION": "no connection to the service; check AWS_ENDPOINT_URL and the network",
-    "SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|HTTP status 5": (
+    "curlCode: 28|REQUEST_TIMEOUT|kind: Timeout": (
+        "the service doesn't answer in time; repeat the command later"
+    ),
+    "NETWORK_CONNECTION|kind: Connect|kind: Request|kind: Interrupted": (
+        "no connection to the service; check AWS_ENDPOINT_URL and the network"
+    ),
+    "MissingContentLength|MissingEtag|MissingLastModified|InvalidListResponse|<html": (
+        "what answers there is no storage service but perhaps a login page; check AWS_ENDPOINT_URL and the "
+        "network"
+    ),
+    "SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|HTTP status 5|status code: 5": (
         "the service failed; repeat the command later"
     ),
 }
+# what obstore appends to a message, at length
+_FOR_DEVELOPERS = "\n\nDebug source:"
 
 
 @contextlib.contextmanager
@@ -44,14 +61,23 @@ def storage_errors(action: str, place: str, uri: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = redacted(str(error), uri)
         known = remedy_of(error)
-        for pattern, remedy in _REMOTE_REMEDIES.items() if not known and uri else ():
-            if re.search(pattern, said):
-                known = f"{remedy} ({said})"
-                break
-        # an S3 client's own message would show what `said` hides
+        if uri and not known:
+            # an S3 client's own message would show what is hidden here
+            raise remote_failure(action, place, str(error), uri) from None
+        said = redacted(str(error), uri)
         raise StorageError(f"can't {action} {place}: {known or said}") from (None if uri else error)
+
+
+def remote_failure(action: str, place: str, text: str, uri: str) -> StorageError:
+    """The failure of a storage service, of which its client says `text`."""
+    said = redacted(text, uri)
+    shown = said.partition(_FOR_DEVELOPERS)[0]
+    for pattern, remedy in _REMOTE_REMEDIES.items():
+        if re.search(pattern, said):
+            shown = f"{remedy} ({shown})"
+            break
+    return StorageError(f"can't {action} {place}: {shown}")
 
 
 def remedy_of(error: OSError) -> str | None:

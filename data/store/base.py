@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 MANIFEST = "manifest.json"  # written last: the folder it lies in is whole
@@ -24,6 +26,12 @@ class Store(Protocol):
     def put(self, name: str, content: bytes) -> None:
         """Write a file at once."""
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file if there is none of that name; whether there was none."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other writers of the store waiting; on object stores nothing does."""
+
     def names(self, folder: str = "") -> list[str]:
         """Every file below a folder, sorted; those being written are left out."""
 
@@ -33,8 +41,11 @@ class Store(Protocol):
     def age(self, name: str) -> float | None:
         """Seconds since a file, or the newest file below a folder, was last written."""
 
-    def remove(self, name: str) -> None:
-        """Delete a file, or a folder with all in it; nothing happens where there is none."""
+    def remove(self, name: str, still: Callable[[], bool] = lambda: True) -> None:
+        """Delete a file, or a folder with all in it, if `still` says so at the last moment.
+
+        Nothing happens where there is none.
+        """
 
     def sweep(self, older_than_s: float) -> list[str]:
         """Remove what killed writers left half written and nobody has touched for so long; its names."""

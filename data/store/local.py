@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from data.errors import StorageError
 from data.locations.failures import storage_errors
 from data.store.base import TEMPORARY
+
+LOCK = ".lock"
+_ATTEMPTS = 5  # to write into a folder that is taken away each time
+PATIENCE_S = 120.0  # for another writer, who needs seconds unless it was stopped
 
 
 class LocalStore:
@@ -30,19 +37,75 @@ class LocalStore:
                 return None
 
     def put(self, name: str, content: bytes) -> None:
-        target = self.root / name
-        with storage_errors("write", self.place(name)):
-            self._check_place()
-            make_folder(target.parent)
-            self._check_place()  # the one that was made, if it was
-            temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
+        def replace(temporary: Path) -> bool:
+            os.replace(temporary, self.root / name)  # noqa: PTH105  one name for the fault-injecting tests
+            return True
+
+        self._write(name, content, replace)
+
+    def create(self, name: str, content: bytes) -> bool:
+        def link(temporary: Path) -> bool:
             try:
-                write_flushed(temporary, content)
-                os.replace(temporary, target)  # noqa: PTH105  one name for the fault-injecting tests
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            flush_folder(target.parent)
+                os.link(temporary, self.root / name)
+            except FileExistsError:
+                return False
+            return True
+
+        try:
+            return self._write(name, content, link)
+        except StorageError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_LINKS:
+                raise StorageError(
+                    f"can't write {self.place(name)}: this file system knows no hard links, which keep "
+                    "publications in order; name a store on another one"
+                ) from error
+            raise
+
+    def _write(self, name: str, content: bytes, appear: Callable[[Path], bool]) -> bool:
+        """Write a temporary file beside `name` and let it appear there; what `appear` says.
+
+        Begun again where a prune takes the folder away meanwhile.
+        """
+        target = self.root / name
+        for attempt in range(_ATTEMPTS):
+            try:
+                with storage_errors("write", self.place(name)):
+                    self._check_place()
+                    make_folder(target.parent)
+                    self._check_place()  # the one that was made, if it was
+                    temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}{TEMPORARY}"
+                    try:
+                        write_flushed(temporary, content)
+                        appeared = appear(temporary)
+                    finally:
+                        with contextlib.suppress(OSError):
+                            temporary.unlink(missing_ok=True)
+                    flush_folder(target.parent)
+                    return appeared
+            except StorageError as error:
+                if not isinstance(error.__cause__, FileNotFoundError) or attempt + 1 == _ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        with storage_errors("lock", self.place("")):
+            self._check_place()
+            make_folder(self.root)
+            handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            with storage_errors("lock", self.place("")):
+                while not _is_locked(handle):
+                    if time.monotonic() > deadline:
+                        raise StorageError(
+                            f"{self.root}: another command has been writing for {PATIENCE_S:.0f} s; repeat "
+                            "this one when it has ended"
+                        )
+                    time.sleep(0.02)
+            yield
+        finally:
+            os.close(handle)
 
     def names(self, folder: str = "") -> list[str]:
         with storage_errors("list", self.place(folder)):
@@ -62,8 +125,6 @@ class LocalStore:
                 return []
 
     def age(self, name: str) -> float | None:
-        import time
-
         with storage_errors("look at", self.place(name)):
             path = self.root / name
             try:
@@ -75,7 +136,9 @@ class LocalStore:
                 return None
             return time.time() - newest
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, still: Callable[[], bool] = lambda: True) -> None:
+        if not still():
+            return
         path = self.root / name
         with storage_errors("delete", self.place(name)), contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
@@ -83,12 +146,10 @@ class LocalStore:
                 hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
                 path.rename(hidden)
                 shutil.rmtree(hidden)
-            else:
+            elif path.is_symlink() or path.is_file():
                 path.unlink()
 
     def sweep(self, older_than_s: float) -> list[str]:
-        import time
-
         removed = []
         with storage_errors("delete", self.uri):
             for parent, folders, files in os.walk(self.root):
@@ -122,6 +183,21 @@ class LocalStore:
             raise StorageError(
                 f"{self.root} vanished while it was in use; bring its disk back and repeat the command"
             )
+
+
+# what file systems without hard links answer
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+
+
+def _is_locked(handle: int) -> bool:
+    """Whether this process has the lock now; it is let go of when the process ends, however it ends."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_flushed(path: Path, content: bytes) -> None:

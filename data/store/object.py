@@ -1,95 +1,113 @@
-"""A store on an object store (s3://, gs://): each file one upload, visible when it is complete."""
+"""A store on an object store (s3://, gs://): each file one upload, visible when it is complete.
+
+Through obstore, since the log needs conditional writes, which pyarrow's file systems don't have; a request
+costs a third of theirs, besides, and size and content are of one answer. Inputs are read through pyarrow,
+whose readers want its file systems; endpoint, region and keys come from the same place for both.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
-from data.errors import SettingsError, StorageError
-from data.locations.failures import storage_errors
-from data.locations.filesystems import ATTEMPTS, open_remote
+from data.errors import SettingsError
+from data.locations import filesystems
+from data.locations.failures import remote_failure
+from data.locations.filesystems import s3_place
 from data.locations.uris import redact_uri
 from data.store.base import MANIFEST
 
 if TYPE_CHECKING:
-    from pyarrow import fs
+    from obstore.store import ObjectStore as Client
 
-_VERSION = "ETag"
-_READINGS = 5  # of a file that is replaced each time it is being read
-# below this a file is one PUT; pyarrow turns what is longer than 10 MB into an upload in parts
-_ONE_PUT = 8 << 20
-# pyarrow reads into a buffer of the file's size; an error page that doesn't fit in spoils the retry
-_SPOILT_RETRY = "Failed to flush response stream"
+Found = TypeVar("Found")
+_PART = 8 << 20  # a larger file is uploaded in parts of so many bytes
+_QUICK = 1 << 20  # a larger upload is silent for longer, through a slow line
+_LINE_IS_SLOW = 6
+_UPLOADS_AT_ONCE = 4
 
 
 class ObjectStore:
-    """A prefix of a bucket through pyarrow.fs; see `storage.Store`. Opened when first used."""
+    """A prefix of a bucket; see `base.Store`. Opened when first used."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self._opened: dict[bool, tuple[fs.FileSystem, str]] = {}
 
     def get(self, name: str) -> bytes | None:
-        system = self._open()[0]
-        with storage_errors("read", self.place(name), self.uri):
-            for _ in range(_READINGS):
-                try:
-                    content, version = self._read(system, name)
-                    # size and content are asked for one after the other: both must be of one version
-                    if version is None or self._version(system, name) == version:
-                        return content
-                except FileNotFoundError:
-                    return None
-        raise StorageError(f"can't read {self.place(name)}: it changes faster than it can be read")
+        import obstore
+
+        client = self._client()
+
+        def read() -> bytes:
+            found = obstore.get(client, name)
+            if found.meta["e_tag"] is None:
+                raise OSError("MissingEtag: an answer that no storage service gives")
+            return found.bytes().to_bytes()
+
+        with self._errors("read", name), contextlib.suppress(FileNotFoundError):
+            return _interruptible(read)
+        return None
 
     def put(self, name: str, content: bytes) -> None:
-        system = self._open(in_parts=len(content) >= _ONE_PUT)[0]
-        path = self._path(name)
+        import obstore
 
-        def upload() -> None:
-            import pyarrow as pa
+        client = self._client(large=len(content) > _QUICK)
+        with self._errors("write", name):
+            _interruptible(
+                lambda: obstore.put(
+                    client, name, content, use_multipart=len(content) > _PART, chunk_size=_PART,
+                    max_concurrency=_UPLOADS_AT_ONCE,
+                )
+            )  # fmt: skip
 
-            # whatever could raise comes before there is a stream: one that is dropped publishes what it has
-            buffer = pa.py_buffer(content)
-            stream = system.open_output_stream(path)
-            stream.write(buffer)
-            stream.close()
+    def create(self, name: str, content: bytes) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
 
-        # in a thread that no KeyboardInterrupt reaches, for the same reason
-        with storage_errors("write", self.place(name), self.uri), ThreadPoolExecutor(1) as thread:
-            thread.submit(upload).result()
+        client = self._client()
+        with self._errors("write", name), contextlib.suppress(AlreadyExistsError):
+            _interruptible(lambda: obstore.put(client, name, content, mode="create", use_multipart=False))
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
 
     def names(self, folder: str = "") -> list[str]:
-        root = len(self._path("")) + 1
-        return sorted(info.path[root:] for info in self._infos(folder) if info.is_file)
+        return sorted(found["path"] for found in self._list(folder))
 
     def folders(self, folder: str = "") -> list[str]:
-        prefix = f"{folder}/" if folder else ""
-        below = [name[len(prefix) :] for name in self.names(folder)]
-        return sorted({name.partition("/")[0] for name in below if "/" in name})
+        import obstore
+
+        client = self._client()
+        with self._errors("list", folder), _no_bucket_is_empty():
+            found = _interruptible(lambda: obstore.list_with_delimiter(client, folder or None))
+            return sorted(prefix.rpartition("/")[2] for prefix in found["common_prefixes"])
+        return []
 
     def age(self, name: str) -> float | None:
-        system = self._open()[0]
-        with storage_errors("look at", self.place(name), self.uri):
-            infos = [system.get_file_info(self._path(name)), *self._infos(name)]
-        times = [info.mtime.timestamp() for info in infos if info.is_file and info.mtime is not None]
+        import obstore
+
+        client = self._client()
+        times = [found["last_modified"].timestamp() for found in self._list(name)]
+        with self._errors("look at", name), contextlib.suppress(FileNotFoundError):
+            times.append(_interruptible(lambda: obstore.head(client, name))["last_modified"].timestamp())
         return time.time() - max(times) if times else None
 
-    def remove(self, name: str) -> None:
-        from pyarrow import fs
-
-        system, path = self._open()[0], self._path(name)
-        with storage_errors("delete", self.place(name), self.uri), contextlib.suppress(FileNotFoundError):
-            kind = system.get_file_info(path).type
-            if kind == fs.FileType.Directory:
-                # what says that a folder is whole goes first, so that no reader meets half of one
-                with contextlib.suppress(FileNotFoundError):
-                    system.delete_file(f"{path}/{MANIFEST}")
-                system.delete_dir(path)
-            elif kind == fs.FileType.File:
-                system.delete_file(path)
+    def remove(self, name: str, still: Callable[[], bool] = lambda: True) -> None:
+        # what says that a folder is whole goes first, so that no reader meets half of one
+        names = sorted(self.names(name), key=lambda found: found != f"{name}/{MANIFEST}")
+        # one request after being asked: whoever writes the folder anew meanwhile looks again later than that
+        if still():
+            self._delete(names or [name])
 
     def sweep(self, older_than_s: float) -> list[str]:  # noqa: ARG002
         # an upload that was broken off is no object; the bucket's life cycle rules remove its parts
@@ -98,46 +116,121 @@ class ObjectStore:
     def place(self, name: str) -> str:
         return f"{redact_uri(self.uri).rstrip('/')}/{name}" if name else redact_uri(self.uri)
 
-    def _open(self, in_parts: bool = False) -> tuple[fs.FileSystem, str]:
-        if in_parts not in self._opened:
-            with storage_errors("open", redact_uri(self.uri), self.uri):
-                try:
-                    system, root = open_remote(self.uri, in_parts)
-                except ValueError:
-                    # the text would repeat the URI, credentials and all
-                    raise SettingsError(
-                        f"{redact_uri(self.uri)}: not a location that can be opened; write a path, "
-                        "s3://BUCKET/… "
-                        "or gs://BUCKET/…, with endpoint and credentials in the environment"
-                    ) from None
-                self._opened[in_parts] = system, root.rstrip("/")
-        return self._opened[in_parts]
+    def _list(self, folder: str) -> list[Any]:
+        import obstore
 
-    def _path(self, name: str) -> str:
-        root = self._open()[1]
-        return f"{root}/{name}" if name else root
+        client = self._client()
+        with self._errors("list", folder), _no_bucket_is_empty():
+            return list(_interruptible(lambda: obstore.list(client, folder or None).collect()))
+        return []
 
-    def _read(self, system: fs.FileSystem, name: str) -> tuple[bytes, str | bytes | None]:
-        for attempt in range(ATTEMPTS):
-            with system.open_input_file(self._path(name)) as stream:
-                version = stream.metadata().get(_VERSION)
-                try:
-                    return bytes(stream.read()), version
-                except OSError as error:
-                    if _SPOILT_RETRY not in str(error) or attempt + 1 == ATTEMPTS:
-                        raise
-            time.sleep(0.1 * 2**attempt)
-        raise AssertionError("unreachable")
+    def _delete(self, names: list[str]) -> None:
+        import obstore
 
-    def _version(self, system: fs.FileSystem, name: str) -> str | bytes | None:
-        with system.open_input_file(self._path(name)) as stream:
-            version: str | bytes | None = stream.metadata().get(_VERSION)
-            return version
+        client = self._client()
+        with self._errors("delete", names[0]), contextlib.suppress(FileNotFoundError):
+            _interruptible(lambda: obstore.delete(client, names))
 
-    def _infos(self, folder: str) -> list[fs.FileInfo]:
-        from pyarrow import fs
+    def _client(self, large: bool = False) -> Client:
+        given = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+        silence_s = filesystems.SILENCE_TIMEOUT_S * (_LINE_IS_SLOW if large else 1)
+        patience = filesystems.CONNECT_TIMEOUT_S, silence_s, filesystems.ATTEMPTS
+        with self._errors("open", ""):
+            try:
+                return _open(self.uri, patience, (os.getpid(), *given))
+            except ValueError:
+                # the text would repeat the URI, credentials and all
+                raise SettingsError(
+                    f"{redact_uri(self.uri)}: not a location that can be opened; write a path, s3://BUCKET/… "
+                    "or gs://BUCKET/…, with endpoint and credentials in the environment"
+                ) from None
 
-        system = self._open()[0]
-        with storage_errors("list", self.place(folder), self.uri):
-            selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
-            return list(system.get_file_info(selector))
+    @contextlib.contextmanager
+    def _errors(self, action: str, name: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            # the client's own message would show what is hidden here
+            raise remote_failure(action, self.place(name), str(error), self.uri) from None
+
+
+@cache
+def _open(uri: str, patience: tuple[float, float, int], _as_given: tuple[object, ...]) -> Client:
+    """One client for all who ask alike, with its connections. Raises ValueError."""
+    from obstore.store import GCSStore, S3Store
+
+    connect_s, silence_s, attempts = patience
+    options: Any = {
+        "connect_timeout": timedelta(seconds=connect_s),
+        # answers begin late where a request takes long to send
+        "read_timeout": timedelta(seconds=silence_s),
+        "timeout": timedelta(hours=1),
+    }
+    retries: Any = {"max_retries": attempts - 1, "retry_timeout": timedelta(seconds=silence_s * attempts)}
+    scheme = urlsplit(uri).scheme
+    if scheme == "gs":
+        bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+        if not bucket or "?" in uri or "@" in bucket:
+            raise ValueError("a bucket, and nothing but a path")
+        return GCSStore(bucket, prefix=prefix or None, client_options=options, retry_config=retries)
+    if scheme != "s3":
+        raise ValueError("neither s3 nor gs")
+    place = s3_place(uri)
+    keys: dict[str, Any] = {}
+    if place.credentials() is not None:
+        keys["credential_provider"] = lambda: _as_obstore_wants(place.credentials())
+    if place.endpoint:
+        options["allow_http"] = place.scheme == "http"
+        keys["endpoint"] = f"{place.scheme or 'https'}://{place.endpoint}"
+    return S3Store(
+        place.bucket,
+        prefix=place.prefix or None,
+        region=place.region or "us-east-1",
+        client_options=options,
+        retry_config=retries,
+        **keys,
+    )
+
+
+def _as_obstore_wants(found: Any) -> dict[str, Any]:
+    return {
+        "access_key_id": found.key,
+        "secret_access_key": found.secret,
+        "token": found.token,
+        "expires_at": found.expires_at,
+    }
+
+
+@contextlib.contextmanager
+def _no_bucket_is_empty() -> Iterator[None]:
+    """Where there is no bucket there are no files, which whoever writes one is told."""
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        if "NoSuchBucket" not in str(error):
+            raise
+
+
+def _interruptible(call: Callable[[], Found]) -> Found:
+    """What a call answers; while the main thread waits for it Ctrl-C is heard, which the client doesn't."""
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    answers: list[Found] = []
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return answers[0]

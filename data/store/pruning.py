@@ -1,40 +1,116 @@
-"""Pruning: which runs, forecasts and backtests may go, and what killed ones left behind."""
+"""Pruning: which runs, forecasts and backtests may go, and what killed ones left behind.
+
+An entry of the log says first what goes, so that nobody makes it current meanwhile; then it is deleted.
+"""
 
 from __future__ import annotations
 
-from data.store.base import Store
-from data.store.manifests import BACKTESTS, DAY_S, FORECASTS, RUNS, WORK, finished_runs, read_manifest
-from data.store.pointers import read_current, read_forecast_pointer, repair, require_current
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from data.store.base import MANIFEST, Store
+from data.store.current import Finished, all_finished, change, repair, require_current
+from data.store.entries import Action, Draft, State
+from data.store.log import read_state
+from data.store.manifests import BACKTESTS, DAY_S, FORECASTS, RUNS, WORK, digest, folder, is_id, seconds
+from data.store.stable import sweep_views
+
+AREAS = (RUNS, FORECASTS, BACKTESTS)
 
 
-def prune(store: Store, keep: int) -> list[str]:
+def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
     """Remove all but the newest `keep` runs, forecasts and backtests, and abandoned work older than a day.
 
-    The current run and the newest forecast stay whatever their age. Returns the names of what was
-    removed: of runs their ids, of the rest their places in the store. Raises DamageError, and removes
-    nothing, where it can't be told which run is current, or a manifest can't be read.
+    The current run and the newest forecast stay, and whatever was finished, or ceased to be that, within
+    the last `min_age_s`. Returns the names of what was removed: of runs their ids, of the rest their
+    places in the store. Raises DamageError, and removes nothing, where the log or the current run's
+    manifest can't be read; what has a damaged manifest stays.
     """
     repair(store)
-    current = require_current(store) if finished_runs(store) or read_current(store) else None
-    forecast = (read_forecast_pointer(store) or {}).get("run_id")
-    removed = _thin_out(store, RUNS, keep, current)
-    for area, spared in ((FORECASTS, forecast), (BACKTESTS, None)):
-        removed += [f"{area}/{run}" for run in _thin_out(store, area, keep, spared)]
-    in_use = {f"{RUNS}/{current}", f"{FORECASTS}/{forecast}"}
-    for area in (RUNS, FORECASTS, BACKTESTS, WORK):
-        for run in store.folders(area):
-            name = f"{area}/{run}"
-            half = area == WORK or read_manifest(store, run, area) is None
-            if half and name not in in_use and (store.age(name) or 0.0) > DAY_S:
-                store.remove(name)
-                removed.append(name)
-    return removed + store.sweep(DAY_S)
+    # what an earlier one was killed before deleting
+    _delete_removed(store)
+    named: list[str] = []
+
+    def draft(state: State) -> Draft | None:
+        if state.current:
+            require_current(store, state)
+        going = {
+            folder(each.run_id, area): each.digest
+            for area in AREAS
+            for each in _old(store, state, area, keep, min_age_s)
+        }
+        named[:] = [place.removeprefix(f"{RUNS}/") for place in going]
+        if not going:
+            return None
+        ceased = {place: at for place, at in state.ceased.items() if place not in going}
+        removed = _being_deleted(store, state) | going
+        facts: dict[str, Any] = {"removed": sorted(going), "keep": keep, "min_age_s": min_age_s}
+        return Draft(Action.PRUNE, facts, replace(state, ceased=ceased, removed=removed))
+
+    change(store, draft)
+    _delete_removed(store)
+    sweep_views(store, min_age_s)
+    return [*named, *_delete_half(store), *store.sweep(DAY_S)]
 
 
-def _thin_out(store: Store, area: str, keep: int, spared: str | None) -> list[str]:
-    others = [manifest["run_id"] for manifest in finished_runs(store, area) if manifest["run_id"] != spared]
+def _old(store: Store, state: State, area: str, keep: int, min_age_s: float) -> list[Finished]:
+    spared = {RUNS: state.current, FORECASTS: state.forecast}.get(area)
+    others = [
+        each for each in all_finished(store, state, area)[0] if not spared or each.run_id != spared.run_id
+    ]
     kept = max(keep - (1 if spared else 0), 0)
-    removed = others[: len(others) - kept] if kept else others
-    for run in removed:
-        store.remove(f"{area}/{run}")
+    return [each for each in others[: len(others) - kept] if _idle_s(state, area, each) >= min_age_s]
+
+
+def _being_deleted(store: Store, state: State) -> dict[str, str]:
+    """What another prune has removed and not deleted yet: nobody may take it for a run meanwhile."""
+    return {place: ended for place, ended in state.removed.items() if _is_there(store, place, ended)}
+
+
+def _is_there(store: Store, place: str, ended: str) -> bool:
+    manifest = store.get(f"{place}/{MANIFEST}")
+    return digest(manifest) == ended if manifest is not None else bool(store.names(place))
+
+
+def _idle_s(state: State, area: str, finished: Finished) -> float:
+    """Seconds since it was finished, or ceased to be current, whichever came later."""
+    times = (finished.manifest["finished_at"], state.ceased.get(folder(finished.run_id, area), ""))
+    return time.time() - max(seconds(at) or 0.0 for at in times)
+
+
+def _delete_removed(store: Store) -> None:
+    """Delete what the log says has been removed, unless it is there anew."""
+    for place in read_state(store).removed:
+        with store.lock():
+            store.remove(place, still=partial(_is_removed, store, place))
+
+
+def _is_removed(store: Store, place: str) -> bool:
+    """Whether a folder is still what the log says has been removed, and nobody's new run."""
+    manifest = store.get(f"{place}/{MANIFEST}")
+    # read again: whoever publishes the same run anew has it taken from there
+    ended = read_state(store).removed.get(place)
+    return ended is not None and (manifest is None or digest(manifest) == ended)
+
+
+def _delete_half(store: Store) -> list[str]:
+    """Delete what has no manifest, or is work in progress, and hasn't been touched for a day."""
+    removed = []
+    for area in (*AREAS, WORK):
+        for run in store.folders(area):
+            place = f"{area}/{run}"
+            if area != WORK and not is_id(run):
+                continue
+            with store.lock():
+                half = area == WORK or store.get(f"{place}/{MANIFEST}") is None
+                if half and (store.age(place) or 0.0) > DAY_S and not _is_named(read_state(store), place):
+                    store.remove(place)
+                    removed.append(place)
     return removed
+
+
+def _is_named(state: State, place: str) -> bool:
+    named = {(RUNS, state.current), (FORECASTS, state.forecast)}
+    return any(each is not None and place == folder(each.run_id, area) for area, each in named)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,80 +11,84 @@ from data.errors import DamageError, SettingsError, StorageError
 from data.locations.uris import locate
 from data.store import pruning
 from data.store.base import MANIFEST, Store
+from data.store.current import Finished, all_finished, find_finished, find_run, make_current
+from data.store.entries import Action, Instance, State
 from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
+from data.store.log import CURRENT, read_facts, read_state
 from data.store.manifests import (
     BACKTESTS,
     FORECASTS,
     RUNS,
     crop_units,
     damaged,
-    finished_runs,
     folder,
-    read_json,
-    read_manifest,
+    is_id,
+    published_json,
 )
 from data.store.open import open_store
-from data.store.pointers import find_run, read_current, read_forecast_pointer, repair, set_current, sync_copy
+from data.store.stable import vouched
 
 SHOWN_ENDS = 5
+HOUR_S = 3600.0
 
 
 def runs(location: str) -> dict[str, Any]:
     """Every finished run, oldest first, and which of them is current; the newest ends without success.
 
-    `faults` has a sentence for the pointer and for each manifest that is damaged.
+    `faults` has a sentence for the log and for each manifest that is damaged.
     """
     store = existing_store(location)
-    current, faults = current_run(store)
-    manifests, broken = _manifests(store)
+    state, faults = current_state(store)
+    finished, broken = all_finished(store, state)
     found = [
         {
-            "run_id": manifest["run_id"],
-            "finished_at": manifest["finished_at"],
-            "current": manifest["run_id"] == current,
-            "crops": manifest["crops"],
-            "seasons": manifest["seasons"],
-            "gate": manifest["gate"]["outcome"],
+            "run_id": each.run_id,
+            "finished_at": each.manifest["finished_at"],
+            "current": is_current(each, state),
+            "crops": each.manifest["crops"],
+            "seasons": each.manifest["seasons"],
+            "gate": each.manifest["gate"]["outcome"],
         }
-        for manifest in manifests
+        for each in finished
     ]
     ends = newest_failed_runs(store, SHOWN_ENDS)
     return {"store": store.place(""), "runs": found, "ends": ends, "faults": faults + broken}
 
 
-def current_run(store: Store) -> tuple[str | None, list[str]]:
-    """The id of the current run, and what is wrong with the pointer."""
+def current_state(store: Store) -> tuple[State, list[str]]:
+    """What the log says, and what is wrong with it or with the run that it names."""
     try:
-        return (read_current(store) or {}).get("run_id"), []
+        state = read_state(store)
+        if state.current:
+            vouched(store, state.current)
     except DamageError as error:
-        return None, [str(error)]
+        return replace(read_state(store, mending=True), current=None), [str(error)]
+    return state, []
 
 
-def _manifests(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
-    manifests, faults = [], []
-    for run in store.folders(RUNS):
-        try:
-            manifest = read_manifest(store, run)
-        except DamageError as error:
-            faults.append(str(error))
-        else:
-            manifests += [manifest] if manifest else []
-    return sorted(manifests, key=lambda found: (found["finished_at"], found["run_id"])), faults
+def is_current(finished: Finished, state: State) -> bool:
+    """Whether a run is the one that the log names."""
+    current = state.current
+    return current is not None and (current.run_id, current.manifest) == (finished.run_id, finished.digest)
 
 
 def show(location: str, run: str) -> dict[str, Any]:
-    """One run: manifest, metrics and ledger."""
+    """One run: manifest, metrics and ledger; of the current one what the log says of it, too."""
     store = existing_store(location)
-    manifest = find_run(store, run)
-    place = folder(manifest["run_id"])
+    state = read_state(store) if run == "current" else current_state(store)[0]
+    finished = find_run(store, state, run)
+    manifest = dict(finished.manifest)
+    current = is_current(finished, state)
+    entry = read_facts(store, state.current.entry) if current and state.current else {}
     return {
         "manifest": manifest,
-        "metrics": read_json(store, f"{place}/metrics.json"),
-        "ledger": read_json(store, f"{place}/ledger.json"),
-        "units": crop_units(store, manifest["run_id"], manifest["settings"]["season"]["end"]),
+        "metrics": published_json(store, manifest, "metrics.json"),
+        "ledger": published_json(store, manifest, "ledger.json"),
+        "units": crop_units(store, manifest, manifest["settings"]["season"]["end"]),
         "left_out": [crop for crop in manifest["settings"]["crops"] if crop not in manifest["crops"]],
-        "place": store.place(place),
-        "current": current_run(store)[0] == manifest["run_id"],
+        "place": store.place(folder(finished.run_id)),
+        "current": current,
+        "entry": {key: entry[key] for key in ("number", "at", "action", "gate", "note") if key in entry},
     }
 
 
@@ -93,24 +97,25 @@ def verify(location: str, run: str) -> dict[str, Any]:
 
     For `current` those of the newest forecast, too.
 
-    `faults` has a sentence for each file that is missing or differs; `others` names files beside them
-    that the manifest doesn't know.
+    `faults` has a sentence for each file that is missing, differs, or isn't in the manifest though the
+    layout promises it; `others` names files beside them that the manifest doesn't know.
     """
     store = existing_store(location)
-    area, manifest = find_published(store, run)
-    found = _verified(store, area, manifest)
-    if run == "current" and (named := read_forecast_pointer(store)):
-        newest = read_manifest(store, named["run_id"], FORECASTS)
-        place = f"{FORECASTS}/{named['run_id']}"
-        more = _verified(store, FORECASTS, newest) if newest else {"faults": ["manifest.json: missing"]}
+    state = read_state(store) if run == "current" else current_state(store)[0]
+    area, finished = find_published(store, state, run)
+    found = _verified(store, area, finished.manifest)
+    if run == "current" and state.forecast:
+        newest = Finished(vouched(store, state.forecast, FORECASTS), state.forecast.manifest)
+        place = folder(newest.run_id, FORECASTS)
+        more = _verified(store, FORECASTS, newest.manifest)
         found["faults"] += [f"{place}/{fault}" for fault in more["faults"]]
-        found["others"] += [f"{place}/{other}" for other in more.get("others", ())]
-        found |= {key: found[key] + more.get(key, 0) for key in ("files", "size")}
+        found["others"] += [f"{place}/{other}" for other in more["others"]]
+        found |= {key: found[key] + more[key] for key in ("files", "size")}
     return found
 
 
-def _verified(store: Store, area: str, manifest: dict[str, Any]) -> dict[str, Any]:
-    place = f"{area}/{manifest['run_id']}"
+def _verified(store: Store, area: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    place = folder(manifest["run_id"], area)
     known = {f"{place}/{name}" for name in (*manifest["files"], MANIFEST)}
     return {
         "run_id": manifest["run_id"],
@@ -122,16 +127,16 @@ def _verified(store: Store, area: str, manifest: dict[str, Any]) -> dict[str, An
     }
 
 
-def find_published(store: Store, text: str) -> tuple[str, dict[str, Any]]:
+def find_published(store: Store, state: State, text: str) -> tuple[str, Finished]:
     """A run, forecast or backtest by the beginning of its id, or the current run: area and manifest.
 
     Raises SettingsError when none or several have such an id.
     """
     for area in (FORECASTS, BACKTESTS):
-        found = [run for run in store.folders(area) if text and run.startswith(text)]
-        if len(found) == 1 and (manifest := read_manifest(store, found[0], area)):
-            return area, manifest
-    return RUNS, find_run(store, text)
+        found = [run for run in store.folders(area) if text and is_id(run) and run.startswith(text)]
+        if len(found) == 1 and (finished := find_finished(store, state, found[0], area)):
+            return area, finished
+    return RUNS, find_run(store, state, text)
 
 
 def raise_if_damaged(verified: dict[str, Any]) -> None:
@@ -146,30 +151,42 @@ def raise_if_damaged(verified: dict[str, Any]) -> None:
 
 
 def rollback(location: str, run: str) -> dict[str, Any]:
-    """Make an earlier run current again, once all its files have been verified; the pointer says from which.
+    """Make an earlier run current again, once all its files have been verified; the log says from which.
 
     The run that was current is withdrawn: a repetition of it stays as it is and doesn't undo the rollback.
 
-    Raises StorageError when the run is damaged, SettingsError when there is no such run.
+    Raises StorageError when the run is damaged, SettingsError when there is no such run, or it was pruned
+    meanwhile.
     """
     store = existing_store(location)
-    raise_if_damaged(verified := verify(location, run))
-    manifest = find_run(store, verified["run_id"])
-    previous, _ = current_run(store)  # a damaged pointer is what a rollback may mend
-    if previous == manifest["run_id"]:
-        sync_copy(store)
-        message = f"nothing to do: run {previous} is the current one"
-    else:
-        note = f"rolled back from {previous or 'a lost pointer'}"
-        set_current(
-            store, manifest["run_id"], manifest["gate"], note, withdrawn=[previous] if previous else []
-        )
-        message = f"run {manifest['run_id']} is current now, in place of {previous or 'a lost pointer'}"
+    # a damaged log, or current run, is what a rollback may mend
+    finished = find_run(store, current_state(store)[0], run)
+    verified = _verified(store, RUNS, finished.manifest)
+    while verified["faults"]:
+        # pruned meanwhile, which is said here, or begun anew?
+        again = find_run(store, current_state(store)[0], finished.run_id)
+        if again.digest == finished.digest:
+            raise_if_damaged(verified)
+        finished, verified = again, _verified(store, RUNS, again.manifest)
+    gate = finished.manifest["gate"]
+    previous: list[str | None] = []
+
+    def decided(state: State, instance: Instance) -> dict[str, Any] | None:
+        before = state.current
+        previous[:] = [before.run_id if before else None]
+        if before and (before.run_id, before.manifest) == (instance.run_id, instance.manifest):
+            return None
+        return {"gate": gate, "note": f"rolled back from {before.run_id if before else 'a lost pointer'}"}
+
+    make_current(store, finished.run_id, decided, Action.ROLL_BACK)
+    message = f"nothing to do: run {finished.run_id} is the current one"
+    if previous != [finished.run_id]:
+        message = f"run {finished.run_id} is current now, in place of {previous[0] or 'a lost pointer'}"
     return {
-        "run_id": manifest["run_id"],
-        "previous": previous,
+        "run_id": finished.run_id,
+        "previous": previous[0],
         "message": message,
-        "gate": manifest["gate"]["outcome"],
+        "gate": gate["outcome"],
         "verified_files": verified["files"],
     }
 
@@ -183,7 +200,7 @@ def export(location: str, run: str, onnx: str, as_of: str | None = None) -> dict
     from tasks.model.published import load_model
 
     store = existing_store(location)
-    manifest = find_run(store, run)
+    manifest = find_run(store, read_state(store), run).manifest
     day = as_of or manifest["settings"]["season"]["end"]
     model = load_model(store, manifest["run_id"], day)
     content = onnx_model(model)
@@ -202,28 +219,31 @@ def export(location: str, run: str, onnx: str, as_of: str | None = None) -> dict
     }
 
 
-def prune(location: str, keep: int) -> dict[str, Any]:
+def prune(location: str, keep: int, min_age_h: float) -> dict[str, Any]:
     """Remove all but the newest `keep` runs and what killed runs left; the current run always stays.
 
-    Of the records of unsuccessful ends the newest `keep` stay, too.
+    So does what was finished, or ceased to be current, less than `min_age_h` hours ago. Of the records of
+    unsuccessful ends the newest `keep` stay, too.
 
-    Raises SettingsError when `keep` is less than 1.
+    Raises SettingsError when `keep` is less than 1, or the age less than 0.
     """
     if keep < 1:
         raise SettingsError(f"--keep {keep}: at least one run has to stay; write --keep 1 or more")
+    if not min_age_h >= 0:
+        raise SettingsError(f"--min-age {min_age_h}: an age in hours is 0 or more")
     store = existing_store(location)
-    removed = pruning.prune(store, keep) + prune_failed_runs(store, keep)
-    return {"store": store.place(""), "removed": removed, "kept": [m["run_id"] for m in finished_runs(store)]}
+    removed = pruning.prune(store, keep, min_age_h * HOUR_S) + prune_failed_runs(store, keep)
+    kept = [each.run_id for each in all_finished(store, read_state(store))[0]]
+    return {"store": store.place(""), "removed": removed, "kept": kept}
 
 
 def existing_store(location: str) -> Store:
-    """The store at a location, its stable paths repaired if they can be. Raises SettingsError for none."""
+    """The store at a location. Raises SettingsError for none."""
     store = open_store(locate(location, Path()))
+    # a login page in place of a bucket seems to list nothing, but is no file
+    store.get(CURRENT)
     if not {RUNS, FORECASTS, BACKTESTS, ENDS}.intersection(store.folders()):
         raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")
-    # the history of a damaged store can be read all the same, and mended by a rollback
-    with contextlib.suppress(StorageError):
-        repair(store)
     return store
 
 

@@ -12,10 +12,10 @@ from data.errors import DeviceError, InputError, StorageError
 from data.locations.uris import locate
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
+from data.store.current import find_run
 from data.store.local import LocalStore
 from data.store.manifests import folder
-from data.store.pointers import find_run
-from flows.cli.history import existing_store
+from flows.cli.history import current_state, existing_store
 from tasks.job import machine
 
 
@@ -33,7 +33,7 @@ def rerun(
     from flows.cli import launch
 
     store = existing_store(location)
-    manifest = find_run(store, run)
+    manifest = find_run(store, current_state(store)[0], run).manifest
     given = {"weather": weather, "yields": yields}
     with tempfile.TemporaryDirectory(prefix="cropyield-rerun-") as temporary:
         settings = recorded_settings(manifest, given, temporary)

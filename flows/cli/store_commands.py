@@ -112,7 +112,7 @@ def rollback(store: str, run: str, *, output: Output = PLAIN) -> None:
 
 
 @app.command(sort_key=80)
-def prune(store: str, *, keep: int, output: Output = PLAIN) -> None:
+def prune(store: str, *, keep: int, min_age: float = 1.0, output: Output = PLAIN) -> None:
     """Remove old runs, and what killed runs left behind; the current run stays whatever its age.
 
     Example:
@@ -125,10 +125,12 @@ def prune(store: str, *, keep: int, output: Output = PLAIN) -> None:
         Folder or URI of the store.
     keep
         How many of the newest runs stay, the current one among them.
+    min_age
+        Hours that a run stays after it was finished, or ceased to be the current one.
     """
     from flows.cli import history, tables
 
-    result = history.prune(store, keep)
+    result = history.prune(store, keep, min_age)
     emit(output, result, lambda: tables.pruned(result))
 
 

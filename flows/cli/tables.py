@@ -103,13 +103,15 @@ def run(result: dict[str, Any]) -> None:
     _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
-        of = f" of {check['crop']}" if check["crop"] else ""
+        of = f" of {check['crop']}" if check.get("crop") else ""
         line = f"{check['name']}{of}: {check['outcome']}, {check['reason']}"
         console.print(Text(line), soft_wrap=True)
     for name, given in manifest["inputs"].items():
         size = sum(file["size"] for file in given["files"])
         files = "1 file" if len(given["files"]) == 1 else f"{len(given['files'])} files"
         console.print(Text(f"{name}: {files}, {size:,} bytes, {given['location']}"), soft_wrap=True)
+    if note := result["entry"].get("note"):
+        console.print(Text(f"current since {result['entry']['at'][:16].replace('T', ' ')}: {note}"))
     console.print(Text(f"files: {result['place']}"))
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 
-from data.errors import SettingsError, StorageError
+from data.contracts.vocabulary import SCHEMA_VERSION
+from data.errors import SettingsError
 from data.locations.uris import LOCATIONS
 from data.settings.expand import FeatureSpec, cutoffs, expand_features
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
 from data.store.base import Store
-from data.store.manifests import folder, read_manifest
+from data.store.current import require_current
+from data.store.log import read_state
+from data.store.manifests import folder, read_published
 from data.store.open import open_store
-from data.store.pointers import read_current
 from tasks.job.job import Job, open_job
 
 
@@ -51,20 +55,20 @@ def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
     crops; InputError and StorageError.
     """
     store = open_store(settings.store)
-    current = read_current(store)
-    if current is None:
+    state = read_state(store)
+    if state.current is None:
         raise SettingsError(
             f"{store.place('')}: no model has been published here yet; `cropyield train` with these settings "
             "makes one"
         )
-    run = current["run_id"]
-    manifest = read_manifest(store, run)
-    if manifest is None:
-        raise StorageError(
-            f"{store.place('current.json')} names run {run}, which is gone; `cropyield runs` lists the "
-            "others and `cropyield rollback` makes one of them current"
+    current = require_current(store, state)
+    run, manifest = current.run_id, current.manifest
+    if manifest.get("schema") != SCHEMA_VERSION:
+        raise SettingsError(
+            f"run {run} was made by an earlier version of cropyield, whose models this one "
+            "can't use; train again"
         )
-    before = trained_settings(store, run, settings)
+    before = trained_settings(store, manifest, settings)
     require_same_features(settings, before, run)
     trained = Trained(run, tuple(manifest["crops"]), cutoffs(before), int(manifest["seasons"][1]))
     settings = settings.model_copy(update={"as_of": before.as_of})
@@ -80,16 +84,13 @@ def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
     return forecast
 
 
-def trained_settings(store: Store, run: str, settings: Settings) -> Settings:
+def trained_settings(store: Store, manifest: Mapping[str, Any], settings: Settings) -> Settings:
     """The settings that a run was trained with; its locations are those of `settings`.
 
-    Raises StorageError when they are gone, SettingsError when this version can't read them.
+    Raises DamageError when they are gone, SettingsError when this version can't read them.
     """
-    name = f"{folder(run)}/settings.toml"
-    content = store.get(name)
-    if content is None:
-        raise StorageError(f"{store.place(name)} is gone; `cropyield verify` shows what else")
-    raw = tomllib.loads(content.decode())
+    name = f"{folder(manifest['run_id'])}/settings.toml"
+    raw = tomllib.loads(read_published(store, manifest, "settings.toml").decode())
     return parse_settings(
         raw | {key: getattr(settings, key) for key in LOCATIONS},
         f"{store.place(name)} (written by another version of cropyield? train again)",

@@ -12,9 +12,10 @@ from data.inputs.listing import list_files
 from data.settings.files import located
 from data.settings.schema import Settings
 from data.store.base import Store
-from data.store.manifests import now, read_manifest
+from data.store.current import find_finished
+from data.store.log import read_state
+from data.store.manifests import now
 from data.store.open import open_store
-from data.store.pointers import read_current, withdrawn_runs
 from data.store.work import Work, forced_name
 from tasks.job.digest import InputFile, digest_inputs
 from tasks.job.identity import run_id, run_settings
@@ -61,11 +62,12 @@ def could_be_current(settings: Settings) -> bool:
     """
     listed = {name: list_files(getattr(settings, name)) for name in ("weather", "yields")}
     store = open_store(settings.store)
-    current = read_current(store)
-    manifest = read_manifest(store, current["run_id"]) if current else None
-    if manifest is None:
+    state = read_state(store)
+    current = find_finished(store, state, state.current.run_id) if state.current else None
+    if current is None:
         return False
-    if withdrawn_runs(store):
+    manifest = current.manifest
+    if state.withdrawn:
         return True  # one of these, whose answer is as quick
     alike = hashlib.sha256(run_settings(settings).encode()).hexdigest() == manifest["settings_digest"]
     return alike and all(

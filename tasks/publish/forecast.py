@@ -1,4 +1,4 @@
-"""Publishing a forecast: its folder, the manifest last, then the pointer."""
+"""Publishing a forecast: its folder, the manifest last, then the log's entry."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
 from data.contracts.wording import as_text, markdown_table, number, span
 from data.errors import DamageError
-from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest
-from data.store.pointers import NEWEST_FORECAST, point_forecast, read_forecast_pointer, sync_copy
+from data.store.current import Written, find_finished, make_newest, repair
+from data.store.entries import State
+from data.store.log import read_state
+from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest, read_published
 from tasks.job.digest import verify_inputs
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
@@ -25,25 +27,25 @@ _MEANS = ("predicted", "lower_80", "upper_80", "baseline")
 
 def unchanged(job: ForecastJob) -> dict[str, Any] | None:
     """The answer to a forecast that is the newest one already, without torch or Prefect; else None."""
-    if newest(job) != job.run_id or finished(job) is None:
+    state = read_state(job.store)
+    found = finished(job, state)
+    if found is None or not is_newest(job, state):
         return None
-    sync_copy(job.store, NEWEST_FORECAST)
+    repair(job.store, FORECASTS)
     return summary(job, f"nothing new: forecast {job.run_id} is the newest one")
 
 
-def finished(job: ForecastJob) -> dict[str, Any] | None:
+def finished(job: ForecastJob, state: State) -> dict[str, Any] | None:
     """The manifest of this very forecast, where it lies in the store as it was published."""
     with contextlib.suppress(DamageError):
-        manifest = read_manifest(job.store, job.run_id, FORECASTS)
-        return manifest if manifest and not damaged(job.store, manifest, FORECASTS) else None
+        found = find_finished(job.store, state, job.run_id, FORECASTS)
+        return dict(found.manifest) if found and not damaged(job.store, found.manifest, FORECASTS) else None
     return None
 
 
-def newest(job: ForecastJob) -> str | None:
-    """The id of the newest forecast; a damaged pointer, which is about to be replaced, names none."""
-    with contextlib.suppress(DamageError):
-        return (read_forecast_pointer(job.store) or {}).get("run_id")
-    return None
+def is_newest(job: ForecastJob, state: State) -> bool:
+    """Whether this very forecast is the newest one."""
+    return state.forecast is not None and state.forecast.run_id == job.run_id
 
 
 def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,17 +57,14 @@ def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, An
         "as_of": job.as_of and job.as_of.isoformat(),
         "crops": list(job.crops),
     }
-    put_whole(job.store, _place(job), files, {**origin(job, "forecast"), **about, **facts})
-    point_forecast(job.store, job.run_id, job.trained.run_id)
+    manifest = put_whole(job.store, FORECASTS, files, {**origin(job, "forecast"), **about, **facts})
+    make_newest(job.store, job.run_id, {"model_run_id": job.trained.run_id}, Written(files, manifest))
     return summary(job, f"published forecast {job.run_id}")
 
 
 def publish_again(job: ForecastJob) -> dict[str, Any]:
     """Make a forecast that was made before the newest one."""
-    if newest(job) != job.run_id:
-        point_forecast(job.store, job.run_id, job.trained.run_id)
-    else:
-        sync_copy(job.store, NEWEST_FORECAST)
+    make_newest(job.store, job.run_id, {"model_run_id": job.trained.run_id})
     return summary(job, f"nothing new: forecast {job.run_id} was made before")
 
 
@@ -87,11 +86,10 @@ def nothing_ahead(job: ForecastJob, facts: Mapping[str, Any]) -> dict[str, Any]:
 def summary(job: ForecastJob, message: str) -> dict[str, Any]:
     """What the command prints of a published forecast: a row for each season, crop and cut-off."""
     store, place = job.store, _place(job)
-    manifest = read_manifest(store, job.run_id, FORECASTS) or {}
-    content = store.get(f"{place}/{PREDICTIONS}") or b""
-    predictions = pq.read_table(io.BytesIO(content))
+    manifest = read_manifest(store, job.run_id, FORECASTS) or {"run_id": job.run_id, "files": {}}
+    predictions = pq.read_table(io.BytesIO(read_published(store, manifest, PREDICTIONS, FORECASTS)))
     places = {
-        "forecasts": store.place(NEWEST_FORECAST.copy),
+        "forecasts": store.place("forecasts.parquet"),
         "forecast": store.place(place),
     }
     return _answer(job, message, by_season(predictions), manifest["notes"], places)

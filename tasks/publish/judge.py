@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,12 @@ import pyarrow.parquet as pq
 
 from data.contracts.columns import REGION, SEASON_YEAR, SPLIT
 from data.contracts.season_table import SeasonTable
-from data.contracts.vocabulary import SplitName
-from data.errors import StorageError
+from data.contracts.vocabulary import SCHEMA_VERSION, SplitName
 from data.settings.schema import Gate as GateSettings
 from data.store.base import Store
-from data.store.manifests import folder, read_json
-from data.store.pointers import read_current
+from data.store.current import Finished, require_current
+from data.store.entries import State
+from data.store.manifests import parse_json, read_published
 from tasks.model.fits import EVALUATED
 from tasks.publish.gate import Comparison, Gate, compare, judge
 
@@ -23,13 +24,27 @@ if TYPE_CHECKING:
     from tasks.model.model import Model
 
 
-def judge_run(store: Store, run: str, season_end: str, settings: GateSettings) -> Gate:
-    """Judge a run whose files are in the store by its full season. Raises StorageError when one is gone."""
-    metrics = read_json(store, f"{folder(run)}/metrics.json")
-    if metrics is None:
-        raise StorageError(f"{store.place(folder(run))}/metrics.json is gone; train again with --force")
+Read = Callable[[str], bytes | None]
+"""A file of a run that is about to be judged, or is current; None where the run has no such file."""
+
+
+def judge_run(
+    read: Read, store: Store, state: State, run: str, season_end: str, settings: GateSettings
+) -> Gate:
+    """Judge a run by its full season, against the run that is current in a state of the store.
+
+    Raises DamageError when a file isn't as it was published.
+    """
+    metrics = parse_json(read("metrics.json") or b"") or {}
     full = metrics["as_of"][season_end]
-    return judge(full, metrics["breaks"], full["excess"], settings, _against_current(store, run, season_end))
+    current = _against_current(read, store, state, run, season_end)
+    return judge(full, metrics["breaks"], full["excess"], settings, current)
+
+
+def reader(store: Store, finished: Finished) -> Read:
+    """The files of a finished run, as its manifest vouches for them."""
+    listed = finished.manifest["files"]
+    return lambda name: read_published(store, finished.manifest, name) if name in listed else None
 
 
 def described(gate: Gate) -> dict[str, Any]:
@@ -41,38 +56,34 @@ def described(gate: Gate) -> dict[str, Any]:
     }
 
 
-def _against_current(store: Store, run: str, season_end: str) -> Comparison | None:
-    pointer = read_current(store)
-    if pointer is None:
+def _against_current(read: Read, store: Store, state: State, run: str, season_end: str) -> Comparison | None:
+    if state.current is None:
         return None
-    if pointer["run_id"] == run:
+    if state.current.run_id == run:
         return Comparison({}, "this is the current model")
-    current = pointer["run_id"]
-    ours, theirs = (_evaluation_fit(store, each, season_end) for each in (run, current))
+    current = require_current(store, state)
+    if current.manifest.get("schema") != SCHEMA_VERSION:
+        return Comparison({}, f"run {current.run_id} was made by an earlier version of cropyield")
+    read_current = reader(store, current)
+    ours, theirs = (_evaluation_fit(each, season_end) for each in (read, read_current))
     if theirs is None or ours is None:
-        return Comparison({}, f"run {current if ours else run} holds no model for {season_end}")
-    our_rows, their_rows = (_dataset(store, each, model) for each, model in ((run, ours), (current, theirs)))
+        return Comparison({}, f"run {current.run_id if ours else run} holds no model for {season_end}")
+    our_rows, their_rows = (_dataset(each, model) for each, model in ((read, ours), (read_current, theirs)))
     trained = (our_rows.of_split(SplitName.TRAIN), their_rows.of_split(SplitName.TRAIN))
     return compare(ours, theirs, our_rows, *trained, (ours.features, theirs.features))
 
 
-def _evaluation_fit(store: Store, run: str, as_of: str) -> Model | None:
+def _evaluation_fit(read: Read, as_of: str) -> Model | None:
     from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model  # brings torch
 
-    place = f"{folder(run)}/model/{as_of}/{EVALUATED}"
-    files = {name: store.get(f"{place}/{name}") for name in (WEIGHTS_FILE, FACTS_FILE)}
+    files = {name: read(f"model/{as_of}/{EVALUATED}/{name}") for name in (WEIGHTS_FILE, FACTS_FILE)}
     if None in files.values():
         return None
     return Model.from_bytes({name: content for name, content in files.items() if content is not None})
 
 
-def _dataset(store: Store, run: str, model: Model) -> SeasonTable:
-    content = store.get(f"{folder(run)}/dataset.parquet")
-    if content is None:
-        raise StorageError(
-            f"{store.place(folder(run))}/dataset.parquet is gone; `cropyield verify` shows what else"
-        )
-    table = pq.read_table(io.BytesIO(content))
+def _dataset(read: Read, model: Model) -> SeasonTable:
+    table = pq.read_table(io.BytesIO(read("dataset.parquet") or b""))
     keys = {REGION.name, SEASON_YEAR.name, SPLIT.name}
     crops = tuple(name for name in table.column_names if name in model.crops and name not in keys)
     return SeasonTable.from_arrow(table, model.features, crops)

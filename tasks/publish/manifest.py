@@ -12,18 +12,24 @@ import pyarrow.parquet as pq
 
 from data.contracts.vocabulary import SCHEMA_VERSION
 from data.locations.uris import redact_uri
-from data.store.base import MANIFEST, Store
-from data.store.manifests import now, to_json
+from data.store.base import Store
+from data.store.current import settle_manifest
+from data.store.manifests import folder, now
 from tasks.job import machine
 from tasks.job.identity import run_settings
 from tasks.job.job import Job
 
 
-def put_whole(store: Store, place: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Write files into a folder of the store and, after them, the manifest: `facts` and their digests."""
+def put_whole(
+    store: Store, area: str, files: Mapping[str, bytes], facts: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Write the files of a forecast or backtest and, after them, its manifest, which is returned.
+
+    It says the `facts` and the files' digests.
+    """
     for name, content in sorted(files.items()):
-        store.put(f"{place}/{name}", content)
-    store.put(f"{place}/{MANIFEST}", to_json({**facts, "files": digests(files)}))
+        store.put(f"{folder(facts['run_id'], area)}/{name}", content)
+    return settle_manifest(store, area, {**facts, "files": digests(files)})
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Publishing a run: its folder, the manifest last, then the pointer, if the gate lets it."""
+"""Publishing a run: its folder, the manifest last, then the log's entry, if the gate lets it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.errors import CropyieldError, GateError
+from data.errors import CropyieldError, DamageError, GateError
 from data.locations.failures import storage_errors
 from data.settings.expand import cutoffs
-from data.store.base import MANIFEST, Store
-from data.store.manifests import DAY_S, WORK, folder, read_manifest, to_json
-from data.store.pointers import read_current, set_current, sync_copy
+from data.store.base import Store
+from data.store.current import Finished, Written, find_finished, make_current, settle_manifest
+from data.store.entries import Instance, State
+from data.store.log import read_state
+from data.store.manifests import DAY_S, RUNS, WORK, folder, to_json
 from tasks.assemble.join import Assembled
 from tasks.job.digest import verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.publish.gate import Gate, decide
-from tasks.publish.judge import described, judge_run
+from tasks.publish.judge import Read, described, judge_run, reader
 from tasks.publish.manifest import digests, origin, parquet
-from tasks.publish.summary import mend_forecasts, summary, withdrawn
+from tasks.publish.summary import summary, withdrawn
 
 
 def publish(job: Job, accept: str | None) -> dict[str, Any]:
@@ -31,34 +33,56 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     run began, StorageError, and GateError when the run is kept but not made current.
     """
     store = job.store
-    finished = read_manifest(store, job.run_id)
+    state = read_state(store)
     forced = job.work_name != job.run_id
-    if not forced and accept is None and (known := withdrawn(job)):
+    finished = _finished_before(job, state, forced)
+    withdrawable = not forced and accept is None
+    if withdrawable and (known := withdrawn(job, state)):
         return known
+    written = None
+    message = f"nothing new: run {job.run_id} was finished before"
     if finished is None or forced:
         verify_inputs(job.settings.weather, job.weather)
         verify_inputs(job.settings.yields, job.yields)
         with storage_errors("read", store.place(job.work.name)):
             files = run_files(job)
-        write_files(store, job.run_id, files, finished)
-        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        write_files(store, job.run_id, files, finished.manifest if finished else None)
         if finished is None:
-            facts = manifest_facts(job, gate, accept)
-            store.put(f"{folder(job.run_id)}/{MANIFEST}", to_json(facts | {"files": digests(files)}))
+            gate = _judged(job, files.get, state)
+            facts = {**manifest_facts(job, gate, accept), "files": digests(files)}
+            manifest = settle_manifest(store, RUNS, facts)
+        else:
+            manifest = finished.manifest
+        written = Written(files, manifest)
         message = f"published run {job.run_id}"
-    else:
-        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
-        message = f"nothing new: run {job.run_id} was finished before"
-    promote(store, job.run_id, gate, accept)
-    mend_forecasts(store)
+    gate = promote(job, written, accept, withdrawable)
     sweep(store)
+    if withdrawable and (known := withdrawn(job, read_state(store))):
+        return known
     return summary(job, described(gate) | {"accepted": accept}, message)
 
 
 def refused(job: Job, error: GateError) -> dict[str, Any]:
     """The summary of a run that is kept but not made current."""
-    gate = judge_run(job.store, job.run_id, job.settings.season.end, job.settings.gate)
+    state = read_state(job.store)
+    finished = find_finished(job.store, state, job.run_id)
+    if finished is None:
+        raise error
+    gate = _judged(job, reader(job.store, finished), state)
     return summary(job, described(gate), str(error))
+
+
+def _finished_before(job: Job, state: State, forced: bool) -> Finished | None:
+    try:
+        return find_finished(job.store, state, job.run_id)
+    except DamageError:
+        if forced:  # which is how a damaged manifest is mended
+            return None
+        raise
+
+
+def _judged(job: Job, read: Read, state: State) -> Gate:
+    return judge_run(read, job.store, state, job.run_id, job.settings.season.end, job.settings.gate)
 
 
 def sweep(store: Store) -> None:
@@ -68,22 +92,41 @@ def sweep(store: Store) -> None:
             store.remove(f"{WORK}/{run}")
 
 
-def promote(store: Store, run: str, gate: Gate, accept: str | None) -> None:
-    """Move the pointer to a finished run, unless the gate refuses; what is current already stays so.
+def promote(job: Job, written: Written | None, accept: str | None, withdrawable: bool) -> Gate:
+    """Make a finished run current, unless the gate refuses; what is current already stays so.
 
-    Raises GateError.
+    Returns what the gate said. `withdrawable`: a run stays as it is where somebody has rolled back from
+    it. Raises GateError.
     """
-    current = read_current(store)
-    if current is not None and current["run_id"] == run and accept is None:
-        sync_copy(store)
-        return
-    decision = decide(gate, accept)
-    if not decision.publish:
-        raise GateError(
-            f"run {run} is kept but not published: {decision.reason}. What to do: {gate.advice}. See "
-            f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
-        )
-    set_current(store, run, described(gate) | {"accepted": accept}, decision.reason)
+    store, run = job.store, job.run_id
+    judged: dict[Instance | None, Gate] = {}
+
+    def decided(state: State, instance: Instance) -> dict[str, Any] | None:
+        current = state.current
+        if current not in judged:
+            judged.clear()
+            finished = find_finished(store, state, run)
+            read = reader(store, finished) if finished else (written.files.get if written else lambda _: None)
+            judged[current] = _judged(job, read, state)
+        gate = judged[current]
+        if withdrawable and run in state.withdrawn:
+            return None
+        if current is not None and current.run_id == run and accept is None:
+            again = {
+                "gate": described(gate) | {"accepted": None},
+                "note": "its lost manifest was written anew",
+            }
+            return None if current.manifest == instance.manifest else again
+        decision = decide(gate, accept)
+        if not decision.publish:
+            raise GateError(
+                f"run {run} is kept but not published: {decision.reason}. What to do: {gate.advice}. See "
+                f'{store.place(folder(run))}/report.html; publish it all the same with --accept "reason"'
+            )
+        return {"gate": described(gate) | {"accepted": accept}, "note": decision.reason}
+
+    make_current(store, run, decided, written=written)
+    return next(iter(judged.values()))
 
 
 def run_files(job: Job) -> dict[str, bytes]:

@@ -2,67 +2,64 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from data.errors import StorageError
 from data.store.base import Store
-from data.store.manifests import PREDICTIONS, crop_units, folder, read_json, read_manifest
-from data.store.pointers import NEWEST_FORECAST, read_current, sync_copy, withdrawn_runs
+from data.store.current import find_finished, repair
+from data.store.entries import State
+from data.store.log import read_state
+from data.store.manifests import PREDICTIONS, RUNS, crop_units, folder, published_json, read_manifest
 from tasks.job.job import Job
-from tasks.publish.judge import described, judge_run
+from tasks.publish.judge import described, judge_run, reader
 
 
 def unchanged(job: Job) -> dict[str, Any] | None:
     """The answer to a run that is finished and either current or rolled back from; else None."""
     store = job.store
-    current = read_current(store)
-    if current is None:
+    state = read_state(store)
+    if state.current is None:
         return None
-    if current["run_id"] != job.run_id:
-        return withdrawn(job)
-    if read_manifest(store, job.run_id) is None:
+    if state.current.run_id != job.run_id:
+        return withdrawn(job, state)
+    finished = find_finished(store, state, job.run_id)
+    if finished is None or finished.digest != state.current.manifest:
         return None
-    sync_copy(store)
-    mend_forecasts(store)
-    gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+    repair(store, RUNS)
+    gate = judge_run(
+        reader(store, finished), store, state, job.run_id, job.settings.season.end, job.settings.gate
+    )
     return summary(job, described(gate), f"nothing new: run {job.run_id} is finished and current")
 
 
-def withdrawn(job: Job) -> dict[str, Any] | None:
+def withdrawn(job: Job, state: State) -> dict[str, Any] | None:
     """The answer to a finished run that somebody has rolled back from, whose decision stands; else None."""
     store = job.store
-    current = read_current(store)
-    if current is None or job.run_id not in withdrawn_runs(store):
+    if state.current is None or job.run_id not in state.withdrawn:
         return None
-    manifest = read_manifest(store, job.run_id)
-    if manifest is None:
+    finished = find_finished(store, state, job.run_id)
+    if finished is None:
         return None
-    sync_copy(store)
+    repair(store, RUNS)
     return summary(
         job,
-        manifest["gate"],
-        f"nothing new: run {job.run_id} is finished, but was rolled back from; run {current['run_id']} stays "
-        'current until inputs, settings or code change, or --accept "reason" publishes it again',
+        finished.manifest["gate"],
+        f"nothing new: run {job.run_id} is finished, but was rolled back from; run {state.current.run_id} "
+        'stays current until inputs, settings or code change, or --accept "reason" publishes it again',
     )
-
-
-def mend_forecasts(store: Store) -> None:
-    """Make the stable forecasts agree with their pointer where they can; a run doesn't depend on them."""
-    with contextlib.suppress(StorageError):
-        sync_copy(store, NEWEST_FORECAST)
 
 
 def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
     """What the command prints: scores, gate, where predictions, model and report lie."""
-    store, place = job.store, folder(job.run_id)
+    store = job.store
+    manifest = read_manifest(store, job.run_id) or {"run_id": job.run_id, "files": {}}
+    units = crop_units(store, manifest, job.settings.season.end)
     return {
         "run_id": job.run_id,
         "message": message,
         "gate": dict(gate),
-        "metrics": read_json(store, f"{place}/metrics.json"),
-        "units": (units := crop_units(store, job.run_id, job.settings.season.end)),
+        "metrics": published_json(store, manifest, "metrics.json"),
+        "units": units,
         "left_out": [crop for crop in job.settings.crops if crop not in units],
         "places": places(store, job.run_id),
     }

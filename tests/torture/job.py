@@ -69,17 +69,20 @@ def stable(place: Path) -> str:
 
 
 def contents(place: Path) -> dict[str, str]:
-    """The digest of every file that others read, but manifests; of the pointer, the run it names."""
+    """Digests of the files that others read, but manifests; of an entry and the pointer what they name."""
     found = {}
     for file in sorted(place.rglob("*")):
         name = file.relative_to(place).as_posix()
         # what is being written or removed has a name with .tmp, and is swept after a day
-        if file.is_dir() or file.name == "manifest.json" or name.startswith(".work/") or ".tmp" in name:
+        if file.is_dir() or file.name == "manifest.json" or ".tmp" in name:
+            continue
+        if name.startswith((".work/", ".views/", ".lock")):
             continue
         content = file.read_bytes()
         found[name] = hashlib.sha256(content).hexdigest()
-        if name == "current.json":
-            found[name] = str(json.loads(content)["run_id"])
+        if name == "current.json" or name.startswith("log/"):
+            entry = json.loads(content)
+            found[name] = f"{entry.get('action')} {entry.get('run_id')}"
     return found
 
 

@@ -115,7 +115,7 @@ def scenes(root: Path) -> list[Scene]:
 
     def prune(place: Path, steps: Steps) -> None:
         steps.enter("prune")
-        history.prune(str(place), 1)
+        history.prune(str(place), 1, 0.0)
 
     found = [
         Scene("train", old, train_on, STAGES),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 KILLED = 99
-_CALLS = ("replace", "rename", "mkdir", "rmdir", "unlink", "fsync")
+_CALLS = ("replace", "rename", "mkdir", "rmdir", "unlink", "fsync", "link", "symlink")
 # what a full disk still allows
 _FREEING = ("rmdir", "unlink", "rename", "replace", "fsync")
 

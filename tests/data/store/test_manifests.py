@@ -1,183 +1,171 @@
-"""The history: the pointer is followed and repaired, ids follow content, pruning spares what counts."""
+"""Manifests: what the layout promises, what damages them, and that names in them are never paths."""
 
-import os
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data.errors import SettingsError, StorageError
-from data.settings.schema import Settings
+from data.errors import DamageError
+from data.store.base import MANIFEST, Store
+from data.store.current import all_finished
+from data.store.entries import State
 from data.store.local import LocalStore
-from data.store.manifests import damaged, finished_runs, to_json
-from data.store.pointers import find_run, point_forecast, read_current, repair, set_current, sync_copy
-from data.store.pruning import prune
-from tasks.job.identity import run_id, run_settings
-from tasks.publish.manifest import digests, put_whole
-from tasks.publish.run import write_files
+from data.store.manifests import (
+    BACKTESTS,
+    FORECASTS,
+    PROMISED,
+    RUNS,
+    damaged,
+    folder,
+    lacking,
+    load_manifest,
+    read_manifest,
+    read_published,
+)
+from tests.stores import an_id, any_store, files_of, manifest_of, write
 
-GATE = {"outcome": "passed"}
+__all__ = ["any_store"]
+NO_IDS = [
+    "",
+    "aa",
+    "../../victim",
+    "..",
+    "a" * 15,
+    "a" * 17,
+    "A" * 16,
+    "g" * 16,
+    "a" * 15 + "/",
+    "a" * 16 + "\n",
+]
 
 
-def publish(store: LocalStore, run: str, predictions: bytes, finished_at: str = "2024") -> None:
-    files = {"predictions.parquet": predictions}
-    write_files(store, run, files, None)
-    facts = {"run_id": run, "finished_at": finished_at, "gate": GATE, "files": digests(files)}
-    store.put(f"runs/{run}/manifest.json", to_json(facts))
+def test_a_whole_run_has_no_faults(any_store: Store) -> None:
+    for area in (RUNS, FORECASTS, BACKTESTS):
+        run = write(any_store, "aa", area=area)
+        manifest = read_manifest(any_store, run, area)
+        assert manifest is not None
+        assert damaged(any_store, manifest, area) == []
+        assert read_published(any_store, manifest, "settings.toml", area) == f"{run} settings.toml".encode()
 
 
-def test_pointer_and_stable_predictions_agree(tmp_path: Path) -> None:
+def test_damage_is_found(any_store: Store) -> None:
+    run = write(any_store, "aa")
+    manifest = read_manifest(any_store, run)
+    assert manifest is not None
+    any_store.put(f"runs/{run}/predictions.parquet", b"X")
+    assert damaged(any_store, manifest) == ["predictions.parquet: 1 bytes that differ from the 36 published"]
+    with pytest.raises(DamageError, match="isn't as it was published"):
+        read_published(any_store, manifest, "predictions.parquet")
+    any_store.remove(f"runs/{run}/predictions.parquet")
+    assert damaged(any_store, manifest) == ["predictions.parquet: missing"]
+    with pytest.raises(DamageError, match="is gone"):
+        read_published(any_store, manifest, "predictions.parquet")
+    with pytest.raises(DamageError, match="isn't listed"):
+        read_published(any_store, manifest, "model.pickle")
+
+
+@pytest.mark.parametrize("area", [RUNS, FORECASTS, BACKTESTS])
+def test_a_manifest_that_lacks_what_the_layout_promises_is_a_fault(area: str, tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    publish(store, "aa", b"A")
-    publish(store, "bb", b"B")
-    set_current(store, "aa", GATE)
-    assert store.get("predictions.parquet") == b"A"
-    set_current(store, "bb", GATE, "because")
-    assert store.get("predictions.parquet") == b"B"
-    store.put("predictions.parquet", b"A")  # a slower publisher came in between
-    sync_copy(store)
-    assert store.get("predictions.parquet") == b"B"
-    assert (read_current(store) or {})["note"] == "because"
+    run = write(store, "aa", area=area)
+    names = [*PROMISED[area], *(["model/09-30/weights.safetensors"] if area == RUNS else [])]
+    for name in names:
+        files = {key: content for key, content in files_of(run, area).items() if key != name}
+        manifest = manifest_of(run, files, "2024-01-01T00:00:00+00:00")
+        assert lacking(manifest, area) == [name]
+        assert damaged(store, manifest, area) == [f"{name}: not listed in manifest.json"]
+    assert len(lacking({"files": {}}, RUNS)) == len(PROMISED[RUNS]) + 4
 
 
-def forecast(store: LocalStore, name: str, predictions: bytes, area: str = "forecasts") -> None:
-    facts = {"run_id": name, "finished_at": name, "model_run_id": "aa"}
-    put_whole(store, f"{area}/{name}", {"predictions.parquet": predictions}, facts)
-
-
-def test_the_newest_forecast_has_a_pair_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", NO_IDS)
+def test_what_is_no_id_names_no_folder(run: str, tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    publish(store, "aa", b"A")
-    set_current(store, "aa", GATE)
-    forecast(store, "f1", b"F1")
-    forecast(store, "f2", b"F2")
-    point_forecast(store, "f1", "aa")
-    assert store.get("forecasts.parquet") == b"F1"
-    point_forecast(store, "f2", "aa")
-    assert (store.get("forecasts.parquet"), store.get("predictions.parquet")) == (b"F2", b"A")
-    for name in ("forecasts.parquet", "predictions.parquet"):
-        store.put(name, b"something else")
-    repair(store)
-    assert (store.get("forecasts.parquet"), store.get("predictions.parquet")) == (b"F2", b"A")
-    # the one is mended even where the other can't be
-    store.put("forecasts.parquet", b"something else")
-    store.remove("runs/aa/predictions.parquet")
-    with pytest.raises(StorageError, match=r"names runs/aa.*`cropyield rollback`"):
-        repair(store)
-    assert store.get("forecasts.parquet") == b"F2"
-    store.remove("forecasts/f2")
-    with pytest.raises(StorageError, match="names runs/aa"):
-        repair(store)
-    publish(store, "aa", b"A")
-    with pytest.raises(StorageError, match=r"names forecasts/f2.*`cropyield forecast`"):
-        repair(store)
+    for read in (lambda: folder(run), lambda: read_manifest(store, run), lambda: load_manifest(store, run)):
+        with pytest.raises(DamageError, match="is no id"):
+            read()
 
 
-def test_prune_thins_out_forecasts_and_backtests_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "a/../../b", "a//b", "./a", "a/.", "", "a\\..\\b", MANIFEST, "a\0b"]
+)
+def test_a_file_that_leads_out_of_its_folder_damages_the_manifest(name: str, tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    publish(store, "aa", b"A")
-    set_current(store, "aa", GATE)
-    for name in ("f1", "f2", "f3", "f4"):
-        forecast(store, name, name.encode())
-    for name in ("b1", "b2", "b3"):
-        forecast(store, name, b"", "backtests")
-    point_forecast(store, "f1", "aa")
-    for area in ("forecasts", "backtests"):
-        store.put(f"{area}/fresh/predictions.parquet", b"half")
-        store.put(f"{area}/old/predictions.parquet", b"half")
-        for path in (tmp_path / area / "old", tmp_path / area / "old/predictions.parquet"):
-            os.utime(path, (1, 1))
-    removed = prune(store, 2)
-    assert sorted(removed) == [
-        "backtests/b1", "backtests/old", "forecasts/f2", "forecasts/f3", "forecasts/old",
-    ]  # fmt: skip
-    assert store.folders("forecasts") == ["f1", "f4", "fresh"]
-    assert store.folders("backtests") == ["b2", "b3", "fresh"]
-    assert store.get("forecasts.parquet") == b"f1"
+    (tmp_path / "x").write_text("foreign")
+    run = write(store, "aa")
+    files = files_of(run) | {name: b"foreign"}
+    store.put(f"runs/{run}/{MANIFEST}", json.dumps(manifest_of(run, files, "2024-01-01T00:00Z")).encode())
+    with pytest.raises(DamageError, match="is no manifest"):
+        read_manifest(store, run)
 
 
-def test_runs_without_a_manifest_do_not_exist(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    publish(store, "aa11", b"A", "2024-01")
-    publish(store, "ab22", b"B", "2024-02")
-    store.put("runs/cc33/predictions.parquet", b"half")
-    assert [m["run_id"] for m in finished_runs(store)] == ["aa11", "ab22"]
-    assert find_run(store, "ab")["run_id"] == "ab22"
-    for text in ("a", "cc", "zz", ""):
-        with pytest.raises(SettingsError):
-            find_run(store, text)
-    with pytest.raises(StorageError, match=r"current.json is gone.*cropyield rollback"):
-        find_run(store, "current")
-    with pytest.raises(SettingsError, match="no run has been published"):
-        find_run(LocalStore(tmp_path / "another"), "current")
+def test_a_copy_made_by_hand_is_no_run(any_store: Store) -> None:
+    run = write(any_store, "aa")
+    for other in ("aa copy", f"{run}.bak", an_id("bb")):
+        for name in any_store.names(f"runs/{run}"):
+            any_store.put(name.replace(run, other, 1), any_store.get(name) or b"")
+    finished, faults = all_finished(any_store, State())
+    assert [each.run_id for each in finished] == [run]
+    assert len(faults) == 1
+    assert "is that of another one" in faults[0]
+    with pytest.raises(DamageError, match="is that of another one"):
+        read_manifest(any_store, an_id("bb"))
 
 
-def test_damage_is_found(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    publish(store, "aa", b"A")
-    assert damaged(store, find_run(store, "aa")) == []
-    store.put("runs/aa/predictions.parquet", b"X")
-    assert "differ" in damaged(store, find_run(store, "aa"))[0]
-    store.remove("runs/aa/predictions.parquet")
-    assert "missing" in damaged(store, find_run(store, "aa"))[0]
-    store.put("current.json", b"{")
-    with pytest.raises(StorageError, match="cropyield rollback"):
-        read_current(store)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
 
 
-def test_prune_spares_current_and_fresh(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    for number in range(4):
-        publish(store, f"r{number}", b"x", f"2024-0{number + 1}")
-    set_current(store, "r0", GATE)
-    store.put("runs/fresh/predictions.parquet", b"half")
-    store.put("runs/old/predictions.parquet", b"half")
-    for path in (tmp_path / "runs/old", tmp_path / "runs/old/predictions.parquet"):
-        os.utime(path, (1, 1))
-    assert sorted(prune(store, 2)) == ["r1", "r2", "runs/old"]
-    assert store.folders("runs") == ["fresh", "r0", "r3"]
+@given(st.data())
+def test_a_manifest_changed_anywhere_is_damage_or_still_one(data: st.DataObject) -> None:
+    """Field by field: what is read is a manifest whose every part has its shape, or there is one sentence."""
+    run = an_id("aa")
+    manifest: Any = manifest_of(run, files_of(run), "2024-01-01T00:00:00+00:00")
+    where: Any = manifest
+    while True:
+        key = data.draw(st.sampled_from(sorted(where)))
+        if isinstance(where[key], dict) and where[key] and data.draw(st.booleans()):
+            where = where[key]
+            continue
+        break
+    change = data.draw(st.sampled_from(["value", "gone", "name"]))
+    if change == "value":
+        where[key] = data.draw(ANYTHING)
+    else:
+        value = where.pop(key)
+        if change == "name":
+            where[data.draw(st.text())] = value
+    store = _One(f"runs/{run}/{MANIFEST}", json.dumps(manifest).encode())
+    try:
+        found = read_manifest(store, run)
+    except DamageError:
+        return
+    assert found is not None
+    assert found["run_id"] == run
+    assert lacking(found) is not None
+    assert all(len(facts["sha256"]) == 64 and ".." not in name for name, facts in found["files"].items())
+    assert isinstance(found["gate"]["outcome"], str)
+    assert all(isinstance(season, int) for season in found["seasons"])
 
 
-def test_run_id_follows_content_not_place() -> None:
-    def settings(**change: object) -> Settings:
-        base = {
-            "weather": "w",
-            "yields": "y",
-            "store": "s",
-            "features": [{"measure": "t", "aggregate": "mean"}],
-        }
-        return Settings.model_validate(base | change)
-
-    inputs = {"weather": [{"name": "a.parquet", "sha256": "1"}], "yields": []}
-    base = run_id(settings(), inputs)
-    assert len(base) == 16
-    assert run_id(settings(weather="elsewhere", store="t", runner="dask", gate={"excess": 1}), inputs) == base
-    assert run_id(settings(training={"device": "cpu"}), inputs) == run_id(settings(), inputs)
-    assert run_id(settings(training={"seed": 1}), inputs) != base
-    assert run_id(settings(), {"weather": [{"name": "a.parquet", "sha256": "2"}], "yields": []}) != base
-    assert run_id(settings(), inputs, "backtest") != base
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_manifest_are_damage(content: bytes) -> None:
+    run = an_id("aa")
+    with pytest.raises(DamageError):
+        read_manifest(_One(f"runs/{run}/{MANIFEST}", content), run)
 
 
-def test_the_order_of_tables_in_the_settings_leaves_no_trace() -> None:
-    base = {"weather": "w", "yields": "y", "store": "s", "features": [{"measure": "t", "aggregate": "mean"}]}
-    tables: dict[str, dict[str, object]] = {
-        "measures": {"t": {"unit": "K"}, "rain": {"unit": "mm"}},
-        "crop_units": {"b": "t/ha", "a": "t/ha"},
-        "weather_columns": {"t": "tas", "region": "id"},
-        "yield_columns": {"year": "harvest", "crop": "c"},
-    }
-    turned = {name: dict(reversed(table.items())) for name, table in tables.items()}
-    one, other = (Settings.model_validate(base | each) for each in (tables, turned))
-    assert run_id(one, {}) == run_id(other, {})
-    assert run_settings(one) == run_settings(other)
+class _One(LocalStore):
+    """A store of one file, in memory."""
 
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__(Path("nowhere"))
+        self.name, self.content = name, content
 
-def test_old_work_of_the_current_run_goes_and_the_run_stays(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    publish(store, "aa", b"A")
-    set_current(store, "aa", GATE)
-    store.put(".work/aa/step/file", b"left")
-    for file in tmp_path.rglob("*"):
-        os.utime(file, (0, 0))
-    assert prune(store, 1) == [".work/aa"]
-    assert read_current(store) is not None
-    assert store.get("runs/aa/predictions.parquet") == b"A"
+    def get(self, name: str) -> bytes | None:
+        return self.content if name == self.name else None

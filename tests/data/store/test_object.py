@@ -1,7 +1,9 @@
 """The object store over a real S3 protocol, and what becomes of it when the service misbehaves."""
 
-import gc
+import os
+import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -10,9 +12,8 @@ from data.errors import SettingsError, StorageError
 from data.inputs.listing import list_files
 from data.locations import filesystems
 from data.store.base import Store
-from data.store.manifests import to_json
+from data.store.log import read_state
 from data.store.open import open_store
-from data.store.pointers import find_run, read_current, set_current, sync_copy
 from tests.object_storage import SECRET, Proxy
 
 LARGE = 12 << 20  # more than one part of a multipart upload
@@ -51,16 +52,10 @@ def test_put_get_list_age_remove(store: Store, bucket: str) -> None:
     assert store.place("c") == f"s3://{bucket}/deep/store/c"
 
 
-def test_a_history_on_an_object_store(store: Store) -> None:
-    for run in ("aa", "bb"):
-        store.put(f"runs/{run}/predictions.parquet", run.encode())
-        store.put(f"runs/{run}/manifest.json", to_json({"run_id": run, "finished_at": "then", "files": {}}))
-        set_current(store, run, {"outcome": "passed"})
-    assert store.get("predictions.parquet") == b"bb"
-    store.put("predictions.parquet", b"aa")
-    sync_copy(store)
-    assert store.get("predictions.parquet") == b"bb"
-    assert find_run(store, "current")["run_id"] == "bb"
+def test_a_file_is_created_once(store: Store) -> None:
+    assert store.create("log/1", b"first")
+    assert not store.create("log/1", b"second")
+    assert store.get("log/1") == b"first"
 
 
 def test_endpoint_and_credentials_in_the_location(
@@ -148,7 +143,6 @@ def test_a_large_upload_that_fails_half_way_shows_nothing(
     with pytest.raises(StorageError, match="can't write"):
         store.put("new", b"n" * LARGE)
     proxy.heal()
-    gc.collect()  # a stream that is dropped must not publish what it has
     assert store.names() == []
     store.put("new", b"n" * LARGE)
     assert store.get("new") == b"n" * LARGE
@@ -157,19 +151,53 @@ def test_a_large_upload_that_fails_half_way_shows_nothing(
 @pytest.mark.parametrize("fault", ["500", "503", "slow", "hang up", "truncated answer"])
 def test_a_failed_reading_is_an_error_never_absence(fault: str, proxy: Proxy, bucket: str) -> None:
     store = open_store(f"s3://{bucket}/store")
-    store.put("current.json", b'{"run_id": "aa"}')
+    store.put("x", b'{"run_id": "aa"}')
     proxy.fail(fault, method="GET")
     with pytest.raises(StorageError, match="can't read"):
-        store.get("current.json")
+        store.get("x")
     with pytest.raises(StorageError):
         store.names()
-    proxy.fail(fault, method="HEAD")
-    if fault != "truncated answer":  # it has no body to cut
-        with pytest.raises(StorageError, match="can't read"):
-            read_current(store)
+    with pytest.raises(StorageError):
+        store.folders()
+    with pytest.raises(StorageError):
+        read_state(store)
     proxy.heal()
-    assert read_current(store) == {"run_id": "aa"}
-    assert store.names() == ["current.json"]
+    assert store.get("x") == b'{"run_id": "aa"}'
+    assert store.names() == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (400, "<Error><Code>ExpiredToken</Code><Message>old</Message></Error>", "credentials have expired"),
+        (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", "credentials were refused"),
+        (400, "<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "in another region"),
+        (200, "<html>please log in</html>", "perhaps a login page"),
+        (503, "<Error><Code>SlowDown</Code></Error>", "the service failed"),
+    ],
+)
+def test_failures_of_a_service_are_told_apart(
+    status: int, body: str, said: str, proxy: Proxy, bucket: str
+) -> None:
+    store = open_store(f"s3://{bucket}/store")
+    proxy.fail(f"{status} {body}")
+    with pytest.raises(StorageError, match=said) as caught:
+        store.get("x")
+    assert SECRET not in str(caught.value)
+    assert "Debug source" not in str(caught.value)
+
+
+def test_ctrl_c_is_heard_while_a_request_waits(
+    proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filesystems, "SILENCE_TIMEOUT_S", 30.0)
+    store = open_store(f"s3://{bucket}/store")
+    proxy.fail("slow")
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        store.get("x")
+    assert time.monotonic() - before < 5
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "slow"])
@@ -182,25 +210,6 @@ def test_one_bad_moment_is_ridden_out(
     store.put("x", b"1")
     proxy.fail("503", times=1, method="GET")
     assert store.get("x") == b"1"
-
-
-def test_a_file_replaced_while_it_is_read_is_one_of_both(
-    proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client asks for the size first and for that many bytes then."""
-    monkeypatch.setattr(filesystems, "SILENCE_TIMEOUT_S", 10.0)
-    store = open_store(f"s3://{bucket}/store")
-    store.put("x", b"short")
-
-    def replace(method: str, _path: str) -> bool:
-        if method == "GET" and len(proxy.seen) and proxy.seen[-1].startswith("HEAD"):
-            proxy.heal()
-            open_store(f"s3://{bucket}/store").put("x", b"longer than before")
-        return False
-
-    proxy.fail("none")
-    proxy.strikes = replace
-    assert store.get("x") == b"longer than before"
 
 
 def test_a_small_file_is_one_request(proxy: Proxy, bucket: str) -> None:

@@ -1,6 +1,5 @@
-"""`verify`, `rollback` and `prune` on a store written by hand: what they say, change, and refuse."""
+"""`runs`, `show`, `verify`, `rollback` and `prune` on a store written by hand: answers, changes, refusals."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any
 import pytest
 
 from data.store.local import LocalStore
-from data.store.manifests import to_json
-from data.store.pointers import set_current
+from data.store.manifests import FORECASTS
 from flows.cli.main import run
+from tests.stores import GATE, an_id, files_of, forecast, manifest_of, publish, write
 
 Capture = pytest.CaptureFixture[str]
-GATE = {"outcome": "passed", "reason": "better than the best naive baseline", "checks": []}
 RUNS = ("a1", "b2", "c3")
+FILES = 12
 
 
 @pytest.fixture
@@ -23,19 +22,7 @@ def place(tmp_path: Path) -> Path:
     """Three runs, the last of them current."""
     store = LocalStore(tmp_path / "store")
     for number, name in enumerate(RUNS):
-        files = {"predictions.parquet": f"predictions {name}".encode(), "model/09-30/model.json": b"{}"}
-        for file, content in files.items():
-            store.put(f"runs/{name}/{file}", content)
-        manifest = {
-            "run_id": name, "finished_at": f"2024-0{number + 1}-01T00:00:00+00:00", "crops": ["corn"],
-            "seasons": [1990, 2020], "gate": GATE, "inputs": {},
-            "files": {
-                file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-                for file, content in files.items()
-            },
-        }  # fmt: skip
-        store.put(f"runs/{name}/manifest.json", to_json(manifest))
-        set_current(store, name, GATE)
+        publish(store, name, f"2024-0{number + 1}-01T00:00:00+00:00")
     return tmp_path / "store"
 
 
@@ -47,41 +34,63 @@ def pointer(place: Path) -> Any:
     return json.loads((place / "current.json").read_text())
 
 
+def current(place: Path) -> str:
+    return str(pointer(place)["run_id"])[:2]
+
+
+def log(place: Path) -> list[str]:
+    return sorted(file.name for file in (place / "log").iterdir())
+
+
+def folder(place: Path, name: str) -> Path:
+    return place / "runs" / an_id(name)
+
+
 def test_a_sound_run_is_verified(place: Path, capsys: Capture) -> None:
     for words in (["current"], ["c3"], []):
         assert run(["verify", str(place), *words, "--json"]) == 0
         found = answer(capsys)
-        assert (found["run_id"], found["files"], found["faults"], found["others"]) == ("c3", 2, [], [])
+        assert (found["run_id"], found["files"]) == (an_id("c3"), FILES)
+        assert found["faults"] == found["others"] == []
     assert run(["verify", str(place), "a"]) == 0
     assert "as it was published" in capsys.readouterr().out
 
 
 def test_damage_is_listed_and_ends_with_code_5(place: Path, capsys: Capture) -> None:
-    folder = place / "runs" / "a1"
-    (folder / "predictions.parquet").write_text("tampered")
-    (folder / "model" / "09-30" / "model.json").unlink()
-    (folder / "stranger").write_text("")
+    (folder(place, "a1") / "predictions.parquet").write_text("tampered")
+    (folder(place, "a1") / "model/09-30/model.json").unlink()
+    (folder(place, "a1") / "stranger").write_text("")
     assert run(["verify", str(place), "a1", "--json"]) == 5
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert len(found["faults"]) == 2
     assert found["others"] == ["stranger"]
-    assert "2 of 2 files" in said.err
+    assert f"2 of {FILES} files" in said.err
     assert "Traceback" not in said.err
     assert run(["verify", str(place), "a1"]) == 5
     assert "model/09-30/model.json: missing" in capsys.readouterr().out
     assert run(["verify", str(place), "b2"]) == 0
 
 
+def test_a_manifest_that_lacks_a_promised_file_fails_verification(place: Path, capsys: Capture) -> None:
+    files = {name: content for name, content in files_of(an_id("a1")).items() if name != "metrics.json"}
+    manifest = manifest_of(an_id("a1"), files, "2024-01-01T00:00:00+00:00")
+    (folder(place, "a1") / "manifest.json").write_text(json.dumps(manifest))
+    assert run(["verify", str(place), "a1"]) == 5
+    assert "metrics.json: not listed in manifest.json" in capsys.readouterr().out
+    assert run(["rollback", str(place), "a1"]) == 5
+    assert current(place) == "c3"
+
+
 def test_a_rollback_moves_pointer_and_stable_predictions_and_says_so(place: Path, capsys: Capture) -> None:
     assert run(["rollback", str(place), "a1", "--json"]) == 0
     found = answer(capsys)
-    assert (found["run_id"], found["previous"]) == ("a1", "c3")
-    assert pointer(place)["run_id"] == "a1"
-    assert pointer(place)["note"] == "rolled back from c3"
-    assert pointer(place)["withdrawn"] == ["c3"]
+    assert (found["run_id"], found["previous"]) == (an_id("a1"), an_id("c3"))
+    assert pointer(place)["run_id"] == an_id("a1")
+    assert pointer(place)["note"] == f"rolled back from {an_id('c3')}"
+    assert pointer(place)["withdrawn"] == [an_id("c3")]
     assert pointer(place)["gate"] == GATE
-    assert (place / "predictions.parquet").read_text() == "predictions a1"
+    assert (place / "predictions.parquet").read_text().startswith("a1")
     before = (place / "current.json").read_bytes()
     assert run(["rollback", str(place), "a1"]) == 0
     assert "nothing to do" in capsys.readouterr().out
@@ -89,56 +98,68 @@ def test_a_rollback_moves_pointer_and_stable_predictions_and_says_so(place: Path
 
 
 def test_a_rollback_to_a_damaged_run_is_refused(place: Path, capsys: Capture) -> None:
-    (place / "runs" / "a1" / "model" / "09-30" / "model.json").write_text("[]")
+    (folder(place, "a1") / "model/09-30/model.json").write_text("[]")
     before = (place / "current.json").read_bytes()
     assert run(["rollback", str(place), "a1"]) == 5
     assert "model.json" in capsys.readouterr().err
     assert (place / "current.json").read_bytes() == before
-    assert (place / "predictions.parquet").read_text() == "predictions c3"
+    assert (place / "predictions.parquet").read_text().startswith("c3")
 
 
-@pytest.mark.parametrize("damage", ["predictions", "pointer", "no pointer", "run"])
+@pytest.mark.parametrize("damage", ["predictions", "pointer", "no pointer", "run", "entry", "log"])
 def test_a_rollback_mends_a_broken_store(place: Path, damage: str, capsys: Capture) -> None:
     if damage == "predictions":
-        (place / "runs" / "c3" / "predictions.parquet").unlink()
+        (folder(place, "c3") / "predictions.parquet").unlink()
     elif damage == "pointer":
         (place / "current.json").write_text("{")
     elif damage == "no pointer":
         (place / "current.json").unlink()
+    elif damage == "entry":
+        (place / "log" / log(place)[-1]).write_text("{")
     else:
-        LocalStore(place).remove("runs/c3")
+        LocalStore(place).remove(f"runs/{an_id('c3')}" if damage == "run" else "log")
     assert run(["runs", str(place)]) == 0
     assert run(["rollback", str(place), "b2"]) == 0
     assert "is current now" in capsys.readouterr().out
-    assert pointer(place)["run_id"] == "b2"
-    assert (place / "predictions.parquet").read_text() == "predictions b2"
+    assert pointer(place)["run_id"] == an_id("b2")
+    assert (place / "predictions.parquet").read_text().startswith("b2")
+    assert run(["verify", str(place)]) == 0
+    assert run(["prune", str(place), "--keep", "1", "--min-age", "0"]) == 0
 
 
 def test_unknown_runs_and_stores_are_usage_errors(place: Path, tmp_path: Path, capsys: Capture) -> None:
-    for words in (["verify", str(place), "zz"], ["rollback", str(place), "zz"],
+    for words in (["verify", str(place), "ff"], ["rollback", str(place), "ff"],
+                  ["verify", str(place), "../../victim"], ["rollback", str(place), ".."],
                   ["verify", str(tmp_path / "nowhere")], ["rollback", str(place)],
                   ["prune", str(place)], ["prune", str(place), "--keep", "0"],
+                  ["prune", str(place), "--keep", "1", "--min-age", "-1"],
+                  ["prune", str(place), "--keep", "1", "--min-age", "nan"],
                   ["prune", str(tmp_path / "nowhere"), "--keep", "1"]):  # fmt: skip
         assert run(words) == 2, words
         assert "Traceback" not in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+    assert len(log(place)) == 3
 
 
-def test_prune_keeps_the_newest_and_the_current(place: Path, capsys: Capture) -> None:
+def test_prune_keeps_the_newest_the_current_and_what_was_current_just_now(
+    place: Path, capsys: Capture
+) -> None:
     assert run(["rollback", str(place), "a1", "--json"]) == 0
     capsys.readouterr()
-    assert run(["prune", str(place), "--keep", "2", "--json"]) == 0
+    assert run(["prune", str(place), "--keep", "1", "--json"]) == 0
+    assert answer(capsys)["kept"] == [an_id(name) for name in RUNS]
+    assert run(["prune", str(place), "--keep", "2", "--min-age", "0", "--json"]) == 0
     found = answer(capsys)
-    assert found["removed"] == ["b2"]
-    assert found["kept"] == ["a1", "c3"]
-    assert run(["prune", str(place), "--keep", "1"]) == 0
-    assert "removed c3" in capsys.readouterr().out
+    assert found["removed"][0] == an_id("b2")
+    assert found["kept"] == [an_id("a1"), an_id("c3")]
+    assert run(["prune", str(place), "--keep", "1", "--min-age", "0"]) == 0
+    assert f"removed {an_id('c3')}" in capsys.readouterr().out
     assert run(["verify", str(place), "current"]) == 0
-    assert sorted(file.name for file in (place / "runs").iterdir()) == ["a1"]
+    assert [file.name for file in (place / "runs").iterdir()] == [an_id("a1")]
 
 
 def test_prune_removes_what_killed_writers_left_a_day_ago(place: Path, capsys: Capture) -> None:
-    young, old = place / ".current.json.0a.tmp", place / "runs" / "c3" / ".x.0b.tmp"
+    young, old = place / ".current.json.0a.tmp", folder(place, "c3") / ".x.0b.tmp"
     (place / "runs" / ".b1.0c.tmp").mkdir()
     (place / "runs" / ".b1.0c.tmp" / "manifest.json").write_text("half removed")
     for file in (young, old):
@@ -146,19 +167,29 @@ def test_prune_removes_what_killed_writers_left_a_day_ago(place: Path, capsys: C
     for path in (old, place / "runs" / ".b1.0c.tmp"):
         os.utime(path, (1, 1))
     assert run(["prune", str(place), "--keep", "3", "--json"]) == 0
-    assert answer(capsys)["removed"] == ["runs/.b1.0c.tmp", "runs/c3/.x.0b.tmp"]
+    assert answer(capsys)["removed"] == ["runs/.b1.0c.tmp", f"runs/{an_id('c3')}/.x.0b.tmp"]
     assert young.exists()
     assert not old.exists()
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"run_id": 5}'])
-def test_a_damaged_pointer_hides_nothing_and_names_the_remedy(
-    content: str, place: Path, capsys: Capture
-) -> None:
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"run_id": 5}', '{"number": 7}'])
+def test_a_damaged_pointer_is_no_matter(content: str, place: Path, capsys: Capture) -> None:
     (place / "current.json").write_text(content)
     assert run(["runs", str(place), "--json"]) == 0
     found = answer(capsys)
-    assert [each["run_id"] for each in found["runs"]] == list(RUNS)
+    assert [each["current"] for each in found["runs"]] == [False, False, True]
+    assert found["faults"] == []
+    assert run(["show", str(place), "b2"]) in (0, 5)
+    assert run(["prune", str(place), "--keep", "3"]) == 0
+    assert current(place) == "c3"
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"number": 3}'])
+def test_a_damaged_log_hides_nothing_and_names_the_remedy(content: str, place: Path, capsys: Capture) -> None:
+    (place / "log" / log(place)[-1]).write_text(content)
+    assert run(["runs", str(place), "--json"]) == 0
+    found = answer(capsys)
+    assert [each["run_id"] for each in found["runs"]] == [an_id(name) for name in RUNS]
     assert not any(each["current"] for each in found["runs"])
     assert "cropyield rollback" in found["faults"][0]
     assert run(["runs", str(place)]) == 0
@@ -166,49 +197,71 @@ def test_a_damaged_pointer_hides_nothing_and_names_the_remedy(
     for word in (*RUNS, "cropyield rollback"):
         assert word in said
     assert run(["verify", str(place), "b2"]) == 0
-    for words in (["show", str(place)], ["prune", str(place), "--keep", "1"]):
+    for words in (["show", str(place)], ["verify", str(place)], ["prune", str(place), "--keep", "1"]):
         capsys.readouterr()
         assert run(words) == 5
         assert "cropyield rollback" in capsys.readouterr().err
-    assert sorted(file.name for file in (place / "runs").iterdir()) == list(RUNS)
+    assert sorted(file.name for file in (place / "runs").iterdir()) == [an_id(name) for name in RUNS]
 
 
 def test_a_damaged_manifest_is_told_beside_the_other_runs(place: Path, capsys: Capture) -> None:
-    (place / "runs" / "b2" / "manifest.json").write_text("{")
+    (folder(place, "b2") / "manifest.json").write_text("{")
     assert run(["runs", str(place), "--json"]) == 0
     found = answer(capsys)
-    assert [each["run_id"] for each in found["runs"]] == ["a1", "c3"]
+    assert [each["run_id"] for each in found["runs"]] == [an_id("a1"), an_id("c3")]
     assert "b2" in found["faults"][0]
 
 
-def test_withdrawn_runs_are_remembered_until_one_is_current_again(place: Path) -> None:
-    for run_id, withdrawn in (("b2", ["c3"]), ("a1", ["b2", "c3"]), ("c3", ["a1", "b2"])):
-        assert run(["rollback", str(place), run_id]) == 0
-        assert pointer(place)["withdrawn"] == withdrawn
+def test_a_copy_made_by_hand_is_no_run(place: Path, capsys: Capture) -> None:
+    for name in ("a1 copy", "a1.bak"):
+        (place / "runs" / name).mkdir()
+        (place / "runs" / name / "manifest.json").write_bytes(
+            (folder(place, "a1") / "manifest.json").read_bytes()
+        )
+    assert run(["runs", str(place), "--json"]) == 0
+    found = answer(capsys)
+    assert [each["run_id"] for each in found["runs"]] == [an_id(name) for name in RUNS]
+    assert found["faults"] == []
+    assert run(["verify", str(place), "a1"]) == 0
+    assert run(["prune", str(place), "--keep", "1", "--min-age", "0"]) == 0
+    assert (place / "runs" / "a1 copy").is_dir()
 
 
-def test_a_damaged_run_does_not_spoil_the_stable_copy(place: Path, capsys: Capture) -> None:
-    good = (place / "predictions.parquet").read_bytes()
-    (place / f"runs/{RUNS[-1]}/predictions.parquet").write_bytes(b"spoilt")
-    assert run(["runs", str(place)]) == 0
-    assert (place / "predictions.parquet").read_bytes() == good
+def test_the_newest_forecast_is_verified_with_the_current_run(place: Path, capsys: Capture) -> None:
+    store = LocalStore(place)
+    forecast(store, "f1")
+    assert run(["verify", str(place), "--json"]) == 0
+    assert answer(capsys)["files"] == FILES + 4
+    store.remove(f"forecasts/{an_id('f1')}/ledger.json")
     assert run(["verify", str(place)]) == 5
-    assert "--force" in capsys.readouterr().err
+    assert f"forecasts/{an_id('f1')}/ledger.json: missing" in capsys.readouterr().out
+    write(store, "f2", area=FORECASTS)
+    assert run(["verify", str(place), "f2"]) == 0
 
 
-@pytest.mark.parametrize("lost", ["current.json", f"runs/{RUNS[-1]}/manifest.json"])
 @pytest.mark.parametrize("content", [None, "{}"])
 def test_nothing_is_pruned_while_it_is_unclear_what_is_current(
-    lost: str, content: str | None, place: Path, capsys: Capture
+    content: str | None, place: Path, capsys: Capture
 ) -> None:
+    lost = folder(place, "c3") / "manifest.json"
     if content is None:
-        (place / lost).unlink()
+        lost.unlink()
     else:
-        (place / lost).write_text(content)
+        lost.write_text(content)
     for file in (place / "runs").rglob("*"):
         os.utime(file, (0, 0))
     before = sorted(file for file in (place / "runs").rglob("*") if file.is_file())
-    for command in (["prune", str(place), "--keep", "1"], ["verify", str(place)], ["show", str(place)]):
-        assert run(command) == 5
+    command = ["prune", str(place), "--keep", "1", "--min-age", "0"]
+    for words in (command, ["verify", str(place)], ["show", str(place)]):
+        assert run(words) == 5
         assert "cropyield rollback" in capsys.readouterr().err
     assert sorted(file for file in (place / "runs").rglob("*") if file.is_file()) == before
+
+
+def test_reading_commands_write_nothing(place: Path, capsys: Capture) -> None:
+    (place / "predictions.parquet").unlink()
+    before = {file: file.lstat().st_mtime_ns for file in place.rglob("*")}
+    for words in (["runs", str(place)], ["verify", str(place)], ["verify", str(place), "a1"]):
+        assert run(words) == 0
+    capsys.readouterr()
+    assert {file: file.lstat().st_mtime_ns for file in place.rglob("*")} == before

@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 from data.errors import DeviceError
-from data.store.local import LocalStore
 from data.store.manifests import to_json
-from data.store.pointers import read_current
 from flows.cli.main import run
 from flows.cli.rerun import changed_setup, recorded_settings
 from tasks.job import machine
@@ -50,8 +48,12 @@ def train(inputs: Path, store: Path, seed: int) -> list[str]:
     return [*words, *QUICK, "--set", f"training.seed={seed}"]
 
 
+def pointer(store: Path) -> Any:
+    return json.loads((store / "current.json").read_bytes())
+
+
 def manifest_of(store: Path, which: str = "current") -> tuple[Path, Any]:
-    current = (read_current(LocalStore(store)) or {})["run_id"]
+    current = pointer(store)["run_id"]
     name = (
         current
         if which == "current"
@@ -74,16 +76,21 @@ def test_a_run_repeated_from_its_manifest_has_the_same_bytes(store: Path, capsys
     assert everything(store) == before
 
 
-def test_a_forged_run_is_found_by_repeating_it(store: Path, capsys: Capture) -> None:
-    """Its digests agree with its files, so nothing but the repetition can tell."""
-    file, manifest = manifest_of(store)
+@pytest.mark.parametrize("which", ["current", "other"])
+def test_a_forged_run_is_found(which: str, store: Path, capsys: Capture) -> None:
+    """Its digests agree with its files; of the current run the log tells, of others only the repetition."""
+    file, manifest = manifest_of(store, which)
     forged = file.with_name("metrics.json").read_bytes().replace(b'"mse": 4', b'"mse": 3')
     file.with_name("metrics.json").write_bytes(forged)
     manifest["files"]["metrics.json"] |= {"sha256": hashlib.sha256(forged).hexdigest(), "size": len(forged)}
     manifest["versions"]["torch"] = "0.1"
     file.write_bytes(to_json(manifest))
-    assert run(["verify", str(store)]) == 0
-    assert run(["verify", str(store), "--rerun"]) == 5
+    if which == "current":
+        assert run(["verify", str(store)]) == 5
+        assert "isn't the one that was published" in capsys.readouterr().err
+        return
+    assert run(["verify", str(store), manifest["run_id"]]) == 0
+    assert run(["verify", str(store), manifest["run_id"], "--rerun"]) == 5
     said = capsys.readouterr()
     assert "1 of " in said.err
     assert "metrics.json" in said.err
@@ -129,15 +136,14 @@ def test_a_rollback_outlasts_unchanged_repetitions(store: Path, inputs: Path, ca
     assert found["run_id"] == newer
     assert found["message"].startswith("nothing new")
     assert "rolled back from" in found["message"]
-    assert (read_current(LocalStore(store)) or {})["run_id"] == older
+    assert pointer(store)["run_id"] == older
     assert run([*train(inputs, store, 1), "--accept", "it was right"]) == 0
-    pointer = read_current(LocalStore(store)) or {}
-    assert pointer["run_id"] == newer
-    assert "withdrawn" not in pointer
+    assert pointer(store)["run_id"] == newer
+    assert "withdrawn" not in pointer(store)
     # --force says as much
     assert run(["rollback", str(store), older]) == 0
     assert run([*train(inputs, store, 1), "--force"]) == 0
-    assert (read_current(LocalStore(store)) or {})["run_id"] == newer
+    assert pointer(store)["run_id"] == newer
     assert run(["verify", str(store)]) == 0
 
 
@@ -159,3 +165,56 @@ def test_nothing_new_is_answered_without_torch_and_prefect(store: Path, inputs: 
         assert done.stderr.strip() == "[]"
         answer = json.loads(done.stdout)
         assert answer["message"].startswith(f"nothing new: run {answer['run_id']}")
+
+
+def test_a_store_of_the_first_schema_is_read_and_then_taken_over(
+    store: Path, inputs: Path, capsys: Capture
+) -> None:
+    """Pointers and copies, no log: runs are listed, models are neither forecast from nor compared with."""
+    current = pointer(store)["run_id"]
+    for file in (store / "runs").glob("*/manifest.json"):
+        file.write_bytes(to_json(json.loads(file.read_bytes()) | {"schema": 1}))
+    predictions = (store / "predictions.parquet").read_bytes()
+    for name in ("log", ".views"):
+        shutil.rmtree(store / name)
+    for name in ("current.json", "predictions.parquet"):
+        (store / name).unlink(missing_ok=True)
+    old = {
+        "schema": 1,
+        "run_id": current,
+        "published_at": "2025-01-01T00:00:00+00:00",
+        "gate": {"outcome": "passed"},
+    }
+    (store / "current.json").write_bytes(to_json(old))
+    (store / "predictions.parquet").write_bytes(predictions)
+
+    assert run(["runs", str(store), "--json"]) == 0
+    assert [each["current"] for each in json.loads(capsys.readouterr().out)["runs"]] == [False, True]
+    assert run(["verify", str(store)]) == 0
+    assert not (store / "log").exists()
+    words = [str(inputs / "settings.toml"), "--store", str(store)]
+    assert run(["forecast", *words]) == 2
+    assert "train again" in capsys.readouterr().err
+    assert run(train(inputs, store, 2)) == 0
+    made = json.loads(capsys.readouterr().out)
+    compared = [check for check in made["gate"]["checks"] if check["name"] == "against_current"]
+    assert {check["outcome"] for check in compared} == {"not evaluated"}
+    assert "earlier version" in compared[0]["reason"]
+    entries = [json.loads(file.read_bytes()) for file in sorted((store / "log").iterdir())]
+    assert [entry["action"] for entry in entries] == ["take over", "publish"]
+    assert entries[0]["state"]["current"]["run_id"] == current
+    assert pointer(store)["run_id"] == made["run_id"]
+
+
+def test_a_withdrawn_run_that_was_pruned_stays_withdrawn(store: Path, inputs: Path, capsys: Capture) -> None:
+    newer = manifest_of(store)[1]["run_id"]
+    older = manifest_of(store, "other")[1]["run_id"]
+    assert run(["rollback", str(store), older]) == 0
+    assert run(["prune", str(store), "--keep", "1", "--min-age", "0"]) == 0
+    capsys.readouterr()
+    assert run(train(inputs, store, 1)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["run_id"] == newer
+    assert "rolled back from" in found["message"]
+    assert pointer(store)["run_id"] == older
+    assert run(["verify", str(store), newer]) == 0

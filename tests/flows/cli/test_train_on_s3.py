@@ -10,9 +10,9 @@ import pytest
 
 from data.locations import filesystems
 from data.store.base import Store
-from data.store.manifests import finished_runs
+from data.store.current import all_finished
+from data.store.log import read_state
 from data.store.open import open_store
-from data.store.pointers import read_current
 from flows.cli.main import run
 from tasks import ingesting, training
 from tests.object_storage import KEY, SECRET, Proxy
@@ -40,10 +40,10 @@ def words(
 
 
 def whole(store: Store) -> Any:
-    """The pointer, after the run that it names was verified; None where there is none."""
-    current = read_current(store)
+    """The current run, after it was verified; None where there is none."""
+    current = read_state(store).current
     if current is not None:
-        assert run(["verify", store.uri, current["run_id"]]) == 0
+        assert run(["verify", store.uri, current.run_id]) == 0
     return current
 
 
@@ -64,7 +64,7 @@ def test_faults_of_the_service_end_in_a_message_and_a_repeat_succeeds(
         ("truncated upload", "PUT", "/metrics.json"),
         ("500", "PUT", "/runs/"),
         ("hang up", "PUT", "/manifest.json"),
-        ("slow", "PUT", "/current.json"),
+        ("slow", "PUT", "/log/"),
     ):
         proxy.fail(fault, method=method, path=path)
         with monkeypatch.context() as impatient:
@@ -79,16 +79,16 @@ def test_faults_of_the_service_end_in_a_message_and_a_repeat_succeeds(
             assert secret not in said.err + said.out
         proxy.heal()
         assert whole(store) is None
-        if path != "/current.json":
-            assert finished_runs(store) == []
+        if path != "/log/":
+            assert all_finished(store, read_state(store)) == ([], [])
     assert run([*words, "--json"]) == 0
     first = whole(store)
     capsys.readouterr()
     # one bad moment is ridden out by the task's own repetition
-    proxy.fail("500", times=1, method="PUT", path="/current.json")
+    proxy.fail("500", times=1, method="PUT", path="/log/")
     assert run([*words, "--set", "training.seed=1"]) == 0
-    assert whole(store)["run_id"] != first["run_id"]
-    assert store.get("predictions.parquet") == store.get(f"runs/{whole(store)['run_id']}/predictions.parquet")
+    assert whole(store).run_id != first.run_id
+    assert store.get("predictions.parquet") == store.get(f"runs/{whole(store).run_id}/predictions.parquet")
     said = capsys.readouterr()
 
     kept = {file: file.read_bytes() for root in (tmp_path, Path(os.environ["PREFECT_HOME"]))

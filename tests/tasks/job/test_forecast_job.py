@@ -13,10 +13,10 @@ from data.errors import SettingsError, StorageError
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
 from data.store.local import LocalStore
-from data.store.manifests import to_json
-from data.store.pointers import set_current
 from tasks.job.forecast_job import open_forecast
 from tasks.job.identity import run_settings
+from tests.stores import an_id
+from tests.stores import publish as publish_run
 
 FEATURES: list[dict[str, Any]] = [
     {"measure": "rain", "aggregate": "sum", "every": "month"},
@@ -45,20 +45,14 @@ def settings(place: Path, **changes: Any) -> Settings:
     return parse_settings(TRAINED | where | changes, "test")
 
 
-def publish(place: Path, run: str) -> None:
-    store = LocalStore(place / "store")
-    store.put(f"runs/{run}/settings.toml", run_settings(settings(place)).encode())
-    store.put(f"runs/{run}/predictions.parquet", b"")
-    manifest = {
-        "run_id": run, "finished_at": "then", "files": {}, "crops": ["corn", "rye"], "seasons": [1990, 2020]
-    }  # fmt: skip
-    store.put(f"runs/{run}/manifest.json", to_json(manifest))
-    set_current(store, run, {})
+def publish(place: Path, run: str, **more: Any) -> None:
+    files = {"settings.toml": run_settings(settings(place)).encode()}
+    publish_run(LocalStore(place / "store"), run, files=files, crops=["corn", "rye"], **more)
 
 
 def test_the_job_knows_the_model_and_its_cut_offs(place: Path) -> None:
     job = open_forecast(settings(place, as_of=["07-15"]))
-    assert job.trained.run_id == "a1"
+    assert job.trained.run_id == an_id("a1")
     assert job.trained.cutoffs == ("06-30", "09-30")
     assert job.settings.as_of == ("06-30",)
     assert (job.trained.last_season, job.crops) == (2020, ("corn", "rye"))
@@ -116,12 +110,21 @@ def test_what_does_not_touch_the_features_is_free(place: Path) -> None:
 
 def test_without_a_model_it_says_to_train(place: Path) -> None:
     store = LocalStore(place / "store")
-    store.remove("runs/a1/settings.toml")
+    run = f"runs/{an_id('a1')}"
+    (store.root / run / "settings.toml").write_text("min_coverage = 0.5")
+    with pytest.raises(StorageError, match=r"settings\.toml isn't as it was published"):
+        open_forecast(settings(place))
+    store.remove(f"{run}/settings.toml")
     with pytest.raises(StorageError, match=r"settings\.toml is gone"):
         open_forecast(settings(place))
-    store.remove("runs/a1")
-    with pytest.raises(StorageError, match="names run a1, which is gone"):
+    store.remove(run)
+    with pytest.raises(StorageError, match=r"its manifest is gone.*cropyield rollback"):
         open_forecast(settings(place))
-    store.remove("current.json")
     with pytest.raises(SettingsError, match="`cropyield train`"):
+        open_forecast(settings(place).model_copy(update={"store": str(place / "another")}))
+
+
+def test_a_model_of_an_earlier_version_has_to_be_trained_again(place: Path) -> None:
+    publish(place, "b2", schema=1)
+    with pytest.raises(SettingsError, match="train again"):
         open_forecast(settings(place))

@@ -4,21 +4,17 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from data.errors import InputError
 from data.settings.files import load_settings
 from data.settings.schema import Settings
-from data.store.manifests import to_json
 from data.store.open import open_store
-from data.store.pointers import set_current
 from tasks.job.digest import digest_inputs, verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import could_be_current, open_job
-
-GATE = {"outcome": "passed", "reason": "better", "checks": []}
+from tests.stores import publish as publish_run
 
 
 @pytest.fixture
@@ -30,16 +26,12 @@ def settings(shipped: Path, tmp_path: Path) -> Settings:
 def publish(settings: Settings) -> None:
     """A current run with these inputs and settings, as far as a manifest tells."""
     job, store = open_job(settings), open_store(settings.store)
-    facts: dict[str, Any] = {
-        "run_id": job.run_id,
-        "finished_at": "then",
-        "files": {},
-        "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
-        "inputs": {name: {"files": files} for name, files in job.inputs().items()},
-    }
-    store.put(f"runs/{job.run_id}/predictions.parquet", b"")
-    store.put(f"runs/{job.run_id}/manifest.json", to_json(facts))
-    set_current(store, job.run_id, GATE)
+    publish_run(
+        store,
+        job.run_id,
+        settings_digest=hashlib.sha256(run_settings(settings).encode()).hexdigest(),
+        inputs={name: {"location": name, "files": files} for name, files in job.inputs().items()},
+    )
 
 
 def test_only_a_run_of_the_same_settings_and_sizes_could_be_current(settings: Settings) -> None:

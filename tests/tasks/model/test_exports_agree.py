@@ -14,13 +14,13 @@ import pytest
 from data.contracts.season_table import Floats, SeasonTable
 from data.errors import InputError, SettingsError, StorageError
 from data.store.local import LocalStore
-from data.store.manifests import to_json
 from flows.cli.main import run
 from tasks.model.model import Model
 from tasks.model.onnx import onnx_model
 from tasks.model.published import load_model
 from tasks.model.sql import predict_sql
 from tasks.train.fit import fit_exact, fit_model
+from tests.stores import an_id, write
 from tests.tasks.model.test_sql import (
     NASTY_FEATURES,
     NASTY_REGIONS,
@@ -130,12 +130,14 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def store(tmp_path: Path) -> LocalStore:
     """A store whose only run has models for two days."""
     store = LocalStore(tmp_path / "store")
-    for day in ("07-31", "09-30"):
-        model = fit_exact(world(("alpha", "beta"), ("rain", "heat")), settings(), day)
-        for name, content in model.to_bytes().items():
-            store.put(f"runs/a1/model/{day}/{name}", content)
-    manifest = {"run_id": "a1", "finished_at": "then", "settings": {"season": {"end": "09-30"}}, "files": {}}
-    store.put("runs/a1/manifest.json", to_json(manifest))
+    files = {
+        f"model/{day}/{name}": content
+        for day in ("07-31", "09-30")
+        for name, content in fit_exact(world(("alpha", "beta"), ("rain", "heat")), settings(), day)
+        .to_bytes()
+        .items()
+    }
+    write(store, "a1", files=files)
     return store
 
 
@@ -148,7 +150,9 @@ def test_the_command_writes_a_model_of_the_store(
         assert run(["export", str(store.root), "a1", "--onnx", str(file), "--json", *more]) == 0
         assert json.loads(capsys.readouterr().out)["as_of"] == day
         predicted_NT, _ = by_onnx(file.read_bytes(), table)
-        np.testing.assert_allclose(predicted_NT, load_model(store, "a1", day).predict(table), rtol=1e-9)
+        np.testing.assert_allclose(
+            predicted_NT, load_model(store, an_id("a1"), day).predict(table), rtol=1e-9
+        )
     assert run(["export", str(store.root), "a1", "--onnx", str(tmp_path / "m.onnx")]) == 0
     assert "region, year, rain, heat" in capsys.readouterr().out
 
@@ -157,8 +161,8 @@ def test_the_command_writes_a_model_of_the_store(
     ("words", "code", "said"),
     [
         (["a1", "--as-of", "06-30"], 2, "no model for 06-30; it has 07-31, 09-30"),
-        (["zz"], 2, "no finished run"),
-        ([], 5, "current.json is gone"),
+        (["ff"], 2, "no finished run"),
+        ([], 2, "no run has been published"),
     ],
 )
 def test_what_can_not_be_exported(
@@ -175,6 +179,6 @@ def test_what_can_not_be_exported(
 
 
 def test_a_model_that_is_gone_is_named(store: LocalStore) -> None:
-    store.remove("runs/a1/model/09-30/weights.safetensors")
+    store.remove(f"runs/{an_id('a1')}/model/09-30/weights.safetensors")
     with pytest.raises(StorageError, match=r"09-30/weights\.safetensors is gone"):
-        load_model(store, "a1", "09-30")
+        load_model(store, an_id("a1"), "09-30")

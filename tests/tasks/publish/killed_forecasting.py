@@ -12,11 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-from data.store import manifests, pointers
+from data.store.current import Written, make_newest, repair
 from data.store.local import LocalStore
+from data.store.manifests import FORECASTS
 from tasks.publish.manifest import put_whole
+from tests.stores import LONG_AGO, an_id
 from tests.tasks.publish.killed_publishing import contents
 from tests.torture.steps import KILLED, Steps
+
+OLD, NEW = an_id("f1"), an_id("f2")
 
 
 def files_of(forecast: str) -> dict[str, bytes]:
@@ -25,21 +29,22 @@ def files_of(forecast: str) -> dict[str, bytes]:
 
 def publish(store: LocalStore, forecast: str) -> None:
     """What tasks.publish.forecast.publish does, without the digests of inputs."""
-    facts = {"run_id": forecast, "finished_at": "then", "model_run_id": "m"}
-    put_whole(store, f"{manifests.FORECASTS}/{forecast}", files_of(forecast), facts)
-    pointers.point_forecast(store, forecast, "m")
+    facts = {"run_id": forecast, "finished_at": LONG_AGO, "model_run_id": an_id("aa")}
+    files = files_of(forecast)
+    manifest = put_whole(store, FORECASTS, files, facts)
+    make_newest(store, forecast, {}, Written(files, manifest))
 
 
 def read(place: Path) -> str:
     """Follow the pointer and check every digest; the forecast that was found whole."""
     forecast = str(json.loads((place / "forecast.json").read_bytes())["run_id"])
-    folder = place / "forecasts" / forecast
-    manifest = json.loads((folder / "manifest.json").read_bytes())
+    below = place / "forecasts" / forecast
+    manifest = json.loads((below / "manifest.json").read_bytes())
     assert set(manifest["files"]) == set(files_of(forecast))
     for name, facts in manifest["files"].items():
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == facts["sha256"], (forecast, name)
+        assert hashlib.sha256((below / name).read_bytes()).hexdigest() == facts["sha256"], (forecast, name)
     stable = (place / "forecasts.parquet").read_bytes()
-    assert stable in [files_of(each)["predictions.parquet"] for each in ("f1", "f2")]
+    assert stable in [files_of(each)["predictions.parquet"] for each in (OLD, NEW)]
     return forecast
 
 
@@ -48,7 +53,7 @@ def attempt(place: Path, last: int) -> tuple[int, int]:
     child = os.fork()
     if not child:
         Steps(("", last)).install()
-        publish(LocalStore(place), "f2")
+        publish(LocalStore(place), NEW)
         os._exit(0)
     readings = 0
     while True:
@@ -61,25 +66,25 @@ def attempt(place: Path, last: int) -> tuple[int, int]:
 
 
 def main(root: Path) -> None:
-    vars(pointers)["now"] = lambda: "now"
-    publish(LocalStore(root / "before"), "f1")
-    shutil.copytree(root / "before", root / "undisturbed")
-    publish(LocalStore(root / "undisturbed"), "f2")
+    publish(LocalStore(root / "before"), OLD)
+    shutil.copytree(root / "before", root / "undisturbed", symlinks=True)
+    publish(LocalStore(root / "undisturbed"), NEW)
     wanted = contents(root / "undisturbed")
     kills = readings = 0
     while True:
         place = root / f"killed {kills}"
-        shutil.copytree(root / "before", place)
+        shutil.copytree(root / "before", place, symlinks=True)
         status, read_times = attempt(place, kills)
         readings += read_times
         if status == 0:
             break
         assert status == KILLED, f"step {kills} ended with {status}"
-        found = read(place)
+        read(place)
         store = LocalStore(place)
-        pointers.repair(store)
-        assert (place / "forecasts.parquet").read_bytes() == files_of(found)["predictions.parquet"]
-        publish(store, "f2")
+        state = repair(store)
+        assert state.forecast is not None
+        assert read(place) == state.forecast.run_id
+        publish(store, NEW)
         assert contents(place) == wanted, f"step {kills}: other bytes"
         shutil.rmtree(place)
         kills += 1

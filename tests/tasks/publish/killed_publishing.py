@@ -11,15 +11,18 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from data.store import base, manifests, pointers
-from data.store.base import TEMPORARY
+from data.store.base import MANIFEST, TEMPORARY
+from data.store.current import Written, make_current, repair, settle_manifest
 from data.store.local import LocalStore
+from data.store.manifests import RUNS, read_manifest
 from tasks.publish.manifest import digests
 from tasks.publish.run import write_files
+from tests.stores import GATE, LONG_AGO, an_id, manifest_of
 from tests.torture.steps import KILLED, Steps
 
-GATE = {"outcome": "passed", "reason": "better", "checks": []}
+OLD, NEW = an_id("aa"), an_id("bb")
 
 
 def files_of(run: str) -> dict[str, bytes]:
@@ -31,31 +34,56 @@ def files_of(run: str) -> dict[str, bytes]:
 def publish(store: LocalStore, run: str) -> None:
     """What tasks.publish.run.publish does, without the steps before it."""
     files = files_of(run)
-    write_files(store, run, files, manifests.read_manifest(store, run))
-    if manifests.read_manifest(store, run) is None:
-        facts = {"run_id": run, "finished_at": "then", "gate": GATE, "files": digests(files)}
-        store.put(f"{manifests.folder(run)}/{base.MANIFEST}", manifests.to_json(facts))
-    pointers.set_current(store, run, GATE)
+    write_files(store, run, files, read_manifest(store, run))
+    manifest = manifest_of(run, files, LONG_AGO)
+    assert manifest["files"] == digests(files)
+    if read_manifest(store, run) is None:
+        settle_manifest(store, RUNS, manifest)
+
+    def decided(state: Any, instance: Any) -> Any:
+        current = state.current
+        return None if current and current.manifest == instance.manifest else {"gate": GATE}
+
+    make_current(store, run, decided, written=Written(files, manifest))
 
 
 def read(place: Path) -> str:
-    """Follow the pointer and check every digest; the run that was found whole."""
-    run = str(json.loads((place / "current.json").read_bytes())["run_id"])
-    folder = place / "runs" / run
-    manifest = json.loads((folder / "manifest.json").read_bytes())
+    """Resolve the link once, then follow the pointer and check every digest; the run that was found whole."""
+    view = (place / ".views/current").resolve()
+    run = str(json.loads((view / "current.json").read_bytes())["run_id"])
+    assert (view / "predictions.parquet").read_bytes() == files_of(run)["predictions.parquet"]
+    below = place / "runs" / run
+    manifest = json.loads((below / MANIFEST).read_bytes())
     for name, facts in manifest["files"].items():
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == facts["sha256"], (run, name)
+        assert hashlib.sha256((below / name).read_bytes()).hexdigest() == facts["sha256"], (run, name)
     assert set(manifest["files"]) == set(files_of(run))
     stable = (place / "predictions.parquet").read_bytes()
-    assert stable in (files_of("aa")["predictions.parquet"], files_of("bb")["predictions.parquet"])
+    assert stable in [files_of(each)["predictions.parquet"] for each in (OLD, NEW)]
     return run
 
 
-def contents(place: Path) -> dict[str, bytes]:
+def contents(place: Path) -> dict[str, Any]:
+    """What is in a store for its readers, but times and nonces."""
+    found: dict[str, Any] = {}
+    for file in place.rglob("*"):
+        name = file.relative_to(place).as_posix()
+        if not file.is_file() or TEMPORARY in name or name.startswith((".views/", ".lock")):
+            continue
+        content = file.read_bytes()
+        is_said = name.startswith("log/") or name in ("current.json", "forecast.json")
+        found[name] = timeless(json.loads(content)) if is_said else content
+    return found
+
+
+def timeless(value: Any) -> Any:
+    """JSON without nonces and times."""
+    if not isinstance(value, dict):
+        return value
+    dropped = ("nonce", "at", "published_at")
     return {
-        file.relative_to(place).as_posix(): file.read_bytes()
-        for file in place.rglob("*")
-        if file.is_file() and not file.name.endswith(TEMPORARY)
+        key: sorted(inner) if key == "ceased" else timeless(inner)
+        for key, inner in value.items()
+        if key not in dropped
     }
 
 
@@ -64,7 +92,7 @@ def attempt(place: Path, last: int | None) -> tuple[int, int]:
     child = os.fork()
     if not child:
         Steps(None if last is None else ("", last)).install()
-        publish(LocalStore(place), "bb")
+        publish(LocalStore(place), NEW)
         os._exit(0)
     readings = 0
     while True:
@@ -77,28 +105,28 @@ def attempt(place: Path, last: int | None) -> tuple[int, int]:
 
 
 def main(root: Path) -> None:
-    vars(pointers)["now"] = lambda: "now"
-    publish(LocalStore(root / "before"), "aa")
-    shutil.copytree(root / "before", root / "undisturbed")
-    publish(LocalStore(root / "undisturbed"), "bb")
+    publish(LocalStore(root / "before"), OLD)
+    shutil.copytree(root / "before", root / "undisturbed", symlinks=True)
+    publish(LocalStore(root / "undisturbed"), NEW)
     wanted = contents(root / "undisturbed")
     kills = readings = 0
     while True:
         place = root / f"killed {kills}"
-        shutil.copytree(root / "before", place)
+        shutil.copytree(root / "before", place, symlinks=True)
         status, read_times = attempt(place, kills)
         readings += read_times
         if status == 0:
             break
         assert status == KILLED, f"step {kills} ended with {status}"
-        found = read(place)
+        read(place)
         store = LocalStore(place)
-        pointers.sync_copy(store)
-        assert (place / "predictions.parquet").read_bytes() == files_of(found)["predictions.parquet"]
+        state = repair(store)
+        assert state.current is not None
+        assert read(place) == state.current.run_id
         # the repetition is killed as well, at another step, before one is left in peace
         attempt(place, kills // 2)
         read(place)
-        publish(store, "bb")
+        publish(store, NEW)
         assert contents(place) == wanted, f"step {kills}: other bytes"
         shutil.rmtree(place)
         kills += 1

@@ -1,0 +1,145 @@
+"""The publication log: numbered entries, each created only if its number is free; a store's one truth.
+
+Whoever loses a number to another writer reads on and decides again: no change is lost, and what one
+entry removes the next can't make current.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from data.errors import DamageError, StorageError
+from data.store.base import Store
+from data.store.entries import Action, Draft, Instance, State, entry_as_json, parse_entry
+from data.store.manifests import FORECASTS, RUNS, is_id, load_manifest, now, parse_json, seconds
+
+LOG, CURRENT, FORECAST = "log", "current.json", "forecast.json"
+_NAME = re.compile(r"log/([0-9]{8})\.json")
+_MEND = (
+    "bring it back from a copy; or `cropyield rollback` makes a run current that you name, whatever the log "
+    "says (`cropyield runs` lists them)"
+)
+
+
+def entry_name(number: int) -> str:
+    """The file of an entry."""
+    return f"{LOG}/{number:08d}.json"
+
+
+def read_state(store: Store, mending: bool = False) -> State:
+    """What holds now: the last entry's state, or that of a store which has pointers and no log yet.
+
+    Raises DamageError when the last entry is none; `mending` goes back to the last one that is, but
+    keeps the number, and then no run is current.
+    """
+    number = _last_number(store, mending)
+    if number == 0:
+        return _before_the_log(store, mending)
+    for earlier in range(number, 0, -1):
+        content = store.get(entry_name(earlier))
+        if content and (state := parse_entry(content, earlier)):
+            return state if earlier == number else replace(state, number=number, current=None)
+        if not mending:
+            raise DamageError(
+                f"{store.place(entry_name(number))} was changed by something else than cropyield and is no "
+                f"entry of the log; {_MEND}"
+            )
+    return State(number)
+
+
+def read_facts(store: Store, number: int) -> dict[str, Any]:
+    """All that an entry says; empty where there is no such entry, or none that can be read."""
+    content = store.get(entry_name(number))
+    return (parse_json(content) if content else None) or {}
+
+
+def begin(store: Store, state: State) -> bool:
+    """Before the first entry: whether the store had pointers and no log, which entry 1 now holds.
+
+    Raises StorageError where the storage can't number entries.
+    """
+    _probe(store)
+    if state.current is None and state.forecast is None:
+        return False
+    append(store, Draft(Action.TAKE_OVER, _facts_before_the_log(store), state), state)
+    return True
+
+
+def append(store: Store, draft: Draft, before: State) -> State | None:
+    """Make a draft the entry after `before`; None where another writer was faster. Raises StorageError."""
+    number, at, nonce = before.number + 1, time_after(before), secrets.token_hex(16)
+    after = replace(draft.state, number=number, at=at)
+    try:
+        if store.create(entry_name(number), entry_as_json(draft, number, at, nonce)):
+            return after
+    except StorageError:
+        # it may have arrived and the answer been lost
+        if read_facts(store, number).get("nonce") != nonce:
+            raise
+    # "exists" may be the answer to a repetition of what has succeeded
+    return after if read_facts(store, number).get("nonce") == nonce else None
+
+
+def time_after(state: State) -> str:
+    """Now, or the last entry's time where clocks disagree."""
+    return max((now(), state.at), key=lambda at: seconds(at) or 0.0)
+
+
+def _probe(store: Store) -> None:
+    """Raise StorageError where a file can be created twice: nothing could be numbered there."""
+    name = f"{LOG}/probe-{secrets.token_hex(6)}"
+    try:
+        store.create(name, b"1")
+        if store.create(name, b"2"):
+            raise StorageError(
+                f"{store.place('')}: this storage lets two writers create the same file, so that "
+                "publications can't be kept in order; it has to know conditional writes (If-None-Match: *)"
+            )
+    finally:
+        store.remove(name)
+
+
+def _last_number(store: Store, mending: bool) -> int:
+    """The number of the last entry: upward from the one that `current.json` was derived from; 0: none."""
+    content = store.get(CURRENT)
+    derived_from = ((parse_json(content) if content else None) or {}).get("number")
+    number = derived_from if type(derived_from) is int and 0 < derived_from < 10**8 else 0
+    if number == 0 or store.get(entry_name(number)) is None:
+        matches = [_NAME.fullmatch(name) for name in store.names(LOG)]
+        number = max((int(match[1]) for match in matches if match), default=0)
+        if number == 0 and derived_from is not None and not mending:
+            raise DamageError(f"{store.place(LOG)}: the publication log is gone; {_MEND}")
+    while store.get(entry_name(number + 1)) is not None:
+        number += 1
+    return number
+
+
+def _before_the_log(store: Store, mending: bool) -> State:
+    """The state of a store of schema 1, which knew pointers only. Raises DamageError."""
+    found: dict[str, Instance | None] = {}
+    withdrawn: list[str] = []
+    for name, area in ((CURRENT, RUNS), (FORECAST, FORECASTS)):
+        content = store.get(name)
+        pointer = (parse_json(content) if content else None) or {}
+        run, loaded = pointer.get("run_id"), None
+        with contextlib.suppress(DamageError):
+            loaded = load_manifest(store, run, area) if is_id(run) else None
+        if content is not None and loaded is None and not mending:
+            raise DamageError(
+                f"{store.place(name)} was changed by something else than cropyield, or what it names is "
+                f"gone; {_MEND}"
+            )
+        found[area] = Instance(run, loaded[1], 1) if is_id(run) and loaded else None
+        listed = pointer.get("withdrawn")
+        withdrawn += filter(is_id, listed) if isinstance(listed, list) else []
+    return State(current=found[RUNS], forecast=found[FORECASTS], withdrawn=tuple(withdrawn))
+
+
+def _facts_before_the_log(store: Store) -> dict[str, Any]:
+    content = store.get(CURRENT)
+    pointer = (parse_json(content) if content else None) or {}
+    return {key: pointer[key] for key in ("gate", "note", "published_at") if key in pointer}
