@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,8 @@ class CropModel:
 
     `terms` are those whose coefficient all regions share, with the feature's standard deviation
     over harvested rows (of departures from the region's mean, unless the baseline is `none`);
-    `regional` are the others' values over known regions.
+    `regional` are the others' values over known regions. A square is shown about the feature's mean, and
+    beside it the feature's slope there, so that both can be read; `squares` maps its name to the feature's.
     """
 
     terms: tuple[str, ...]
@@ -162,6 +164,7 @@ class CropModel:
     x_NT: Floats
     residual_N: Floats
     regional: Mapping[str, Floats]
+    squares: Mapping[str, str]
 
     @property
     def size_T(self) -> Floats:
@@ -177,14 +180,25 @@ class CropModel:
 def crop_model(data: ReportData, crop: str) -> CropModel:
     """Read a crop's coefficients and what they leave of each harvest: yield - published prediction."""
     rows = data.coefficients.filter(pc.equal(data.coefficients["crop"], crop)).to_pandas()
+    dataset = data.dataset
+    table = dataset.take(np.isfinite(dataset.y_NT[:, dataset.crops.index(crop)]))
+    raw = {name: table.x_NF[:, at] for at, name in enumerate(dataset.features)}
+    squares = {}
+    for feature in dict.fromkeys(rows.loc[rows["power"] == 2, "term"]):
+        middle = float(raw[feature].mean()) if len(table) else 0.0
+        name = f"({feature} − {number(middle)})²"
+        raw[name], squares[name] = (raw[feature] - middle) ** 2, feature
+        # q x² = q (x - m)² + 2 q m x - q m²
+        of_square = (rows["term"] == feature) & (rows["power"] == 2)
+        q = float(rows.loc[of_square, "coefficient"].iloc[0])
+        rows.loc[of_square, "term"] = name
+        rows.loc[(rows["term"] == feature) & (rows["power"] == 1), "coefficient"] += 2 * q * middle
+        rows.loc[rows["term"] == INTERCEPT, "coefficient"] -= q * middle**2
     terms = list(dict.fromkeys(rows["term"]))
     known = rows[rows["region"].notna()].pivot(index="region", columns="term", values="coefficient")[terms]
     pooled = rows[rows["region"].isna()].set_index("term")["coefficient"].reindex(terms)
-    dataset = data.dataset
-    table = dataset.take(np.isfinite(dataset.y_NT[:, dataset.crops.index(crop)]))
     y_N = table.y_NT[:, dataset.crops.index(crop)]
     of_region = known.reindex(list(dataset.region_names)).fillna(pooled).to_numpy()
-    raw = {name: table.x_NF[:, at] for at, name in enumerate(dataset.features)}
     raw |= {INTERCEPT: np.ones(len(table))} | ({} if YEAR in raw else {YEAR: table.year_N.astype(np.float64)})
     predicted_N = sum(
         (of_region[table.region_N, at] * raw[term] for at, term in enumerate(terms)), np.zeros(len(table))
@@ -201,6 +215,7 @@ def crop_model(data: ReportData, crop: str) -> CropModel:
         x_NT,
         y_N - predicted_N,
         {term: values[:, at] for at, term in enumerate(terms) if at not in shared},
+        squares,
     )
 
 
@@ -220,7 +235,7 @@ def coefficient_rows(data: ReportData, crop: str, model: CropModel) -> list[dict
         {
             "term": model.terms[at],
             "coefficient": number(model.coefficient_T[at]),
-            "unit": f"{unit} per {_per(data, model.terms[at])}",
+            "unit": f"{unit} per {_per(data, model.terms[at], model.squares)}",
             "size": number(model.size_T[at], 3),
             "share": round(100 * abs(float(model.size_T[at])) / largest, 1),
             "rising": bool(model.size_T[at] >= 0),
@@ -246,7 +261,9 @@ def _yield_unit(data: ReportData, crop: str) -> str:
     return data.crop_units.get(crop) or "yield"
 
 
-def _per(data: ReportData, term: str) -> str:
+def _per(data: ReportData, term: str, squares: Mapping[str, str] = MappingProxyType({})) -> str:
+    if term in squares:
+        return f"{_per(data, squares[term])}²"
     return "year" if term == YEAR else data.feature_units.get(term) or "unit"
 
 

@@ -89,7 +89,7 @@ class Blocks(Dataset[Tensor]):
 def make_blocks(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Blocks:
     """Deal rows to K = ceil(N / batch_size) blocks.
 
-    Each run of K neighbours is blocks one row to each block, beginning at a random block. So a block
+    Each run of K neighbours is dealt one row to each block, beginning at a random block. So a block
     holds a random row of every run: a good sample of the whole however the rows are sorted (region,
     year, yield), and also where they repeat with a period. Memory is read in order.
     """
@@ -139,7 +139,7 @@ class _Order(Sampler[int]):
 
 
 class Batches:
-    """A DataLoader over blocks rows: `epoch(e)` yields its batches on the device.
+    """A DataLoader over dealt rows: `epoch(e)` yields its batches on the device.
 
     Rows that fit on the device go there once. Others stay in pinned memory, and each block travels while
     the device works on the one before (`resident` overrides the choice).
@@ -167,7 +167,7 @@ class Batches:
         return len(self._order)
 
     def retarget(self, targets: Blocks) -> None:
-        """Replace the targets by others of the same rows, blocks alike without inputs."""
+        """Replace the targets by others of the same rows, dealt alike without inputs."""
         at = self._blocks.inputs
         self._blocks.rows_KBC[:, :, at : at + targets.crops] = targets.rows_KBC[:, :, : targets.crops]
 

@@ -76,7 +76,7 @@ class Fit:
 
 
 class Descent:
-    """Rows blocks to batches, the layer and its optimizer: what the rounds of one training share."""
+    """Rows in batches, the layer and its optimizer: what the rounds of one training share."""
 
     def __init__(
         self,
@@ -187,9 +187,8 @@ class Descent:
 
     def _bound(self, objective_T: Floats) -> float:
         """Largest bound over the crops on how far the objective is above its least possible value."""
-        gradients = [each.grad for each in self.model.parameters()]
-        weight_TP, bias_T = (torch.zeros(1) if each is None else each.cpu().double() for each in gradients)
-        gradient_TM = torch.cat((weight_TP, bias_T[:, None]), dim=1).numpy() * len(objective_T)
+        gradients = [each.grad.cpu().double() for each in self.model.parameters() if each.grad is not None]
+        gradient_TM = torch.cat((gradients[0], gradients[1][:, None]), dim=1).numpy() * len(objective_T)
         bound_T = self.curvature.excess_bound(gradient_TM, objective_T)
         return float(np.where(objective_T <= self.objective.noise_T**2, 0.0, bound_T).max(initial=0.0))
 

@@ -35,6 +35,31 @@ def test_residuals_are_what_the_published_coefficients_leave(baseline: str) -> N
     assert set(model.regional) == {"intercept"} | ({"year"} if baseline == "trend" else set())
 
 
+def test_a_square_is_shown_about_the_feature_s_mean() -> None:
+    table = world_table(NAMES)
+    features = [
+        {"measure": "temperature", "aggregate": "mean", "square": True},
+        {"measure": "rainfall", "aggregate": "sum"},
+        {"measure": "humidity", "aggregate": "mean"},
+    ]
+    data = report_data(table, settings_for(features=features))
+    model = tables.crop_model(data, "apples")
+    plain = report_data(table, settings_for())
+    # what is left of the harvests is still small, and smaller than without
+    assert np.std(model.residual_N) <= np.std(tables.crop_model(plain, "apples").residual_N)
+    (square,) = model.squares
+    assert model.squares[square] == "temperature_mean"
+    rows = {row["term"]: row for row in tables.coefficient_rows(data, "apples", model)}
+    assert set(rows) == {*table.features, square}
+    assert rows[square]["unit"] == "t/ha per °C²"
+    q, slope = (model.coefficient_T[model.terms.index(name)] for name in (square, "temperature_mean"))
+    known = data.coefficients.to_pandas().query("crop == 'apples' and term == 'temperature_mean'")
+    raw = known.drop_duplicates("power").set_index("power")["coefficient"]
+    mean = table.x_NF[np.isfinite(table.y_NT[:, 0]), table.features.index("temperature_mean")].mean()
+    assert q == pytest.approx(raw[2])
+    assert slope == pytest.approx(raw[1] + 2 * q * mean)
+
+
 def test_sizes_are_the_change_of_yield_for_a_standard_deviation(data: tables.ReportData) -> None:
     model = tables.crop_model(data, "oranges")
     table = data.dataset
