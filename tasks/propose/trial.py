@@ -67,7 +67,8 @@ def trial_run(proposal: Proposal, file: Path) -> Rehearsed:
 
 
 def _assembled(settings: Settings) -> Assembled:
-    return assemble(ingest_weather(settings), ingest_yields(settings), settings)
+    (weather,) = ingest_weather(settings).values()
+    return assemble(weather, ingest_yields(settings), settings)
 
 
 def _account(proposal: Proposal, found: Assembled) -> Rehearsed:

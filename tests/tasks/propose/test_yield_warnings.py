@@ -32,7 +32,7 @@ def test_yields_far_off_are_remarked_upon_and_the_range_rejects_them(tmp_path: P
     read = load_settings(file)
     rejected = ingest_yields(read).rejected.to_pylist()
     assert [row["value"] for row in rejected] == ["1000000000000.0"]
-    assemble(ingest_weather(read), ingest_yields(read), read)
+    assemble(ingest_weather(read)["main"], ingest_yields(read), read)
 
 
 def test_sound_yields_get_no_remark(tmp_path: Path) -> None:
