@@ -150,6 +150,14 @@ max_rejected = {{ p.max_rejected | toml }}
 start = {{ p.season.start | toml }}
 end = {{ p.season.end | toml }}
 {% endif %}
+{% if p.further %}
+
+# Crops of another season, {{ p.further.window.why }}.
+[seasons.{{ p.further.name }}]
+start = {{ p.further.window.start | toml }}
+end = {{ p.further.window.end | toml }}
+crops = [{% for crop in p.further.crops %}{{ crop | toml }}{{ ", " if not loop.last }}{% endfor %}]
+{% endif %}
 
 {% if p.weather_columns %}
 # Our names = the names in the weather files{{ unread(p.weather_columns) }}.
