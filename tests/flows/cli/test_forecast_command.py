@@ -91,7 +91,7 @@ def test_a_season_under_way_is_forecast_and_published_as_a_whole(under_way: Path
     # the ledger accounts for each row of weather
     ledger = json.loads((folder / "ledger.json").read_text())
     assert ledger == manifest["ledger"]
-    entry = ledger["weather"]
+    entry = ledger["weather"]["main"]
     rows = sum(pq.read_metadata(file).num_rows for file in (under_way / "weather").iterdir())
     kinds = ("used", "rejected", "out_of_scope")
     assert entry["rows_in"] == rows == sum(sum(entry[kind].values()) for kind in kinds)
@@ -183,7 +183,7 @@ def test_nothing_after_the_day_leaks_into_the_forecast(
     places = [folder / "store/forecasts" / each["run_id"] for each in (clean, spoilt)]
     for name in ("predictions.parquet", "ledger.json", "rejected.parquet"):
         assert places[0].joinpath(name).read_bytes() == places[1].joinpath(name).read_bytes(), name
-    assert json.loads((places[0] / "ledger.json").read_text())["weather"]["out_of_scope"][
+    assert json.loads((places[0] / "ledger.json").read_text())["weather"]["main"]["out_of_scope"][
         "after the as-of day"
     ]
     # the inputs of before again: the forecast of before becomes the newest, nothing is computed
