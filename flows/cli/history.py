@@ -26,6 +26,7 @@ from data.store.manifests import (
 )
 from data.store.open import open_store
 from data.store.pointers import find_run, read_current, read_forecast_pointer, repair, set_current, sync_copy
+from flows.cli.older_runs import ledger_by_season, metrics_by_season
 
 SHOWN_ENDS = 5
 
@@ -80,8 +81,8 @@ def show(location: str, run: str) -> dict[str, Any]:
     place = folder(manifest["run_id"])
     return {
         "manifest": manifest,
-        "metrics": read_json(store, f"{place}/metrics.json"),
-        "ledger": read_json(store, f"{place}/ledger.json"),
+        "metrics": metrics_by_season(read_json(store, f"{place}/metrics.json")),
+        "ledger": ledger_by_season(read_json(store, f"{place}/ledger.json")),
         "units": crop_units(store, manifest["run_id"]),
         "left_out": [crop for crop in _named_crops(manifest["settings"]) if crop not in manifest["crops"]],
         "place": store.place(place),
@@ -177,7 +178,10 @@ def rollback(location: str, run: str) -> dict[str, Any]:
 
 def _named_crops(settings: dict[str, Any]) -> list[str]:
     """As data.settings.seasons.named_crops, of a manifest, without the import of all settings."""
-    return [*settings["crops"], *(crop for of in settings["seasons"].values() for crop in of["crops"])]
+    return [
+        *settings["crops"],
+        *(crop for of in settings.get("seasons", {}).values() for crop in of["crops"]),
+    ]
 
 
 def export(

@@ -103,7 +103,7 @@ def run(result: dict[str, Any]) -> None:
     _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
-        of = f" of {check['crop']}" if check["crop"] else ""
+        of = f" of {check['crop']}" if check.get("crop") else ""
         line = f"{check['name']}{of}: {check['outcome']}, {check['reason']}"
         console.print(Text(line), soft_wrap=True)
     for name, given in manifest["inputs"].items():
