@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.contracts.wording import number
 from data.settings.seasons import Cutoff, of_season
 from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.job import machine
@@ -60,18 +62,26 @@ def report_data(
                         for other, of in found.seasons.items()
                         if other != season
                     ),
-                    *(
-                        note
-                        for day, part in metrics[season]["as_of"].items()
-                        for note in (
-                            *(f"{day}: {note}" for note in part["features"]),
-                            *part["intervals"]["notes"],
-                        )
-                    ),
+                    *_notes(metrics[season]),
                 ],
             )
         )
     return tuple(pages)
+
+
+def _notes(season: Mapping[str, Any]) -> list[str]:
+    """What a season's part of metrics.json says in sentences."""
+    breaks = [
+        f"{crop}: from {found['year']} on yields are {number(found['factor'])} times the mean of the five "
+        f"seasons before (median of {found['regions']} regions), most likely in another unit"
+        for crop, found in season["breaks"].items()
+        if found
+    ]
+    return breaks + [
+        note
+        for day, part in season["as_of"].items()
+        for note in (*(f"{day}: {note}" for note in part["features"]), *part["intervals"]["notes"])
+    ]
 
 
 def save_report(pages: Sequence[ReportData], folder: Path) -> None:
