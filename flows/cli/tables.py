@@ -190,9 +190,9 @@ def _remarks(console: Console, result: dict[str, Any]) -> None:
         console.print(
             Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
         )
-    for day, found in result["metrics"]["as_of"].items():
+    for made, found in _by_cutoff(result["metrics"]):
         for note in found.get("features", ()):
-            console.print(Text(f"warning: {day}: {note}"), soft_wrap=True)
+            console.print(Text(f"warning: {made}: {note}"), soft_wrap=True)
     if len(set(result["units"].values())) > 1:
         console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tasks.propose.season import SeasonChoice
 
 _ALIKE = 0.95
 _DETERMINED = 0.98
+_ROWS_A_COEFFICIENT, _SEASONS_FOR_SQUARES = 30, 10
 _LOST = 0.15  # share of region-seasons that gaps in a measure may cost
 _EXTREMES = frozenset(
     {"min", "max", "tmin", "tmax", "minimum", "maximum", "tn", "tx", "tasmin", "tasmax", "mintemp", "maxtemp"}
@@ -32,6 +33,7 @@ class FeatureLine:
     every: str = "season"
     numbers: tuple[tuple[str, float], ...] = ()
     why: str = ""
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ def choose_features(
         )
     monthly = _monthly(live, season, w, rows, seasons)
     chosen = tuple(_line(profile, w, "month" if profile in monthly else "season") for profile in live)
+    coefficients = sum(len(season.months) if line.every == "month" else 1 for line in chosen)
+    if rows >= _ROWS_A_COEFFICIENT * 2 * coefficients and seasons >= _SEASONS_FOR_SQUARES:
+        chosen = tuple(replace(line, square=True) for line in chosen)
     asleep = [_line(profile, w, "season", "more than the rows carry") for profile in rest]
     if w.resolution == "daily" and w.spacing <= 1.5:
         asleep += _daily(candidates)
@@ -169,7 +174,7 @@ def _monthly(
         return []
     for count in {len(live), min(2, len(live))}:
         coefficients = count * len(season.months) + len(live) - count + 1
-        if rows >= 30 * coefficients and seasons >= 3 * coefficients:
+        if rows >= _ROWS_A_COEFFICIENT * coefficients and seasons >= 3 * coefficients:
             return live[:count]
     return []
 

@@ -200,6 +200,9 @@ aggregate = {{ line.aggregate | toml }}
 {% if line.every != "season" %}
 every = {{ line.every | toml }}
 {% endif %}
+{% if line.square %}
+square = true  # there can be too much of a good thing, and the rows are many
+{% endif %}
 
 {% endfor %}
 {% for line in p.features.asleep %}

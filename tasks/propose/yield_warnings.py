@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from data.survey.columns import role_score
 from data.survey.recognise import WeatherColumns, YieldColumns
 from data.survey.region_pairs import RegionPair
 from data.survey.survey import Survey
-from tasks.yields.level_break import find_level_break
+from tasks.yields.level_break import describe_level_break, find_level_break
 
 _FAR = 30  # times the crop's median, which no harvest is
 _FEWEST = 10
@@ -65,9 +66,8 @@ def _breaks(table: pd.DataFrame) -> list[str]:
         )
         if found:
             said.append(
-                f"{crop}: from {found.year} on yields are {found.factor:.3g} times the mean of the five "
-                f"seasons before (median of {found.regions} regions): another unit? Convert these rows; as "
-                "they are, `cropyield train` won't publish."
+                f"{crop}: {describe_level_break(**asdict(found))}. Convert these rows; as they are, "
+                "`cropyield train` won't publish."
             )
     return said
 

@@ -17,6 +17,7 @@ from data.contracts.season_table import Flags, SeasonTable, recode
 from data.contracts.vocabulary import MAIN, SplitName, best_baseline
 from data.contracts.wording import number
 from data.settings.schema import Gate as GateSettings
+from tasks.yields.level_break import describe_level_break
 
 if TYPE_CHECKING:  # the gate on a finished run is judged without torch
     from tasks.model.forecaster import Forecaster
@@ -252,10 +253,7 @@ def _sound(crop: str, metrics: Mapping[str, Any], broken: Mapping[str, Any] | No
             if not r2 >= least:
                 faults.append(f"{words} is below {least:g}")
     if broken is not None:
-        faults.append(
-            f"from {broken['year']} on yields are {broken['factor']:.3g} times the mean of the five seasons "
-            f"before (median of {broken['regions']} regions), most likely in another unit"
-        )
+        faults.append(describe_level_break(**broken))
     if faults:
         return Check(SOUND, Outcome.FAILED, "; ".join(faults), crop=crop)
     if not facts:

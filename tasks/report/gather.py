@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contracts.wording import number
 from data.settings.seasons import Cutoff, of_season
 from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.job import machine
@@ -19,6 +18,7 @@ from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.report.page import render_plots, render_report
 from tasks.report.tables import ReportData
+from tasks.yields.level_break import describe_level_break
 
 
 def report_data(
@@ -71,12 +71,7 @@ def report_data(
 
 def _notes(season: Mapping[str, Any]) -> list[str]:
     """What a season's part of metrics.json says in sentences."""
-    breaks = [
-        f"{crop}: from {found['year']} on yields are {number(found['factor'])} times the mean of the five "
-        f"seasons before (median of {found['regions']} regions), most likely in another unit"
-        for crop, found in season["breaks"].items()
-        if found
-    ]
+    breaks = [f"{crop}: {describe_level_break(**found)}" for crop, found in season["breaks"].items() if found]
     return breaks + [
         note
         for day, part in season["as_of"].items()

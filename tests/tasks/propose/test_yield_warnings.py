@@ -90,7 +90,7 @@ def test_a_break_in_the_level_is_remarked_upon(tmp_path: Path) -> None:
     yields = yields_of(monthly())
     late = yields["year"] >= 2010
     yields.loc[late & (yields["crop"] == "maize"), "yield"] *= 15.93
-    said = [said for said in proposed(tmp_path, yields).unresolved if "another unit?" in said]
+    said = [said for said in proposed(tmp_path, yields).unresolved if "another unit" in said]
     assert len(said) == 1
     assert said[0].startswith("maize: from 2010 on yields are 1")
 
