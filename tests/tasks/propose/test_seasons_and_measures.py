@@ -13,6 +13,7 @@ from data.settings.files import load_settings
 from tasks.propose.crop_calendar import further_season, grows_in_winter, remarks
 from tasks.propose.proposal import propose
 from tasks.propose.season import season_of
+from tasks.propose.settings_file import write_text
 from tasks.propose.trial import trial_run
 from tests.odd_files import monthly, write, yields_of
 
@@ -54,8 +55,6 @@ def test_the_file_has_the_season_and_trains(tmp_path: Path) -> None:
     proposal = propose(*write(tmp_path, monthly(), yields_of(monthly())))
     file = tmp_path / "settings.toml"
     tried = trial_run(proposal, file)
-    from tasks.propose.settings_file import write_text
-
     file.write_text(write_text(tried.proposal, file), encoding="utf-8")
     settings = load_settings(file)
     assert settings.seasons["winter"].crops == ("wheat",)
@@ -89,3 +88,12 @@ def test_what_no_place_has_seen_is_remarked_upon(tmp_path: Path) -> None:
     assert len(said) == 1
     assert said[0].startswith("radiation: values such as 1")
     assert "W/m²" in said[0]
+
+
+def test_squares_are_proposed_where_rows_are_many(tmp_path: Path) -> None:
+    yields = yields_of(monthly())
+    many = propose(*write(tmp_path / "many", monthly(), yields))
+    assert all(line.square for line in many.features.live)
+    few = propose(*write(tmp_path / "few", monthly(), yields[yields["year"] >= yields["year"].max() - 8]))
+    assert not any(line.square for line in few.features.live)
+    assert "square = true" in write_text(many, tmp_path / "settings.toml")
