@@ -179,6 +179,7 @@ class CropModel:
 def crop_model(data: ReportData, crop: str) -> CropModel:
     """Read a crop's coefficients and what they leave of each harvest: yield - published prediction."""
     rows = data.coefficients.filter(pc.equal(data.coefficients["crop"], crop)).to_pandas()
+    rows["term"] = rows["term"].where(rows["power"] != 2, rows["term"] + "²")
     terms = list(dict.fromkeys(rows["term"]))
     known = rows[rows["region"].notna()].pivot(index="region", columns="term", values="coefficient")[terms]
     pooled = rows[rows["region"].isna()].set_index("term")["coefficient"].reindex(terms)
@@ -187,6 +188,7 @@ def crop_model(data: ReportData, crop: str) -> CropModel:
     y_N = table.y_NT[:, dataset.crops.index(crop)]
     of_region = known.reindex(list(dataset.region_names)).fillna(pooled).to_numpy()
     raw = {name: table.x_NF[:, at] for at, name in enumerate(dataset.features)}
+    raw |= {f"{name}²": values_N**2 for name, values_N in raw.items() if f"{name}²" in terms}
     raw |= {INTERCEPT: np.ones(len(table))} | ({} if YEAR in raw else {YEAR: table.year_N.astype(np.float64)})
     predicted_N = sum(
         (of_region[table.region_N, at] * raw[term] for at, term in enumerate(terms)), np.zeros(len(table))
