@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.vocabulary import NAIVE_BASELINES, SCHEMA_VERSION
+from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, SCHEMA_VERSION
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent, span
 from data.errors import InputError
+from data.settings.seasons import Cutoff, of_season
 from data.store.manifests import BACKTESTS, to_json
-from tasks.assemble.join import Assembled
+from tasks.assemble.seasons import AssembledSeasons, full_season
+from tasks.assembled import AssembledStep, season_data
 from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
 from tasks.evaluate.hindcast import from_arrow, to_arrow
 from tasks.evaluate.predictions import predictions_of
@@ -27,28 +30,45 @@ from tasks.steps import POLICY, logger, open_step, step_folder
 _HINDCAST = "hindcast.parquet"
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """One model of a backtest: of a cut-off, without the harvest year that it predicts."""
+
+    cutoff: Cutoff
+    year: int
+
+
 @task(name="choose seasons", task_run_name="choose seasons", **POLICY)
-def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
-    """The last seasons that can be predicted from those before."""
-    tables = Assembled.load(step_folder(job, assembled)).datasets
-    chosen = backtest_seasons(tables[job.settings.season.end], job.settings, seasons)
-    if not chosen:
-        raise InputError("no season has enough seasons before it to learn from; use fewer features")
-    logger().info("seasons to predict: %s", ", ".join(map(str, chosen)))
-    return chosen
+def choose_seasons(job: Job, assembled: AssembledStep, seasons: int) -> tuple[HeldOut, ...]:
+    """The last harvest years that can be predicted from those before, for each cut-off."""
+    data = AssembledSeasons.load(step_folder(job, assembled.step)).seasons
+    years = {
+        season: backtest_seasons(full_season(found), of_season(job.settings, season), seasons)
+        for season, found in data.items()
+    }
+    for season, chosen in years.items():
+        if not chosen:
+            raise InputError(
+                f"no season of {', '.join(data[season].crops)} has enough seasons before it to learn from; "
+                "use fewer features"
+            )
+        logger().info("%s: years to predict: %s", season, ", ".join(map(str, chosen)))
+    return tuple(HeldOut(cutoff, year) for cutoff in assembled.cutoffs for year in years[cutoff.season])
 
 
-@task(name="hindcast", task_run_name="hindcast {season} as of {as_of}", **POLICY)
-def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one_out: bool) -> str:
+@task(name="hindcast", task_run_name="hindcast {held_out.year} as of {held_out.cutoff}", **POLICY)
+def hindcast_season(job: Job, assembled: AssembledStep, held_out: HeldOut, leave_one_out: bool) -> str:
     """Train without one season and predict it."""
-    name = f"hindcast {as_of} {season}"
+    season, as_of = held_out.cutoff.season, held_out.cutoff.as_of
+    name = f"hindcast {season} {as_of} {held_out.year}"
     with open_step(job, name) as folder:
         if folder is not None:
-            found = Assembled.load(step_folder(job, assembled))
+            found = season_data(job, assembled, season)
             hindcast = backtest_season(
-                found.datasets[as_of], job.settings, as_of, season, leave_one_out, crop_units=found.crop_units
-            )
-            pq.write_table(to_arrow(hindcast), folder / _HINDCAST)
+                found.datasets[as_of], of_season(job.settings, season), as_of, held_out.year, leave_one_out,
+                crop_units=found.crop_units,
+            )  # fmt: skip
+            pq.write_table(to_arrow(replace(hindcast, season=season)), folder / _HINDCAST)
     return name
 
 
@@ -59,18 +79,17 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
     curve = skill_curve(found)
     metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
     metrics |= summarise(found, leave_one_out)
-    days = list(metrics["as_of"])
     rows = curve.to_pylist()
-    by_crop = {(row["crop"], row["as_of"]): row["skill"] for row in rows}
-    crops = dict.fromkeys(row["crop"] for row in rows if row["crop"] is not None)
-    skill = {crop: [by_crop.get((crop, day)) for day in days] for crop in crops}
     files = {
         "settings.toml": run_settings(job.settings).encode(),
         "predictions.parquet": parquet(predictions_of(found, job.run_id)),
         "skill.parquet": parquet(curve),
         "metrics.json": to_json(metrics),
-        "plots/skill-by-cutoff.svg": plots.as_svg("skill-by-cutoff", plots.skill_by_cutoff(days, skill)),
     }
+    for season in metrics["seasons"]:
+        name = "skill-by-cutoff" + ("" if season == MAIN else f"-{season}")
+        days, skill = _by_cutoff([row for row in rows if row["season"] == season])
+        files[f"plots/{name}.svg"] = plots.as_svg(name, plots.skill_by_cutoff(days, skill))
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
     put_whole(store, BACKTESTS, files, origin(job, "backtest") | {"made": metrics["made"]})
     create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
@@ -78,7 +97,7 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
     return {
         "run_id": job.run_id,
         "made": metrics["made"],
-        "seasons": metrics["seasons"],
+        "seasons": metrics["years"],
         "skill": rows,
         "units": {
             crop: unit for each in found for crop, unit in zip(each.crops, each.crop_units, strict=True)
@@ -88,6 +107,14 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
             "backtest": store.place(place),
         },
     }
+
+
+def _by_cutoff(rows: Sequence[dict[str, Any]]) -> tuple[list[str], dict[str, list[float | None]]]:
+    """Cut-offs, and each crop's skill at them."""
+    days = list(dict.fromkeys(row["as_of"] for row in rows))
+    by_crop = {(row["crop"], row["as_of"]): row["skill"] for row in rows}
+    crops = dict.fromkeys(row["crop"] for row in rows if row["crop"] is not None)
+    return days, {crop: [by_crop.get((crop, day)) for day in days] for crop in crops}
 
 
 def _markdown(rows: Sequence[dict[str, Any]], leave_one_out: bool) -> str:

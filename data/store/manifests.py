@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, TypeGuard
 
+from data.contracts.vocabulary import MAIN
 from data.errors import DamageError
 from data.store.base import MANIFEST, Store
 
@@ -227,7 +228,16 @@ def published_json(store: Store, manifest: Mapping[str, Any], name: str) -> dict
     return value
 
 
-def crop_units(store: Store, manifest: Mapping[str, Any], as_of: str) -> dict[str, str | None]:
+def dataset_name(season: str) -> str:
+    """The file of a season's features and yields in a run's folder."""
+    return "dataset.parquet" if season == MAIN else f"dataset-{season}.parquet"
+
+
+def crop_units(store: Store, manifest: Mapping[str, Any]) -> dict[str, str | None]:
     """The unit of each crop that a run has modelled. Raises DamageError."""
-    model = published_json(store, manifest, f"model/{as_of}/model.json")
-    return dict(zip(model.get("crops", ()), model.get("crop_units", ()), strict=False))
+    units: dict[str, str | None] = {}
+    for season, of in published_json(store, manifest, "metrics.json")["seasons"].items():
+        full = list(of["as_of"])[-1]
+        model = published_json(store, manifest, f"model/{season}/{full}/model.json")
+        units |= dict(zip(model.get("crops", ()), model.get("crop_units", ()), strict=False))
+    return units

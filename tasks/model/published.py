@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.errors import DamageError, SettingsError
+from data.settings.seasons import Cutoff
 from data.store.base import Store
 from data.store.manifests import REPAIR, folder, read_manifest, read_published
 from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model
 
 
-def load_model(store: Store, run: str, as_of: str) -> Model:
-    """The published model of a finished run at one cut-off.
+def load_model(store: Store, run: str, season: str, as_of: str) -> Model:
+    """The published model of a finished run for one season and cut-off.
 
     Raises SettingsError when the run has none for that day, DamageError when its files are gone or aren't
     as they were published.
@@ -20,15 +21,16 @@ def load_model(store: Store, run: str, as_of: str) -> Model:
     manifest = read_manifest(store, run)
     if manifest is None:
         raise DamageError(f"{store.place(folder(run))} is gone; {REPAIR}")
-    days = model_days(manifest)
+    days = model_days(manifest, season)
     if as_of not in days:
-        raise SettingsError(f"run {run} has no model for {as_of}; it has {', '.join(days) or 'none at all'}")
-    names = (WEIGHTS_FILE, FACTS_FILE)
-    return Model.from_bytes(
-        {name: read_published(store, manifest, f"model/{as_of}/{name}") for name in names}
-    )
+        raise SettingsError(
+            f"run {run} has no model for {Cutoff(season, as_of)}; it has {', '.join(days) or 'none at all'}"
+        )
+    place, names = f"model/{season}/{as_of}", (WEIGHTS_FILE, FACTS_FILE)
+    return Model.from_bytes({name: read_published(store, manifest, f"{place}/{name}") for name in names})
 
 
-def model_days(manifest: Mapping[str, Any]) -> Sequence[str]:
-    """The cut-offs that a run has models for, sorted."""
-    return sorted({name.split("/")[1] for name in manifest["files"] if name.startswith("model/")})
+def model_days(manifest: Mapping[str, Any], season: str) -> Sequence[str]:
+    """The cut-offs that a run has models of a season for, sorted."""
+    places = [name.split("/") for name in manifest["files"] if name.startswith(f"model/{season}/")]
+    return sorted({place[2] for place in places})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from data.settings.seasons import named_crops
 from data.store.base import Store
 from data.store.current import find_finished, repair
 from data.store.entries import State
@@ -26,9 +27,7 @@ def unchanged(job: Job) -> dict[str, Any] | None:
     if finished is None or finished.digest != state.current.manifest:
         return None
     repair(store, RUNS)
-    gate = judge_run(
-        reader(store, finished), store, state, job.run_id, job.settings.season.end, job.settings.gate
-    )
+    gate = judge_run(reader(store, finished), store, state, job.run_id, job.settings.gate)
     return summary(job, described(gate), f"nothing new: run {job.run_id} is finished and current")
 
 
@@ -53,14 +52,14 @@ def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
     """What the command prints: scores, gate, where predictions, model and report lie."""
     store = job.store
     manifest = read_manifest(store, job.run_id) or {"run_id": job.run_id, "files": {}}
-    units = crop_units(store, manifest, job.settings.season.end)
+    units = crop_units(store, manifest)
     return {
         "run_id": job.run_id,
         "message": message,
         "gate": dict(gate),
         "metrics": published_json(store, manifest, "metrics.json"),
         "units": units,
-        "left_out": [crop for crop in job.settings.crops if crop not in units],
+        "left_out": [crop for crop in named_crops(job.settings) if crop not in units],
         "places": places(store, job.run_id),
     }
 

@@ -87,7 +87,7 @@ def train(raw: dict[str, Any], whole: bool) -> int:
 
     try:
         settings = parse_settings(raw, "torture")
-        assembled = assemble(ingest_weather(settings), ingest_yields(settings), settings)
+        assembled = assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
         _check_ledger(settings, assembled.ledger, assembled.rejected)
         job.train(settings, _only_to("report" if whole else "evaluate"))
     except _EnoughError:

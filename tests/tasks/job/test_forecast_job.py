@@ -47,15 +47,16 @@ def settings(place: Path, **changes: Any) -> Settings:
 
 def publish(place: Path, run: str, **more: Any) -> None:
     files = {"settings.toml": run_settings(settings(place)).encode()}
-    publish_run(LocalStore(place / "store"), run, files=files, crops=["corn", "rye"], **more)
+    models = {"main": {"crops": ["corn", "rye"], "seasons": [1990, 2020]}}
+    publish_run(LocalStore(place / "store"), run, files=files, crops=["corn", "rye"], models=models, **more)
 
 
 def test_the_job_knows_the_model_and_its_cut_offs(place: Path) -> None:
     job = open_forecast(settings(place, as_of=["07-15"]))
-    assert job.trained.run_id == an_id("a1")
-    assert job.trained.cutoffs == ("06-30", "09-30")
+    assert job.model_run_id == an_id("a1")
+    assert job.trained["main"].cutoffs == ("06-30", "09-30")
     assert job.settings.as_of == ("06-30",)
-    assert (job.trained.last_season, job.crops) == (2020, ("corn", "rye"))
+    assert (job.trained["main"].last_season, job.crops) == (2020, ("corn", "rye"))
     assert open_forecast(settings(place, crops=["rye", "oats"])).crops == ("rye",)
     with pytest.raises(SettingsError, match=r"none of oats, but corn, rye; train one"):
         open_forecast(settings(place, crops=["oats"]))

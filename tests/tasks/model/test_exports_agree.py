@@ -131,13 +131,13 @@ def store(tmp_path: Path) -> LocalStore:
     """A store whose only run has models for two days."""
     store = LocalStore(tmp_path / "store")
     files = {
-        f"model/{day}/{name}": content
+        f"model/main/{day}/{name}": content
         for day in ("07-31", "09-30")
         for name, content in fit_exact(world(("alpha", "beta"), ("rain", "heat")), settings(), day)
         .to_bytes()
         .items()
     }
-    write(store, "a1", files=files)
+    write(store, "a1", files=files, models={"main": {"as_of": ["07-31", "09-30"]}})
     return store
 
 
@@ -151,7 +151,7 @@ def test_the_command_writes_a_model_of_the_store(
         assert json.loads(capsys.readouterr().out)["as_of"] == day
         predicted_NT, _ = by_onnx(file.read_bytes(), table)
         np.testing.assert_allclose(
-            predicted_NT, load_model(store, an_id("a1"), day).predict(table), rtol=1e-9
+            predicted_NT, load_model(store, an_id("a1"), "main", day).predict(table), rtol=1e-9
         )
     assert run(["export", str(store.root), "a1", "--onnx", str(tmp_path / "m.onnx")]) == 0
     assert "region, year, rain, heat" in capsys.readouterr().out
@@ -179,6 +179,6 @@ def test_what_can_not_be_exported(
 
 
 def test_a_model_that_is_gone_is_named(store: LocalStore) -> None:
-    store.remove(f"runs/{an_id('a1')}/model/09-30/weights.safetensors")
+    store.remove(f"runs/{an_id('a1')}/model/main/09-30/weights.safetensors")
     with pytest.raises(StorageError, match=r"09-30/weights\.safetensors is gone"):
-        load_model(store, an_id("a1"), "09-30")
+        load_model(store, an_id("a1"), "main", "09-30")

@@ -34,7 +34,7 @@ def world(folder: Path, **replaced: pa.Array) -> Any:
 
 
 def rejects(settings: Any) -> list[dict[str, Any]]:
-    found = assemble(ingest_weather(settings), ingest_yields(settings), settings)
+    found = assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
     check_ledger(found.ledger)
     rows: list[dict[str, Any]] = found.rejected.to_pylist()
     assert all(isinstance(json.loads(row["values"]), dict) for row in rows)
