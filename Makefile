@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run ui test lint bench torture inputs pictures clean
+.PHONY: help run ui test lint bench torture inputs pictures docs docs-serve clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 run: .venv/.run  ## train on the sample and say where the results lie
 	@$(BIN)/cropyield train data/sample/settings.toml
@@ -40,8 +40,14 @@ inputs: .venv/.run  ## write data/tutorial and data/sample anew
 pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures
 
+docs: .venv/.docs  ## build the documentation into .docs/site and check it (a minute); open it from there
+	@$(BIN)/python -m docs.generator.build
+
+docs-serve: docs  ## build the documentation and show it on this machine; Ctrl-C ends it
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .docs/site 8000
+
 clean:  ## remove what the commands above made
-	rm -rf .venv .prefect .ui store build *.egg-info
+	rm -rf .venv .prefect .ui .docs store build *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cropyield needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
@@ -55,6 +61,10 @@ clean:  ## remove what the commands above made
 
 .venv/.test: .venv/.python pyproject.toml requirements.lock
 	@$(PIP) --editable '.[test]'
+	@touch .venv/.run .venv/.docs $@
+
+.venv/.docs: .venv/.python pyproject.toml requirements.lock
+	@$(PIP) --editable '.[docs]'
 	@touch .venv/.run $@
 
 .venv/.bench: .venv/.python pyproject.toml requirements.lock
