@@ -65,10 +65,8 @@ def _text(node: ast.expr) -> str:
             return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
         case ast.JoinedStr(values=parts):
             return "".join(_text(part) for part in parts)
-        case ast.FormattedValue(value=ast.Name(id=name)):
-            return f"‹{name.replace('_', ' ')}›"
-        case ast.FormattedValue(value=ast.Attribute(attr=name)):
-            return f"‹{name.replace('_', ' ')}›"
+        case ast.FormattedValue(value=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return f"‹{name.strip('_').replace('_', ' ')}›"
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _text(left) + _text(right)
         case _:

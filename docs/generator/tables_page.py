@@ -23,11 +23,13 @@ def published_tables() -> str:
 
 def _columns(listed: tuple[Column, ...]) -> str:
     return table(
-        ("column", "type", "unit", "null", "meaning"),
-        (
-            (code(each.name), str(each.type), each.unit, "may be" if each.nullable else "never", each.meaning)
-            for each in listed
-        ),
+        ("column", "meaning", "type"), ((code(each.name), each.meaning, _type(each)) for each in listed)
+    )
+
+
+def _type(column: Column) -> str:
+    return "<br>".join(
+        filter(None, (str(column.type), column.unit, "may be null" if column.nullable else ""))
     )
 
 

@@ -7,11 +7,9 @@ needs a service is exempt, with the reason and the test that runs it instead.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,29 +20,20 @@ from data.settings.files import parse_settings
 from flows.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ("cropyield", "make", "prefect", "python", "docker", "git", "pip", "duckdb", "cp")
+PROGRAMS = ("cropyield", "make", "prefect", "docker", "cp")
 
 # a command's beginning, why it isn't run here, and where it is
 EXEMPT = {
     "make run": "installs the project anew; .ci/run and the sample's own tests do it",
     "make test": "is what runs this test",
-    "make lint": "changes the working tree; make test checks the same rules",
-    "make bench": "takes minutes; its modules are run by hand and recorded",
-    "make clean": "removes the environment that runs this test",
-    "make ui": "serves for ever",
-    "make pictures": "serves for ever and drives a browser",
-    "cropyield serve": "runs for ever; tests/flows starts and stops it",
-    "cropyield alerts": "needs a server that goes on; tests/flows starts one",
-    "prefect": "needs a server that goes on; tests/flows/server/test_ui.py starts one",
     "make docs": "is what tests/docs/test_site.py does",
-    "make docs-serve": "serves for ever",
-    "docker": "needs a service",
-    "git clone": "needs the network",
-    "pip install": "needs the network; tests/test_wheel.py installs a wheel without it",
+    "cropyield serve": "runs for ever; tests/flows/server/test_serve_command.py starts and stops it",
+    "cropyield alerts": "needs a server that goes on; tests/flows/server/test_alerts_command.py starts one",
+    "prefect": "needs a server that goes on; tests/flows/server/test_ui.py starts one",
+    "docker": "needs an engine, and the network to build an image",
 }
-NEEDS = re.compile(
-    r"s3://bucket|gs://|postgresql|tcp://|runner ?= ?\"?dask|--webhook|PREFECT_API_URL|https?://"
-)
+_OTHERS = re.compile(r"tcp://scheduler")
+"""What names a machine that readers have to fill in."""
 
 
 @dataclass(frozen=True)
@@ -94,52 +83,33 @@ def command_lines(block: Block) -> list[str]:
     for line in block.text.replace("\\\n", " ").splitlines():
         line = re.sub(r"^\$ ", "", line.strip())
         line = re.split(r"\s+#\s", line)[0].strip()
-        words = line.split()
-        while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
-            words = words[1:]
-        if words and words[0] in PROGRAMS:
+        if without_variables(line).partition(" ")[0] in PROGRAMS:
             found.append(line)
     return found
 
 
 def exempt(command: str) -> str | None:
     """Why a command isn't run here."""
-    bare = re.sub(r"^([A-Z_]+=\S*\s+)+", "", command)
     for beginning, why in EXEMPT.items():
-        if f"{bare} ".startswith(f"{beginning} "):
+        if f"{without_variables(command)} ".startswith(f"{beginning} "):
             return why
-    return "needs a service" if NEEDS.search(command) else None
+    return "needs the reader's own cluster; test_runners.py starts one" if _OTHERS.search(command) else None
 
 
-def forms(command: str) -> list[str]:
-    """A line of a synopsis as commands: alternatives apart, once with its optional parts and once without."""
-    if "'" in command:  # brackets in quotes are the value's own
-        return [command]
-    parts = re.split(r"\s+\|\s+", command)
-    whole = [part if part.startswith(PROGRAMS) else f"cropyield {part}" for part in parts]
-    found: dict[str, None] = {}
-    for part in whole:
-        found[" ".join(re.sub(r"\[[^\]]*\]", "", part).split())] = None
-        full = re.sub(r"(\w+(?:\|\w+)+)", lambda m: m[1].split("|")[0], part.replace("…", ""))
-        found[" ".join(re.sub(r"[\[\]]", "", full).split())] = None
-    return list(found)
+def without_variables(command: str) -> str:
+    """A command without the variables that are set before it."""
+    return re.sub(r"^([A-Z_]+=\S*\s+)+", "", command)
 
 
 def fill(command: str, place: Path) -> list[str]:
-    """The words of a command, placeholders replaced by what lies in `place`."""
-    current = json.loads((place / "store/current.json").read_text())["run_id"]
-    runs = sorted(folder.name for folder in (place / "store/runs").iterdir())
-    earlier = next((run for run in runs if run != current), current)
-    values = {
-        "SETTINGS.toml": "settings.toml", "SETTINGS": "settings.toml", "STORE": "store", "OUT": "out",
-        "WEATHER": "weather", "YIELDS": "yields", "RUN": earlier, "RUN_ID": earlier, "REASON": "a drill",
-        "N": "2", "MM-DD": "07-31", "YYYY-MM-DD": "2023-07-31", "key=value": "training.epochs=95",
-        "CURRENT": current,
-    }  # fmt: skip
-    words = [values.get(word, word) for word in shlex.split(command)]
-    # paths of inputs that a reader would have, by any name
+    """The words of a command, RUN replaced by a run of the store in `place` that isn't the current one."""
+    words = shlex.split(command)
+    if "RUN" in words:
+        current = json.loads((place / "store/current.json").read_text())["run_id"]
+        earlier = next(folder.name for folder in (place / "store/runs").iterdir() if folder.name != current)
+        words = [earlier if word == "RUN" else word for word in words]
     if words[:2] == ["cropyield", "init"] and "--settings" not in words:
-        words += ["--settings", "found.toml"]
+        words += ["--settings", "found.toml"]  # there are settings already, which later commands need
     return words
 
 
@@ -148,18 +118,8 @@ def run_command(words: list[str], place: Path) -> None:
     if words[0] == "cropyield":
         assert run(words[1:]) == 0, words
         return
-    words = [sys.executable if words[0] == "python" else words[0], *words[1:]]
-    made = subprocess.run(
-        words, cwd=ROOT if words[0] == "make" else place, capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    made = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
-
-
-def with_run(text: str, place: Path) -> str:
-    """A snippet that names the current run."""
-    current: str = json.loads((place / "store/current.json").read_text())["run_id"]
-    return re.sub(r"\bRUN(_ID)?\b", current, text)
 
 
 def parse_as_settings(text: str) -> None:

@@ -123,7 +123,7 @@ def test_the_reference_follows_the_code() -> None:
     assert "| `min_coverage` | number > 0 and ≤ 1<br>default: `0.9` | Share of a feature's days" in settings
     assert "## `[[features]]`" in settings
     assert "## `[measures.NAME]`" in settings
-    assert "| `predicted` | double | the crop's unit | never |" in with_generated(
+    assert "| `predicted` | the model's prediction | double<br>the crop's unit |" in with_generated(
         "<!-- from the code: tables -->"
     )
     assert "‹path›: no such settings file; `cropyield init" in with_generated(
