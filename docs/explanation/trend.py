@@ -82,6 +82,21 @@ assert raw > 0.015
 # Everything is fitted on training rows only. A region that the model hasn't seen takes the pooled line, and says
 # so: `known_region` is false.
 #
+# ## Not one line, but the average of a few
+#
+# How fast should a line forget? One that follows the last years closely wins where yields jump, after a new variety
+# or a war, and loses where they only wobble. No single answer is best, so the baseline is the average of a few
+# lines, each a `[[trend]]` in the settings:
+#
+# - `half_life`: after so many seasons one counts half; `inf`: all alike.
+# - `slope_half_life`: the same for the slope alone, by default as `half_life`. A level may have to forget quickly
+#   that a slope can only be told from decades.
+# - `shrinkage`: how much a region's slope is pulled to that of all, in units of the median region's information. 0
+#   leaves it alone, `inf` gives every region the pooled slope. Regions with few seasons are pulled most.
+#
+# The average of lines is a line, so that coefficients keep their form. The default is (10, shrinkage 1), (5,
+# shrinkage 1) and (3, slope half-life 20, shrinkage inf).
+#
 # ## How much it is worth
 #
 # On 323 climate divisions of the United States, maize and soybeans, monthly temperature and rainfall from April to

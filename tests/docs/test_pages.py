@@ -99,3 +99,20 @@ def test_commands_are_found_in_either_kind_of_block() -> None:
         "\\\n  abc\n```\n\n```python\ncropyield = 1\n```\n"
     )
     assert commands(text) == ["cropyield train a.toml", "make run", "X=1 cropyield show store    abc"]
+
+
+def test_the_page_of_the_store_knows_every_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Placeholders stand for a name, and what ends in a slash for all that is below."""
+    monkeypatch.chdir(place)
+    run_command(["cropyield", "forecast", "settings.toml", "--as-of", "2023-07-31"], place)
+    run_command(["cropyield", "backtest", "settings.toml", "--seasons", "1"], place)
+    page = (ROOT / "docs/reference/store.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    patterns = [re.sub(r"\b(RUN_)?ID\b", "[^/]+", re.escape(path)) for path in listed]
+    known = re.compile("|".join(f"{each}.+" if each.endswith("/") else f"{each}$" for each in patterns))
+    files = [
+        file.relative_to(place / "store").as_posix()
+        for file in (place / "store").rglob("*")
+        if file.is_file()
+    ]
+    assert [file for file in files if not known.match(file)] == []
