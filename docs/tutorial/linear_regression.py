@@ -445,18 +445,19 @@ apples = table["apples"].to_numpy(float)
 (to_temperature, to_rainfall, constant), mse_of_two = exact(two, apples)
 on_plane = to_temperature * two[:, 0] + to_rainfall * two[:, 1] + constant
 
-figure = plt.figure(figsize=(7, 5.5))
-axes = figure.add_subplot(projection="3d", computed_zorder=False)
+figure = plt.figure(figsize=(7, 5))
+axes = figure.add_axes((0, 0, 1, 1), projection="3d", computed_zorder=False)
 grid_t, grid_r = np.meshgrid(np.linspace(65, 105, 9), np.linspace(40, 140, 11))
 plane = to_temperature * grid_t + to_rainfall * grid_r + constant
 axes.plot_surface(grid_t, grid_r, plane, alpha=0.35)
 for (t, r), harvested, planned in zip(two, apples, on_plane, strict=True):
     axes.plot([t, t], [r, r], [planned, harvested], color="black", linewidth=1)
-axes.scatter(two[:, 0], two[:, 1], apples, s=8, color="tab:red", depthshade=False)
+axes.scatter(two[:, 0], two[:, 1], apples, s=14, color="tab:red", depthshade=False)
 axes.set_xlabel("temperature (°F)")
 axes.set_ylabel("rainfall (mm)")
 axes.set_zlabel("apples (t/ha)")
 axes.view_init(elev=12, azim=-70)
+axes.set_box_aspect((4, 4, 3))
 _, mse_of_three = exact(all_inputs.double().numpy(), apples)
 print(f"MSE of apples with two features {mse_of_two:.1f}, with three {mse_of_three:.2f}")
 
@@ -636,7 +637,12 @@ assert not forecasts["known_region"].any()
 #
 # You have built everything that is in `cropyield`'s core: a linear model, the mean squared error, SGD over
 # shuffled mini-batches, scaling, a falling rate, and the exact answer beside it. What it adds is what real
-# regions need. Yields rise from year to year whatever the weather, so it models *departures* from each
-# region's trend. A season is made of days, so it builds features from daily weather. A model that fits may
-# still forecast badly, so it is tested on seasons that it has not seen, and nothing is published that does
-# worse than knowing the region.
+# regions need:
+#
+# - Yields rise from year to year whatever the weather, so it models
+#   [departures from each region's trend](../explanation/trend.md).
+# - A season is made of days, so it builds features from daily or monthly weather;
+#   [your own files](../how-to/your-data.md) will do.
+# - A model that fits may still forecast badly, so it is tested on
+#   [seasons that it has not seen](../explanation/split.md), and a gate keeps back what does surely worse than
+#   knowing the region.
