@@ -52,9 +52,12 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         coalesce_streams=True,
     )
     kernel = client.create_kernel_manager()
-    kernel.transport, kernel.ip = "ipc", str(folder.parent / "kernel")  # sockets that nobody else can open
+    # sockets that nobody else can open, and nothing in the reader's home
+    kernel.transport, kernel.ip = "ipc", str(folder.parent / "kernel")
+    kernel.connection_file = str(folder.parent / "kernel.json")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    client.execute(env=os.environ | {"PATH": programs, "MPLBACKEND": ""})
+    here = {"PATH": programs, "MPLBACKEND": "", "IPYTHONDIR": str(folder.parent / "ipython")}
+    client.execute(env=os.environ | here)
 
 
 def _page(notebook: NotebookNode, stem: str, folder: str) -> Page:
