@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run ui test lint bench torture inputs pictures lock test-lowest clean
+.PHONY: help run ui test lint bench torture inputs pictures lock test-lowest docs docs-serve clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -51,8 +51,14 @@ test-lowest:  ## the tests at the lowest versions that pyproject.toml allows
 	@build/lowest/bin/python -m pip install --quiet -c build/lowest.txt --editable '.[test]'
 	@build/lowest/bin/python -m pytest -n 3 --dist loadfile
 
+docs: .venv/.docs  ## build the documentation into .docs/site and check it (a minute); open it from there
+	@$(BIN)/python -m docs.generator.build
+
+docs-serve: docs  ## build the documentation and show it on this machine; Ctrl-C ends it
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .docs/site 8000
+
 clean:  ## remove what the commands above made
-	rm -rf .venv .prefect .ui store build *.egg-info
+	rm -rf .venv .prefect .ui .docs store build *.egg-info
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cropyield needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
@@ -66,6 +72,10 @@ clean:  ## remove what the commands above made
 
 .venv/.test: .venv/.python pyproject.toml requirements.lock
 	@$(PIP) --editable '.[test]'
+	@touch .venv/.run .venv/.docs $@
+
+.venv/.docs: .venv/.python pyproject.toml requirements.lock
+	@$(PIP) --editable '.[docs]'
 	@touch .venv/.run $@
 
 .venv/.bench: .venv/.python pyproject.toml requirements.lock

@@ -1,0 +1,118 @@
+"""README and every page of the site are followed from top to bottom, in a folder as a reader's would be.
+
+Commands are typed, Python and SQL blocks are run in one session, TOML blocks are read as settings.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.commands import (
+    EXEMPT,
+    ROOT,
+    Block,
+    blocks,
+    command_lines,
+    commands,
+    exempt,
+    fill,
+    import_or_skip,
+    parse_as_settings,
+    run_command,
+    without_variables,
+)
+from tests.object_storage import bucket, s3_server
+
+__all__ = ["bucket", "s3_server"]
+
+README = ROOT / "README.md"
+PAGES = [
+    README,
+    *sorted(file for file in (ROOT / "docs").rglob("*.md") if blocks(file.read_text(encoding="utf-8"))),
+]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_a_page_does_what_it_says(
+    page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, bucket: str
+) -> None:
+    text = page.read_text(encoding="utf-8").replace("s3://bucket/", f"s3://{bucket}/")
+    monkeypatch.chdir(place)
+    session: dict[str, Any] = {}
+    for block in blocks(text):
+        follow(block, place, session)
+
+
+def follow(block: Block, place: Path, session: dict[str, Any]) -> None:
+    """Do what one block says."""
+    for line in command_lines(block):
+        if not exempt(line):
+            run_command(fill(line, place), place)
+    if block.language == "python":
+        import_or_skip(block.text)
+        exec(compile(block.text, "a page", "exec"), session)
+    elif block.language == "sql":
+        duckdb = pytest.importorskip("duckdb")
+        assert duckdb.sql(block.text.rstrip("; \n")).fetchall()
+    elif block.language == "toml":
+        parse_as_settings(block.text)
+
+
+def test_no_page_has_a_block_that_nobody_runs() -> None:
+    """A block is in a language that is run, or a drawing; every line of a shell block is a known command."""
+    for page in PAGES:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            assert block.language in ("sh", "python", "sql", "toml", ""), f"{page}: {block.language}"
+            if block.language == "sh":
+                typed = [line for line in block.text.replace("\\\n", " ").splitlines() if line.strip()]
+                assert len(command_lines(block)) == len(typed), f"{page}: {block.text}"
+
+
+def test_targets_of_make_are_known() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for page in PAGES:
+        for command in commands(page.read_text(encoding="utf-8")):
+            if command.startswith("make "):
+                assert command.split()[1] in targets, f"{page}: {command}"
+
+
+def test_every_exemption_is_needed() -> None:
+    typed = [line for page in PAGES for line in commands(page.read_text(encoding="utf-8"))]
+    for beginning in EXEMPT:
+        assert any(without_variables(line).startswith(beginning) for line in typed), beginning
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_commands_are_found_in_either_kind_of_block() -> None:
+    text = (
+        "Run\n\n    cropyield train a.toml   # comment\n\nor\n\n```sh\n$ make run\nX=1 cropyield show store "
+        "\\\n  abc\n```\n\n```python\ncropyield = 1\n```\n"
+    )
+    assert commands(text) == ["cropyield train a.toml", "make run", "X=1 cropyield show store    abc"]
+
+
+def test_the_page_of_the_store_knows_every_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Placeholders stand for a name, and what ends in a slash for all that is below."""
+    monkeypatch.chdir(place)
+    run_command(["cropyield", "forecast", "settings.toml", "--as-of", "2023-07-31"], place)
+    run_command(["cropyield", "backtest", "settings.toml", "--seasons", "1"], place)
+    page = (ROOT / "docs/reference/store.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    patterns = [re.sub(r"\b(RUN_)?ID\b", "[^/]+", re.escape(path)) for path in listed]
+    known = re.compile("|".join(f"{each}.+" if each.endswith("/") else f"{each}$" for each in patterns))
+    files = [
+        file.relative_to(place / "store").as_posix()
+        for file in (place / "store").rglob("*")
+        if file.is_file()
+    ]
+    assert [file for file in files if not known.match(file)] == []

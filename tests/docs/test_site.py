@@ -1,0 +1,137 @@
+"""The site builds strictly, its links lead somewhere, and it works from a file without a network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.generator.build import DOCS, FROM_THE_CODE, NOTEBOOKS, with_generated
+from docs.generator.links import faults
+from docs.generator.notebooks import render_notebook
+from tests.tasks.report.browsing import open_browser
+
+ROOT = Path(__file__).resolve().parents[2]
+PHONE, DESK = 390, 1280
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as `make docs` builds it: every notebook executed, every warning an error, links checked."""
+    folder = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "docs.generator.build", str(folder)]
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    made = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"PATH": programs}
+    )
+    assert made.returncode == 0, made.stderr + made.stdout
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    yield from open_browser()
+
+
+def _wait(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_every_page_is_there_and_asks_for_what_the_code_has(site: Path) -> None:
+    sources = [file for file in DOCS.rglob("*.md") if "generator" not in file.parts]
+    for source in [*sources, *NOTEBOOKS]:
+        assert (site / source.relative_to(DOCS)).with_suffix(".html").is_file(), source
+    asked = "".join(source.read_text(encoding="utf-8") for source in sources)
+    assert [name for name in FROM_THE_CODE if f"<!-- from the code: {name} -->" not in asked] == []
+
+
+def test_the_site_works_from_a_file_without_a_network(site: Path, browser: Any) -> None:
+    """Nothing is fetched from elsewhere, no script fails, and the search finds a setting."""
+    by = pytest.importorskip("selenium.webdriver.common.by").By
+    browser.get((site / "index.html").as_uri())
+    browser.find_element(by.TAG_NAME, "body").send_keys("/")
+    results = "const box = document.activeElement.shadowRoot; return box ? box.textContent : ''"
+    assert _wait(lambda: browser.execute_script("return document.activeElement.shadowRoot !== null"))
+    browser.switch_to.active_element.send_keys("min_coverage")
+    assert _wait(lambda: "Share of a feature's days" in browser.execute_script(results))
+    fetched = browser.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
+    assert [each for each in fetched if not each.startswith(("file:", "data:"))] == []
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_no_page_is_wider_than_its_window(site: Path, browser: Any, width: int) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE},
+    )
+    for page in sorted(site.rglob("*.html")):
+        browser.get(page.as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, page
+
+
+def test_links_that_lead_nowhere_and_fetches_from_elsewhere_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<h1 id="here">A</h1><a href="#here"></a><a href="#gone"></a><a href="b.html#there"></a>'
+        '<a href="c.html"></a><a href="https://example.org"></a><img src="https://example.org/x.png">'
+        '<link rel="canonical" href="https://example.org">'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="there">B</h1>')
+    assert faults(tmp_path) == [
+        "a.html: fetches https://example.org/x.png",
+        "a.html: #gone leads to no heading",
+        "a.html: c.html leads to no file",
+    ]
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs(tmp_path: Path) -> None:
+    (tmp_path / "small.py").write_text(
+        "# %% [markdown]\n# # Small\n\n# %%\nfrom pathlib import Path\n\nprint(Path().resolve())\n\n"
+        '# %% language="bash"\n# echo from a shell\n\n'
+        '# %% caption="A line."\nimport matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n\n'
+        '# %% tags=["check"]\nassert True\n'
+    )
+    page = render_notebook(tmp_path / "small.py")
+    assert page.text.startswith("# Small\n")
+    assert "```{ .text .output .no-copy }\n…\n```" in page.text  # no path of the machine that made the page
+    assert "```bash\necho from a shell\n```" in page.text
+    assert "![A line.](small-1.svg)" in page.text
+    assert page.pictures["small-1.svg"].startswith(b"<?xml")
+    assert '<details class="check" markdown><summary>Checked by a test</summary>' in page.text
+
+
+def test_a_notebook_that_fails_makes_no_page(tmp_path: Path) -> None:
+    from nbclient.exceptions import CellExecutionError
+
+    (tmp_path / "wrong.py").write_text("# %%\nassert 15813.81 < 1\n")
+    with pytest.raises(CellExecutionError, match=r"15813\.81 < 1"):
+        render_notebook(tmp_path / "wrong.py")
+
+
+def test_the_reference_follows_the_code() -> None:
+    settings = with_generated("<!-- from the code: settings -->")
+    assert "| `min_coverage` | number > 0 and ≤ 1<br>default: `0.9` | Share of a feature's days" in settings
+    assert "## `[[features]]`" in settings
+    assert "## `[measures.NAME]`" in settings
+    assert "| `predicted` | the model's prediction | double<br>the crop's unit |" in with_generated(
+        "<!-- from the code: tables -->"
+    )
+    assert "‹path›: no such settings file; `cropyield init" in with_generated(
+        "<!-- from the code: messages -->"
+    )
+    assert "| 5 | `DamageError` |" in with_generated("<!-- from the code: exit codes -->")
+    assert "## cropyield backtest" in with_generated("<!-- from the code: command line -->")
+    assert "| `leave_one_out` | `bool` | `False` |" in with_generated(
+        "<!-- from the code: flow parameters -->"
+    )
+    assert "| `gate` |" in with_generated("<!-- from the code: artifacts -->")
