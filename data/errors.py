@@ -5,8 +5,9 @@ CropyieldError            1   unexpected
 │   └── DeviceError       2   a device that this machine lacks
 ├── InputError            3   an input is missing or breaks its contract
 ├── GateError             4   the run is kept, but doesn't become the current one
-└── StorageError          5   the store or an input's storage failed; worth retrying
-    └── DamageError       5   a file of the store was changed or removed by something else
+├── StorageError          5   the store or an input's storage failed; worth retrying
+│   └── DamageError       5   a file of the store was changed or removed by something else
+└── ServerError           5   Prefect's server can't be reached or failed
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ class GateError(CropyieldError):
 
 class StorageError(CropyieldError):
     """Reading or writing a file system failed; the same call may succeed later."""
+
+    exit_code = 5
+
+
+class ServerError(CropyieldError):
+    """Prefect's server, or the folder it keeps its data base in, can't be used."""
 
     exit_code = 5
 

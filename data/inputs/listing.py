@@ -11,12 +11,14 @@ import pyarrow as pa
 from pyarrow import fs
 
 from data.errors import CropyieldError, InputError, StorageError
+from data.escapes import one_line
 from data.inputs.fix_commands import convert
 from data.locations.filesystems import open_remote
 from data.locations.uris import is_local, redact_uri, redacted
 
 SUFFIX = ".parquet"
 _OTHER_KINDS = r"\.(csv|tsv|xlsx?|json|feather)(\.gz)?$"
+_NO_FILE = "is neither a file nor a folder (a pipe, a socket, a device?); name a Parquet file or its folder"
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # what pyarrow's clients of object stores say when the service, not the file, is at fault
 _REMOTE_FAULT = re.compile(r"AWS Error|google::cloud|curl|NETWORK|timed? ?out", re.IGNORECASE)
@@ -34,7 +36,7 @@ class Listed:
 
 def place_of(uri: str, name: str) -> str:
     """A file of an input as messages name it; one that is the input itself is named once."""
-    place = redact_uri(uri)
+    place, name = one_line(redact_uri(uri)), one_line(name)
     return place if f"/{place.rstrip('/')}".endswith(f"/{name}") else f"{place}: {name}"
 
 
@@ -74,17 +76,19 @@ def list_files(uri: str) -> tuple[Listed, ...]:
             if re.search(_OTHER_KINDS, info.base_name.lower()):
                 raise InputError(f"{redact_uri(uri)}: is no Parquet file; {_convert(redact_uri(uri))}")
             return (_listed(info, info.base_name),)
+        if info.type != fs.FileType.Directory:
+            raise InputError(f"{redact_uri(uri)}: {_NO_FILE}")
         found = files.get_file_info(fs.FileSelector(path, recursive=True))
     root = path.rstrip("/") + "/"
     here = []
     others: list[str] = []
     for info in found:
-        if info.type != fs.FileType.File:
-            continue
         name = info.path.removeprefix(root)
-        if any(part[0] in "._" for part in PurePosixPath(name).parts):
+        if info.type == fs.FileType.Directory or any(part[0] in "._" for part in PurePosixPath(name).parts):
             continue
         if name.lower().endswith(SUFFIX):
+            if info.type != fs.FileType.File:
+                raise InputError(f"{place_of(uri, name)}: {_NO_FILE}")
             here.append(_listed(info, name))
         else:
             others.append(name)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import InputError
+from data.inputs.footers import Group, groups_of, read_tail
 from data.inputs.listing import Listed, hive_columns, list_files, locate_file, place_of, reading_errors
 from data.inputs.parsing import Kind, kind_of
 
@@ -19,6 +22,7 @@ _STREAM_ABOVE = 64 << 20
 _WINDOW = 4 << 20
 # the least similarity of names that is worth a question, 0 to 1
 _ALIKE = 0.6
+_TICKS = {"milliseconds": 86_400_000, "microseconds": 86_400_000_000, "nanoseconds": 86_400_000_000_000}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,7 @@ class Footer:
     columns: dict[str, pa.DataType]
     folders: dict[str, str | None]
     metadata: pq.FileMetaData
+    groups: tuple[Group, ...]
 
     def kind(self, source: str) -> Kind | None:
         """What a column can be read as; folders are text. Raises KeyError for an unknown column."""
@@ -37,6 +42,13 @@ class Footer:
     def has(self, source: str) -> bool:
         """The file or its folders know this column."""
         return source in self.columns or source in self.folders
+
+    def ticks_per_day(self, source: str) -> int | None:
+        """Of a timestamp as the file keeps it, which may be in another unit than it is read in."""
+        schema = self.metadata.schema
+        at = next(at for at in range(self.metadata.num_columns) if schema.column(at).path == source)
+        unit = json.loads(schema.column(at).logical_type.to_json()).get("timeUnit")
+        return _TICKS.get(unit)
 
     def _folder(self, source: str) -> Kind:
         return "null" if self.folders[source] is None else "text"
@@ -56,9 +68,11 @@ def read_footers(uri: str) -> tuple[Footer, ...]:
 def _read_footer(uri: str, file: Listed) -> Footer:
     with reading_errors(uri, file.name):
         files, path = locate_file(uri, file.name)
-        with files.open_input_file(path) as source, pq.ParquetFile(source) as opened:
-            schema, metadata = opened.schema_arrow, opened.metadata
-    names = schema.names
+        with files.open_input_file(path) as source:
+            tail = read_tail(source)
+        metadata = pq.read_metadata(pa.BufferReader(tail))
+        schema, groups = metadata.schema.to_arrow_schema(), groups_of(tail)
+        names = schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{place_of(uri, file.name)}: column {twice[0]!r} is there twice; keep one of them")
@@ -67,7 +81,9 @@ def _read_footer(uri: str, file: Listed) -> Footer:
             f"{place_of(uri, file.name)} has no rows (columns: {_listing(names)}); remove it or "
             "write it again"
         )
-    return Footer(file, dict(zip(names, schema.types, strict=True)), hive_columns(file.name), metadata)
+    return Footer(
+        file, dict(zip(names, schema.types, strict=True)), hive_columns(file.name), metadata, groups
+    )
 
 
 def _nearest(names: tuple[str, str], there: Sequence[str]) -> str | None:
@@ -155,7 +171,8 @@ def read_batches(
     with reading_errors(uri, name):
         files, path = locate_file(uri, name)
         with files.open_input_file(path) as source:
-            metadata = pq.read_metadata(source)
+            tail = read_tail(source)
+            metadata = pq.read_metadata(pa.BufferReader(tail))
             inside = [column for column in columns if column in metadata.schema.names]
             texts = [
                 metadata.schema.column(at).path
@@ -164,22 +181,29 @@ def read_batches(
                 and metadata.schema.column(at).physical_type == "BYTE_ARRAY"
                 and metadata.schema.column(at).logical_type.type != "DECIMAL"
             ]
-            largest = max(
-                metadata.row_group(group).column(at).total_compressed_size
-                for group in row_groups
-                for at in range(metadata.num_columns)
-            )
+            sizes = [chunk.size for group in row_groups for chunk in groups_of(tail)[group].values()]
             opened = pq.ParquetFile(
                 source,
                 metadata=metadata,
                 read_dictionary=texts,
                 pre_buffer=False,
-                buffer_size=_WINDOW if largest > _STREAM_ABOVE else 0,
+                buffer_size=_WINDOW if max(sizes) > _STREAM_ABOVE else 0,
+                page_checksum_verification=True,
             )
             for batch in opened.iter_batches(
                 batch_rows, row_groups=list(row_groups), columns=inside, use_threads=False
             ):
+                for column in batch.columns:
+                    _check_indices(column)
                 yield _with_folders(batch, {name: folders[name] for name in columns if name not in inside})
+
+
+def _check_indices(column: pa.Array) -> None:
+    """Raises ValueError where a dictionary's positions point beyond it, which the library lets through."""
+    if pa.types.is_dictionary(column.type) and column.null_count < len(column):
+        bounds = pc.min_max(column.indices)
+        if bounds["min"].as_py() < 0 or bounds["max"].as_py() >= len(column.dictionary):
+            raise ValueError("a position in a dictionary lies beyond its end")
 
 
 def _with_folders(batch: pa.RecordBatch, added: Mapping[str, str | None]) -> pa.RecordBatch:

@@ -19,9 +19,14 @@ import pyarrow.compute as pc
 Kind = Literal["number", "text", "time", "null"]
 Bytes = npt.NDArray[np.uint8]
 SOUND, MISSING, UNREADABLE = 0, 1, 2
-YEARS = (-9999, 9999)
+YEARS = (1, 9999)
+"""The years that calendars know; a time outside them is none."""
+LARGEST = 1e150
+"""What is larger is no measurement, and its square would not be finite."""
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _EPOCH = date(1970, 1, 1).toordinal()
+DAYS = (date(YEARS[0], 1, 1).toordinal() - _EPOCH, date(YEARS[1], 12, 31).toordinal() - _EPOCH)
+"""The same in days since 1970-01-01."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +135,7 @@ class Names:
             ).dictionary_encode()
         if self._seen is None or not self._seen.equals(column.dictionary):
             self._seen = column.dictionary
-            self._names, self._at = _distinct([name_of(value) for value in column.dictionary.to_pylist()])
+            self._names, self._at = _distinct([name_of(value) for value in _values(column.dictionary)])
         indices = column.indices
         if indices.null_count:
             indices = indices.cast(pa.int32()).fill_null(-1)
@@ -142,22 +147,48 @@ class Names:
 
 def name_of(value: Any) -> str:
     """A name as text; empty where there is none. Integers that came as floats lose their `.0`."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or isinstance(value, bytes) or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
 
 
-def as_found(value: Any) -> str | None:
-    """A value as a message or table may show it."""
-    if value is None:
-        return None
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def texts(column: pa.Array) -> pa.StringArray:
+    """Values as a table may show them (N); what isn't UTF-8 in a text is replaced, nulls stay."""
+    of = column.type
+    if pa.types.is_dictionary(of):
+        return texts(column.dictionary).take(column.indices)
+    if kind_of(of) == "text":
+        raw = column.cast(pa.large_binary())
+        try:
+            return raw.cast(pa.string())
+        except pa.ArrowInvalid:
+            decoded = [value and value.decode("utf-8", "replace") for value in raw.to_pylist()]
+            return pa.array(decoded, pa.string())
+    if pa.types.is_timestamp(of):
+        local = pc.local_timestamp(column) if of.tz is not None else column
+        shown = pc.replace_substring(local.cast(pa.string()), " ", "T", max_replacements=1)
+        return pc.replace_substring_regex(shown, r"\.0+$", "")
+    return (column.cast(pa.date32()) if pa.types.is_date64(of) else column).cast(pa.string())
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Values of a column; texts that aren't UTF-8 stay bytes."""
+    if kind_of(column.type) != "text":
+        return list(column.to_pylist())
+    raw = column.cast(pa.large_binary())
+    try:
+        return list(raw.cast(pa.large_string()).to_pylist())
+    except pa.ArrowInvalid:
+        return [_decoded(value) for value in raw.to_pylist()]
+
+
+def _decoded(value: bytes | None) -> str | bytes | None:
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _distinct(found: list[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int32] | None]:
@@ -178,12 +209,12 @@ def _all_missing(count: int, of: Any) -> Parsed:
 
 def _parse_text(column: pa.Array, parse: Callable[[str], Any], of: Any) -> Parsed:
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    found = coded.dictionary.to_pylist()
+    found = _values(coded.dictionary)
     value_D = np.zeros(len(found) + 1, of)
     fault_D = np.full(len(found) + 1, MISSING, np.uint8)  # the last entry answers for nulls
     for at, raw in enumerate(found):
         text = name_of(raw).strip()
-        if text:
+        if text or isinstance(raw, bytes):
             value = parse(text)
             fault_D[at] = UNREADABLE if value is None else SOUND
             value_D[at] = 0 if value is None else value

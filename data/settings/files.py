@@ -14,7 +14,7 @@ from pydantic import (
 from data.errors import SettingsError
 from data.locations.uris import LOCATIONS, locate
 from data.settings.messages import explain
-from data.settings.overrides import put
+from data.settings.overrides import UNREAD, put, unread
 from data.settings.schema import (
     Settings,
 )
@@ -27,10 +27,14 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
     locations among them are seen from the current folder. Raises SettingsError.
     """
     file = Path(path)
+    if "\0" in str(path):
+        raise SettingsError(f"{str(path)!r}: a file's name can't hold the character NUL")
     if file.is_dir():
         inside = file / "settings.toml"
         hint = f"; name the file in it: {inside}" if inside.is_file() else ""
         raise SettingsError(f"{path}: is a folder, not a settings file{hint}")
+    if file.exists() and not file.is_file():
+        raise SettingsError(f"{path}: is no file (a pipe, a socket, a device?), so no settings file")
     try:
         # Windows writes a byte order mark
         raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
@@ -49,6 +53,8 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
             f"{path}: not valid TOML: {error}"
             + ("; write paths with / or in single quotes" if "\\" in str(error) else "; text needs quotes")
         ) from error
+    except UNREAD as error:
+        raise SettingsError(f"{path}: {unread(error)}") from error
     for key in LOCATIONS:
         if isinstance(raw.get(key), str):
             raw[key] = locate(raw[key], file.parent)

@@ -7,6 +7,16 @@ from typing import Any
 
 from data.errors import SettingsError
 
+# what tomllib raises besides its own error, for thousands of brackets or digits
+UNREAD = (RecursionError, ValueError)
+
+
+def unread(error: RecursionError | ValueError) -> str:
+    """Why TOML that may be right in form is not read."""
+    if isinstance(error, RecursionError):
+        return "is nested too deep to be settings"
+    return f"can't be read as TOML: {str(error).split(';')[0]}"
+
 
 def parse_change(text: str) -> tuple[str, Any]:
     """`a.b=value` as key and value; the value is TOML, or a plain string where TOML can't read it."""
@@ -25,6 +35,8 @@ def parse_change(text: str) -> tuple[str, Any]:
                 f"""--set '{key}=["a", "b"]'"""
             ) from error
         return key, value
+    except UNREAD as error:
+        raise SettingsError(f"--set {key}: {unread(error)}") from error
 
 
 def put(raw: dict[str, Any], dotted: str, value: Any) -> None:

@@ -52,7 +52,7 @@ def _without_credentials(location: str) -> str:
 
 
 # what the Prefect server refuses before it keeps it
-_NO_CREDENTIALS = r"^(?![a-z][a-z0-9+.-]*://[^@/]*(:[^@]*)?@)"
+_NO_CREDENTIALS = r"^(?![a-z][a-z0-9+.-]*://[^@/:]*(:[^@]*)?@)"
 Location = Annotated[
     str, AfterValidator(_without_credentials), Field(json_schema_extra={"pattern": _NO_CREDENTIALS})
 ]
@@ -223,9 +223,9 @@ class Settings(_Section):
     """How often baseline and weather are fitted in turn."""
     min_trend_seasons: int = Field(default=10, ge=2)
     """Regions with fewer seasons take the pooled slope."""
-    first_season: int | None = Field(default=None, ge=-9999, le=9999)
+    first_season: int | None = Field(default=None, ge=1, le=9999)
     """Earliest harvest year used."""
-    last_season: int | None = Field(default=None, ge=-9999, le=9999)
+    last_season: int | None = Field(default=None, ge=1, le=9999)
     """Latest harvest year used."""
     as_of: tuple[MonthDay, ...] = ()
     """Cut-off days besides the full season: a model for each."""

@@ -178,12 +178,8 @@ def _read(
 
 
 def _statistics(footer: Footer, group: int, column: str) -> tuple[float, float] | None:
-    about = footer.metadata.row_group(group)
-    for at in range(about.num_columns):
-        known = about.column(at)
-        if known.path_in_schema == column and known.is_stats_set and known.statistics.has_min_max:
-            low, high = known.statistics.min, known.statistics.max
-            if isinstance(low, (int, float)) and not isinstance(low, bool):
-                return float(low), float(high)
-            return None
-    return None
+    known, of = footer.groups[group].get(column), footer.columns.get(column)
+    plain = pa.types.is_signed_integer(of) or pa.types.is_floating(of)
+    if known is None or known.low is None or known.high is None or not plain:
+        return None
+    return float(known.low), float(known.high)

@@ -18,7 +18,8 @@ Begin with your own two Parquet inputs: `cropyield init WEATHER YIELDS` writes s
 `cropyield train settings.toml` does the rest. `cropyield COMMAND --help` tells more.""",
     version=lambda: metadata.version("cropyield"),
     help_epilogue="Exit codes: 0 done, or nothing new to do; 1 unexpected; 2 bad settings or usage; 3 an "
-    "input is missing or breaks its contract; 4 the gate refused the run; 5 storage failed.",
+    "input is missing or breaks its contract; 4 the gate refused the run; 5 the store, an input's storage or "
+    "Prefect's server failed; 130 stopped by Ctrl-C.",
 )
 
 

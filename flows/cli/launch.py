@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
-from data.errors import GateError, SettingsError
+from data.errors import GateError, ServerError, SettingsError
 from data.settings.schema import Settings
+from flows.cli import ending
 from flows.cli.progress import progress_bar
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment, quiet
+from flows.server.reach import check_server, watched
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
             return known
     check_inputs(settings)
     with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
-        EMBEDDED.start()
+        _start()
         from flows.training import train_yields
 
         digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
@@ -65,7 +67,7 @@ def backtest(
     check_inputs(asked)
     prepare_environment(debug)
     with progress_bar(not as_json):
-        EMBEDDED.start()
+        _start()
         from flows.backtesting import backtest_yields
 
         with _served(debug):
@@ -87,23 +89,42 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
         return known
     check_inputs(settings)
     with progress_bar(not as_json):
-        EMBEDDED.start()
+        _start()
         from flows.forecasting import forecast_yields
 
         with _served(debug):
             return forecast_yields(settings, as_of=as_of)
 
 
+def _start() -> None:
+    """Have the embedded server start, or look at the one that is named. Raises ServerError."""
+    EMBEDDED.start()
+    if EMBEDDED.process is None:
+        check_server()
+
+
 @contextmanager
 def _served(debug: bool) -> Iterator[None]:
-    """Run the block when the server answers."""
+    """Run the block when the server answers; this process ends when the server does."""
     # torch's optimizers import this at their first step; before that there is waiting to be done anyway
+    import httpx
     import torch._dynamo  # noqa: F401
+    from prefect.exceptions import PrefectHTTPStatusError
 
     EMBEDDED.wait()
     quiet(debug)
-    with EMBEDDED.unwatched():
-        yield
+    with EMBEDDED.unwatched(), watched(_gone, EMBEDDED.has_ended if EMBEDDED.process else None):
+        try:
+            yield
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            raise ServerError(
+                f"Prefect's server failed ({said}); the same command goes on from the last finished step"
+            ) from error
+
+
+def _gone(said: str) -> None:
+    ending.end_now(ServerError.exit_code, f"cropyield: {said}")
 
 
 @contextmanager

@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
-from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from flows.cli import ending
 
-from data.errors import CropyieldError, SettingsError, StorageError
-from flows.cli import run_commands, store_commands
-from flows.cli.app import app
-
-__all__ = ["app", "main", "run", "run_commands", "store_commands"]
+if TYPE_CHECKING:
+    from cyclopts import CycloptsError
 
 
 def main() -> None:
     """Run the command line and leave with the exit code of what happened."""
+    ending.listen()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
-    debug = "--debug" in arguments
+    try:
+        code = _run(arguments, "--debug" in arguments)
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt) and not ending.interrupted():
+            raise
+        return ending.stopped()
+    return ending.stopped() if ending.interrupted() else code
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    # imports are the first things that Ctrl-C can meet
+    from cyclopts import CycloptsError
+
+    from data.errors import CropyieldError, SettingsError, StorageError
+    from flows.cli import run_commands as run_commands
+    from flows.cli import store_commands as store_commands
+    from flows.cli.app import app
+
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _complain(SettingsError(_usage(error)), debug)
     except CropyieldError as error:
         return _complain(error, debug)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished step", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         return 0
     except OSError as error:
@@ -56,6 +69,8 @@ _MEANING = {
 
 def _usage(error: CycloptsError) -> str:
     """What is wrong with a command line, and where its words are explained."""
+    from cyclopts import MissingArgumentError, UnusedCliTokensError
+
     command = " ".join(["cropyield", *(error.command_chain or ())])
     said = str(error).split(" Available commands:")[0].rstrip(".")
     if isinstance(error, MissingArgumentError) and error.argument:
@@ -70,9 +85,14 @@ def _usage(error: CycloptsError) -> str:
 
 
 def _complain(error: Exception, debug: bool) -> int:
+    if ending.interrupted():  # whatever it says, that is why
+        return ending.stopped()
+    from data.errors import CropyieldError
+    from data.escapes import visible
+
     if debug:
         traceback.print_exception(error)
     known = isinstance(error, CropyieldError)
     message = str(error) if known else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
-    print(f"cropyield: {message}", file=sys.stderr)
+    print(f"cropyield: {visible(message)}", file=sys.stderr)
     return error.exit_code if isinstance(error, CropyieldError) else 1

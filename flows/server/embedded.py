@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from data.errors import CropyieldError
+from data.errors import ServerError
 from flows.server.process import Child, free_port
 
 fcntl: ModuleType | None
@@ -30,13 +30,13 @@ _STARTS_WITHIN_S = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 _STOPS_WITHIN_S = 5.0
 # Ends with this process, however that ends: the pipe at its input closes.
 _SERVE = """
-import os, signal, sys, threading
+import os, sys, threading
 import uvicorn
 
 def end_with_parent():
     while os.read(0, 1):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    os._exit(0)  # nobody waits for its good order any more, and who reads its output waits for its end
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=int(sys.argv[1]),
@@ -71,18 +71,22 @@ class Embedded:
         atexit.register(self.stop)
 
     def wait(self) -> None:
-        """Return when it answers. Raises CropyieldError when it ends instead, or takes too long."""
+        """Return when it answers. Raises ServerError when it ends instead, or takes too long."""
         if self.process is None:
             return
         seconds = float(os.environ.get(_STARTS_WITHIN_S, "120"))
         hint = f"{_STARTS_WITHIN_S} gives it longer, {ADDRESS} names a server that runs already"
         try:
             self.process.wait_for(self._answers, seconds, 0.02, hint)
-        except CropyieldError:
+        except ServerError:
             self.stop()
             raise
         _database_mark().touch()
         self._turn.close()
+
+    def has_ended(self) -> bool:
+        """Whether the server that was started runs no more."""
+        return self.process is not None and self.process.process.poll() is not None
 
     @contextlib.contextmanager
     def unwatched(self) -> Iterator[None]:

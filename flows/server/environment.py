@@ -7,13 +7,18 @@ import os
 import warnings
 from pathlib import Path
 
+from data.errors import ServerError
+
 HEARTBEAT_S = 30
 """How often a run shows that it is alive; `cropyield alerts` takes three missed beats for death."""
 HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 
 def prepare_environment(debug: bool) -> None:
-    """Settings that Prefect reads when it is first imported; what the user has set stays."""
+    """Settings that Prefect reads when it is first imported; what the user has set stays.
+
+    Raises ServerError where PREFECT_HOME can't be a folder that Prefect writes to.
+    """
     defaults = {
         "PREFECT_HOME": str(Path.cwd() / ".prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
@@ -25,6 +30,19 @@ def prepare_environment(debug: bool) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    _check_home(os.environ["PREFECT_HOME"])
+
+
+def _check_home(named: str) -> None:
+    try:
+        home = Path(named).expanduser().absolute()
+        there = next(folder for folder in (home, *home.parents) if folder.exists())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ServerError(f"PREFECT_HOME={named}: {error}; name a folder") from error
+    if not there.is_dir():
+        raise ServerError(f"PREFECT_HOME={named}: {there} is no folder; name one, Prefect keeps files there")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ServerError(f"PREFECT_HOME={named}: no permission to write in {there}; name another folder")
 
 
 def quiet(debug: bool) -> None:

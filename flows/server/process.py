@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from data.errors import CropyieldError
+from data.errors import ServerError
 
 STOPS_WITHIN_S = 30.0
 Found = TypeVar("Found")
@@ -36,7 +36,7 @@ class Child:
             )  # fmt: skip
 
     def check(self) -> None:
-        """Raise CropyieldError with the end of its log when it has ended by itself."""
+        """Raise ServerError with the end of its log when it has ended by itself."""
         code = self.process.poll()
         if code is None:
             return
@@ -44,18 +44,18 @@ class Child:
         if self.log is not None:
             lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
             said = f"{self.log} says\n  " + "\n  ".join(lines)
-        raise CropyieldError(f"{self.name} ended with code {code}; {said}")
+        raise ServerError(f"{self.name} ended with code {code}; {said}")
 
     def wait_for(
         self, condition: Callable[[], Found], within_s: float, every_s: float = 0.25, hint: str = ""
     ) -> Found:
-        """Wait until `condition()` is true while it lives; what it came to. Raises CropyieldError."""
+        """Wait until `condition()` is true while it lives; what it came to. Raises ServerError."""
         end = time.monotonic() + within_s
         while not (found := condition()):
             self.check()
             if time.monotonic() > end:
                 hint = hint or f"look into {self.log}"
-                raise CropyieldError(f"{self.name} isn't ready after {within_s:.0f} s; {hint}")
+                raise ServerError(f"{self.name} isn't ready after {within_s:.0f} s; {hint}")
             time.sleep(every_s)
         return found
 

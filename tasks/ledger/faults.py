@@ -6,9 +6,7 @@ import numpy as np
 
 from data.contracts.season_table import Flags, Floats
 from data.contracts.vocabulary import Reason
-from data.inputs.parsing import MISSING, SOUND, UNREADABLE, Parsed
-
-_LARGEST = float(np.finfo(np.float64).max)
+from data.inputs.parsing import LARGEST, MISSING, SOUND, UNREADABLE, Parsed
 
 
 def value_faults(
@@ -16,7 +14,7 @@ def value_faults(
 ) -> list[tuple[Reason, str, Flags]]:
     """What can be wrong with the values of one column, each with the rows (N) it befell."""
     fault_N = np.zeros(len(parsed.value_N), np.uint8) if parsed.fault_N is None else parsed.fault_N
-    read_N, finite_N = fault_N == SOUND, np.isfinite(parsed.value_N)
+    read_N, finite_N = fault_N == SOUND, np.abs(parsed.value_N) <= LARGEST
     beyond_N = ~((parsed.value_N >= bounds[0]) & (parsed.value_N <= bounds[1]))
     return [
         (Reason.MISSING_VALUE, source, fault_N == MISSING),
@@ -26,5 +24,5 @@ def value_faults(
 
 
 def finite_range(low: float, high: float) -> tuple[float, float]:
-    """A range without infinite ends."""
-    return max(low, -_LARGEST), min(high, _LARGEST)
+    """A range that ends where numbers do."""
+    return max(low, -LARGEST), min(high, LARGEST)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.contracts.columns import REJECTED, schema_of
 from data.contracts.season_table import Flags, Integers
 from data.contracts.vocabulary import Reason
-from data.inputs.parsing import as_found, name_of
+from data.inputs.parsing import kind_of, texts
 
 SCHEMA = schema_of(REJECTED)
 RANK = {reason: rank for rank, reason in enumerate(Reason)}
@@ -22,47 +24,51 @@ REASONS = tuple(Reason)
 NONE = pa.Table.from_batches([], SCHEMA)  # not by way of pa.array, which imports pandas
 
 
+@dataclass(frozen=True, eq=False)
+class Faults:
+    """What N rows are rejected for: reasons, each with the source's column at fault, and which is whose."""
+
+    kinds: Sequence[tuple[Reason, str | None]]
+    kind_N: Integers
+
+
 def reject(
     input_name: str,
     file: str,
-    rows: Sequence[int],
+    row_N: Integers,
     found: pa.RecordBatch | pa.Table,
-    faults: Sequence[tuple[Reason, str | None]],
+    faults: Faults,
     keys: Mapping[str, Sequence[str]],
     used: Mapping[str, str],
 ) -> pa.Table:
     """Rejected rows of one file, laid out as contracts.REJECTED.
 
-    `found` holds the rows as they are in the source and `rows` their positions in it; `faults` gives
-    reason and column at fault of each. `keys` names the source's columns that make up region, date
-    (date, or year and month) and crop; `used` maps our names of the row's values to the source's.
+    `found` holds the rows as they are in the source and `row_N` their positions in it. `keys` names the
+    source's columns that make up region, date (date, or year and month) and crop; `used` maps our names
+    of the row's values to the source's.
     """
-    columns = {name: found[name].to_pylist() for name in found.schema.names}
-    count = len(rows)
-    shown: dict[str, list[str | None]] = {}
-    for key in ("region", "date", "crop"):
-        parts = [columns[source] for source in keys.get(key, ())]
-        shown[key] = [_joined(values) for values in zip(*parts, strict=True)] if parts else [None] * count
-    values = [
-        json.dumps({key: _plain(columns[source][at]) for key, source in used.items()}, ensure_ascii=False)
-        for at in range(count)
-    ]
-    return pa.table(
-        {
-            "input": [input_name] * count,
-            "file": [file] * count,
-            "row": pa.array(rows, pa.int64()),
-            **shown,
-            "column": [column for _, column in faults],
-            "value": [
-                None if column is None else as_found(columns[column][at])
-                for at, (_, column) in enumerate(faults)
-            ],
-            "values": values,
-            "reason": [str(reason) for reason, _ in faults],
-        },
-        SCHEMA,
-    )
+    count = len(row_N)
+    none = pa.nulls(count, pa.string())
+    if isinstance(found, pa.Table):
+        (found,) = found.combine_chunks().to_batches()
+    shown = {name: texts(found[name]) for name in found.schema.names}
+    parts = {key: [shown[source] for source in keys.get(key, ())] for key in ("region", "date", "crop")}
+    value = none
+    for column in {column for _, column in faults.kinds if column is not None}:
+        of_column = [at for at, (_, source) in enumerate(faults.kinds) if source == column]
+        value = pc.if_else(pa.array(np.isin(faults.kind_N, of_column)), shown[column], value)
+    kind_N = pa.array(faults.kind_N)
+    columns = {
+        "input": pa.repeat(input_name, count),
+        "file": pa.repeat(file, count),
+        "row": pa.array(row_N, pa.int64()),
+        **{key: _joined(columns) if columns else none for key, columns in parts.items()},
+        "column": pa.array([column for _, column in faults.kinds], pa.string()).take(kind_N),
+        "value": value,
+        "values": _json({key: (found[source], shown[source]) for key, source in used.items()}, count),
+        "reason": pa.array([str(reason) for reason, _ in faults.kinds], pa.string()).take(kind_N),
+    }
+    return pa.table(columns, SCHEMA)
 
 
 def first_fault(faults: Sequence[tuple[Reason, str, Flags]], rows: int) -> Integers:
@@ -81,25 +87,56 @@ def counts(table: pa.Table) -> dict[str, int]:
 
 def sort(table: pa.Table) -> pa.Table:
     """Sorted by input, file and row; cells of one row keep their order."""
-    order = [(name, "ascending") for name in ("input", "file", "row")]
-    numbered = table.append_column("at", pa.array(range(len(table)), pa.int64()))
-    return numbered.sort_by([*order, ("at", "ascending")]).drop_columns(["at"]).combine_chunks()
+    row_N = table["row"].to_numpy()
+    (input_N, _), (file_N, _) = (_ranks(table[name]) for name in ("input", "file"))
+    order = np.lexsort([row_N, file_N, input_N])  # stable
+    return (table if (order[1:] > order[:-1]).all() else table.take(order)).combine_chunks()
 
 
 def positions(table: pa.Table) -> dict[str, npt.NDArray[np.int64]]:
     """The rejected rows of each file."""
-    row_N, file_N = table["row"].to_numpy(), np.array(table["file"].to_pylist(), dtype=object)
-    return {file: row_N[file_N == file] for file in dict.fromkeys(file_N.tolist())}
+    row_N, (file_N, files) = table["row"].to_numpy(), _ranks(table["file"])
+    return {file: row_N[file_N == at] for at, file in enumerate(files)}
 
 
-def _joined(values: tuple[Any, ...]) -> str | None:
-    if len(values) == 1:
-        return as_found(values[0])
-    texts = [name_of(value) for value in values]
-    return "-".join([texts[0], *(text.zfill(2) for text in texts[1:])]) if any(texts) else None
+def _ranks(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
+    """The distinct texts of a column in their order, and the position of each value's (N) among them."""
+    coded = column.combine_chunks().dictionary_encode()
+    found = coded.dictionary.to_pylist()
+    files = sorted(found)
+    rank = {file: at for at, file in enumerate(files)}
+    code_N = coded.indices.to_numpy(zero_copy_only=False)
+    return np.array([rank[file] for file in found], np.int64)[code_N], files
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    return value if value is None or isinstance(value, (int, str)) else as_found(value)
+def _joined(columns: Sequence[pa.StringArray]) -> pa.StringArray:
+    """One text of a row's parts (2001, 7: 2001-07), null where all of them are missing."""
+    if len(columns) == 1:
+        return columns[0]
+    first, *others = (column.fill_null("") for column in columns)
+    padded = [pc.utf8_lpad(column, 2, "0") for column in others]
+    joined = pc.binary_join_element_wise(first, *padded, "-")
+    missing = functools.reduce(pc.and_, (pc.is_null(column) for column in columns))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), joined)
+
+
+def _json(used: Mapping[str, tuple[pa.Array, pa.StringArray]], count: int) -> pa.StringArray:
+    """A JSON object for each row: our names of its values, and these as found."""
+    parts: list[Any] = []
+    for at, (ours, (found, shown)) in enumerate(used.items()):
+        parts.append(("{" if at == 0 else ", ") + json.dumps(ours, ensure_ascii=False) + ": ")
+        parts.append(_quoted(found, shown))
+    parts = [pa.repeat(part, count) if isinstance(part, str) else part for part in (parts or ["{"])]
+    return pc.binary_join_element_wise(*parts, pa.repeat("}", count), "")
+
+
+def _quoted(found: pa.Array, shown: pa.StringArray) -> pa.StringArray:
+    of = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
+    if kind_of(of) != "number":
+        text = pa.array([json.dumps(text, ensure_ascii=False) for text in shown.to_pylist()], pa.string())
+    elif pa.types.is_floating(of):
+        unusual = pc.match_substring(shown, "n")  # nan, inf: JSON has no number for them
+        text = pc.if_else(unusual, pc.binary_join_element_wise('"', shown, '"', ""), shown)
+    else:
+        text = shown
+    return text.fill_null("null")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from data.escapes import one_line, toml_key, toml_value, visible
 from tasks.propose.crops import CropFound
 from tasks.propose.profiles import Profile
 from tasks.propose.proposal import Proposal
@@ -25,7 +24,8 @@ def write_text(proposal: Proposal, file: Path) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         autoescape=False,
     )  # fmt: skip
-    environment.filters |= {"toml": _toml, "key": _key, "comment": _comment, "count": lambda n: f"{n:,}"}
+    environment.filters |= {"toml": toml_value, "key": toml_key, "comment": _comment, "line": one_line}
+    environment.filters["count"] = lambda n: f"{n:,}"
     environment.globals |= {"facts": _facts, "crop_facts": _crop_facts, "unread": _unread}
     text = environment.from_string(_TEMPLATE).render(
         p=proposal,
@@ -45,20 +45,10 @@ def seen_from(location: str, folder: Path) -> str:
     return relative if Path(relative).parts.count("..") <= _NEAR else str(Path(location).resolve())
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
-
-
 def _comment(text: str) -> str:
     """As comment lines of modest width."""
     lines: list[str] = []
-    for given in text.splitlines():
+    for given in visible(text).split("\n"):
         if given.startswith("  python "):  # to be copied
             lines.append(f"# {given}")
             continue
@@ -96,7 +86,7 @@ def _unread(columns: Mapping[str, str]) -> str:
 
 _TEMPLATE = """\
 # Written by `cropyield init` from the data itself; every line may be changed.
-# Run it with: cropyield train {{ name }}
+# Run it with: cropyield train {{ name | line }}
 # Keys left out take their defaults; locations are seen from this file's folder.
 #
 {% for line in p.seen %}
@@ -113,13 +103,13 @@ store = "store"
 # Crops to model, the most frequent first.
 crops = [
 {% for crop in p.crops %}
-    {{ crop.name | toml }},  # {{ crop_facts(crop) }}
+    {{ crop.name | toml }},  # {{ crop_facts(crop) | line }}
 {% endfor %}
 ]
 {% if p.other_crops %}
 # Not selected ({{ p.other_crops | length }}):
 {% for crop in p.other_crops[:12] %}
-#   {{ crop.name | toml }}: {{ crop_facts(crop) }}; {{ crop.why }}
+#   {{ crop.name | toml }}: {{ crop_facts(crop) | line }}; {{ crop.why }}
 {% endfor %}
 {% endif %}
 
@@ -145,7 +135,7 @@ max_rejected = {{ p.max_rejected | toml }}
 {% endif %}
 
 {% if not season_default %}
-# The season that counts for the harvest: {{ p.season.why }}.
+# The season that counts for the harvest: {{ p.season.why | line }}.
 [season]
 start = {{ p.season.start | toml }}
 end = {{ p.season.end | toml }}
@@ -195,7 +185,7 @@ every = {{ line.every | toml }}
 
 {% endfor %}
 {% for line in p.features.asleep %}
-# [[features]]  # {{ line.why }}
+# [[features]]  # {{ line.why | line }}
 # measure = {{ line.measure | toml }}
 # aggregate = {{ line.aggregate | toml }}
 {% if line.every != "season" %}

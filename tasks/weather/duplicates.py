@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Integers
-from data.contracts.vocabulary import Reason
 from tasks.features.plan import Plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
@@ -46,9 +45,9 @@ def resolve(
         for batch in reread(n):
             cell_N, _ = cells.of_rows(batch, table)
             mine = batch.take(cell_N >= 0)
-            lost_N, reasons = _look_up(mine.rows(), rows, verdicts)
+            lost_N, verdict_N = _look_up(mine.rows(), rows, verdicts)
             if lost_N.any():
-                tables.append(mine.take(lost_N).reject(reasons))
+                tables.append(mine.take(lost_N).reject(rejected.REASONS, verdict_N))
             kept = mine.take(~lost_N)
             if len(kept):
                 blocks.append(sum_rows(kept.names, kept.code_N, kept.time_N, kept.values, table)[0])
@@ -91,9 +90,9 @@ def _losers(
     return found
 
 
-def _look_up(row_N: Integers, losers: Integers, verdicts: _Verdicts) -> tuple[Flags, list[Reason]]:
+def _look_up(row_N: Integers, losers: Integers, verdicts: _Verdicts) -> tuple[Flags, _Verdicts]:
     at_N = np.searchsorted(losers, row_N)
     lost_N = np.zeros(len(row_N), np.bool_)
     inside_N = at_N < len(losers)
     lost_N[inside_N] = losers[at_N[inside_N]] == row_N[inside_N]
-    return lost_N, [rejected.REASONS[verdict] for verdict in verdicts[at_N[lost_N]].tolist()]
+    return lost_N, verdicts[at_N[lost_N]]

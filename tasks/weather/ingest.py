@@ -43,7 +43,7 @@ def aggregate_parts(
     """
     done: list[Partial] = []
     with ThreadPoolExecutor(threads) as pool:
-        waiting: set[Future[Partial]] = {pool.submit(aggregate_part, settings, part) for part in parts}
+        waiting: set[Future[Partial]] = {pool.submit(aggregate_part, settings, part, total) for part in parts}
         try:
             while waiting:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)

@@ -100,8 +100,12 @@ class Weather:
         )
 
 
-def aggregate_part(settings: Settings, part: Part) -> Partial:
-    """Judge and sum the rows of one part. Raises InputError when the file can't be read or changed."""
+def aggregate_part(settings: Settings, part: Part, total: int) -> Partial:
+    """Judge and sum the rows of one part of an input of `total` rows.
+
+    Raises InputError when the file can't be read or changed, and as soon as this part alone has more
+    rejected rows than the whole input may have.
+    """
     plan = make_plan(settings, part.layout.resolution)
     table = time_table(settings, plan, part.until)
     blocks: list[Sums] = []
@@ -112,6 +116,7 @@ def aggregate_part(settings: Settings, part: Part) -> Partial:
         outside.update(batch.outside)
         if len(batch.rejected):
             tables.append(batch.rejected)
+            account.check_share(settings, WEATHER, pa.concat_tables(tables), total)
         for column, (seen, bad) in batch.texts.items():
             before = texts.get(column, (0, 0))
             texts[column] = (before[0] + seen, before[1] + bad)
@@ -189,7 +194,7 @@ def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reaso
                 cell_N, _ = cells.of_rows(batch, table)
                 rows = batch.take((cell_N >= 0) & ~np.isin(batch.rows(), gone))
                 if len(rows):
-                    tables.append(rows.reject([reason] * len(rows)))
+                    tables.append(rows.reject([reason], np.zeros(len(rows), np.int64)))
     return pa.concat_tables(tables)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from itertools import product
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from data.errors import InputError
 from data.inputs.listing import place_of
 from data.inputs.parquet import Footer, read_footers, require_alike
-from data.inputs.parsing import Kind
+from data.inputs.parsing import DAYS, YEARS, Kind
 from data.settings.calendar import Resolution
 from data.settings.schema import YEAR, Settings
 from tasks.features.plan import Plan, make_plan
@@ -25,7 +24,6 @@ PART_ROWS = 1 << 20
 _NAMES: tuple[Kind, ...] = ("text", "number")
 _DATES: tuple[Kind, ...] = ("time", "text")
 _NUMBERS: tuple[Kind, ...] = ("number", "text")
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def _parts_of(footer: Footer, layout: Layout, table: TimeTable) -> list[Part]:
     row = 0
     for group in range(footer.metadata.num_row_groups):
         about = footer.metadata.row_group(group)
-        keys_only = _none_in_scope(about, layout, table)
+        keys_only = _none_in_scope(footer, group, layout, table)
         last = parts[-1] if parts else None
         if last and last.keys_only == keys_only and last.rows + about.num_rows <= PART_ROWS:
             parts[-1] = replace(last, row_groups=(*last.row_groups, group), rows=last.rows + about.num_rows)
@@ -129,45 +127,33 @@ def _parts_of(footer: Footer, layout: Layout, table: TimeTable) -> list[Part]:
     return parts
 
 
-def _none_in_scope(group: pq.RowGroupMetaData, layout: Layout, table: TimeTable) -> bool:
+def _none_in_scope(footer: Footer, group: int, layout: Layout, table: TimeTable) -> bool:
     """The footer proves that no row of a row group is in scope and that all their times are readable."""
-    bounds = [_bounds(group, name) for name in layout.times]
+    bounds = [_bounds(footer, group, name) for name in layout.times]
     if not all(bounds):
         return False
     (first, last), *months = [bound for bound in bounds if bound]
+    low, high = DAYS if layout.resolution == "daily" else YEARS
+    if not low <= first <= last <= high:
+        return False
     if layout.resolution == "monthly":
-        if not 1 <= months[0][0] <= months[0][1] <= 12 or abs(first) > 9999 or abs(last) > 9999:
+        if not 1 <= months[0][0] <= months[0][1] <= 12:
             return False
         years, in_year = range(first, last + 1), range(months[0][0], months[0][1] + 1)
         times = np.array([year * 12 + month - 1 for year, month in product(years, in_year)])
-    elif layout.resolution == "season" and (abs(first) > 9999 or abs(last) > 9999):
-        return False
     else:
         times = np.arange(first, last + 1)
     table.cover(int(times[0]), int(times[-1]))
     return bool((table.scope_of(times) >= 0).all())
 
 
-def _bounds(group: pq.RowGroupMetaData, name: str) -> tuple[int, int] | None:
-    for at in range(group.num_columns):
-        column = group.column(at)
-        if column.path_in_schema != name or not column.is_stats_set:
-            continue
-        known = column.statistics
-        if not (known.has_min_max and known.has_null_count and known.null_count == 0):
-            return None
-        try:
-            return _time(known.min, -1), _time(known.max, 1)
-        except (TypeError, ValueError, OverflowError):  # text, or a date that Python can't hold
-            return None
-    return None
-
-
-def _time(value: Any, margin: int) -> int:
-    if isinstance(value, datetime):  # in UTC; its local date may be a day off
-        return value.date().toordinal() - _EPOCH + (margin if value.tzinfo else 0)
-    if isinstance(value, date):
-        return value.toordinal() - _EPOCH
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise TypeError(f"no time: {value!r}")
+def _bounds(footer: Footer, group: int, name: str) -> tuple[int, int] | None:
+    """First and last time of a row group without nulls, in days or as they are; None where not known."""
+    known, of = footer.groups[group].get(name), footer.columns.get(name)
+    if known is None or not isinstance(known.low, int) or not isinstance(known.high, int) or known.nulls != 0:
+        return None
+    if pa.types.is_timestamp(of):
+        ticks = footer.ticks_per_day(name)
+        margin = 0 if of.tz is None else 1  # bounds are in UTC; a local date may be a day off
+        return ticks and (known.low // ticks - margin, known.high // ticks + margin)
+    return (known.low, known.high) if pa.types.is_date(of) or pa.types.is_signed_integer(of) else None

@@ -5,7 +5,7 @@ Shapes: N rows of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,19 +14,18 @@ import pyarrow as pa
 
 from data.contracts.season_table import Flags, Floats, Integers
 from data.contracts.vocabulary import WEATHER, OutOfScope, Reason
-from data.inputs.listing import check_unchanged
+from data.errors import InputError
+from data.inputs.listing import check_unchanged, place_of
 from data.inputs.parquet import read_batches
-from data.inputs.parsing import YEARS, Names, Parsed, days, integers, numbers
+from data.inputs.parsing import DAYS, YEARS, Names, Parsed, days, integers, numbers
 from data.settings.schema import Settings
 from tasks.features.time_table import SCOPES, TimeTable
 from tasks.ledger import rejected
-from tasks.ledger.faults import _LARGEST, finite_range, value_faults
+from tasks.ledger.faults import finite_range, value_faults
 from tasks.weather.parts import Layout, Part
 
 # large enough for threads to compute rather than wait for the interpreter, some 30 MB each
 BATCH_ROWS = 1 << 19
-_FIRST_DAY = int(np.datetime64(f"{YEARS[0]:05d}-01-01", "D").astype(np.int64))
-_LAST_DAY = int(np.datetime64(f"{YEARS[1]}-12-31", "D").astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +65,10 @@ class RowBatch:
             {measure: value_N[rows] for measure, value_N in self.values.items()}, index_N[rows],
         )  # fmt: skip
 
-    def reject(self, reasons: list[Reason]) -> pa.Table:
+    def reject(self, reasons: Sequence[Reason], reason_N: Integers) -> pa.Table:
         """All of the rows as rejected ones, no column being at fault."""
-        rows = self.rows()
-        faults: list[tuple[Reason, str | None]] = [(reason, None) for reason in reasons]
-        return _reject(self.part, self.record, self.first_row, rows - self.first_row, faults)
+        faults = rejected.Faults([(reason, None) for reason in reasons], reason_N)
+        return _reject(self.part, self.record, self.first_row, self.rows() - self.first_row, faults)
 
 
 def read_rows(settings: Settings, part: Part, table: TimeTable) -> Iterator[RowBatch]:
@@ -85,11 +83,16 @@ def read_rows(settings: Settings, part: Part, table: TimeTable) -> Iterator[RowB
     ):
         if record.num_rows:
             yield (
-                _out_of_scope(record, part, row, table)
+                _out_of_scope(record, part, row, table, settings)
                 if part.keys_only
                 else _judge(record, part, row, table, names, settings)
             )
         row += record.num_rows
+    if row - part.first_row != part.rows:
+        raise InputError(
+            f"{place_of(settings.weather, part.file)} is damaged: its footer speaks of {part.rows} rows, "
+            f"there are {row - part.first_row}; write it again"
+        )
     check_unchanged(settings.weather, part.file, part.size, part.mtime_ns)
 
 
@@ -133,19 +136,26 @@ def _without_faults(
     bad = np.flatnonzero(inside_N & (fault_N >= 0))
     outside = np.bincount(scope_N[~inside_N], minlength=len(SCOPES)).tolist()
     sound = batch.take(inside_N & (fault_N < 0))
-    reasons: list[tuple[Reason, str | None]] = [faults[at][:2] for at in fault_N[bad].tolist()]
+    kinds = rejected.Faults([fault[:2] for fault in faults], fault_N[bad])
     return RowBatch(
         sound.part, sound.record, sound.first_row, sound.names, sound.code_N, sound.time_N, sound.values,
         sound.index_N,
         {scope: n for scope, n in zip(SCOPES, outside, strict=True) if n},
-        _reject(batch.part, batch.record, batch.first_row, bad, reasons),
+        _reject(batch.part, batch.record, batch.first_row, bad, kinds),
         batch.texts,
     )  # fmt: skip
 
 
-def _out_of_scope(record: pa.RecordBatch, part: Part, first_row: int, table: TimeTable) -> RowBatch:
+def _out_of_scope(
+    record: pa.RecordBatch, part: Part, first_row: int, table: TimeTable, settings: Settings
+) -> RowBatch:
     time_N, unreadable = _times(record, part.layout)
     _cover(table, time_N, unreadable)
+    if unreadable or (table.scope_of(time_N) < 0).any():
+        raise InputError(
+            f"{place_of(settings.weather, part.file)} is damaged: the bounds in its footer don't hold for "
+            f"{' and '.join(part.layout.times)}; write it again"
+        )
     none = np.zeros(0, np.int64)
     counts = np.bincount(table.scope_of(time_N), minlength=len(SCOPES)).tolist()
     return RowBatch(
@@ -159,7 +169,7 @@ def _times(record: pa.RecordBatch, layout: Layout) -> tuple[npt.NDArray[np.int64
     if layout.resolution == "daily":
         (date,) = layout.times
         parsed = days(record[date])
-        return parsed.value_N, _unreadable(date, parsed, _FIRST_DAY, _LAST_DAY)
+        return parsed.value_N, _unreadable(date, parsed, *DAYS)
     years = integers(record[layout.times[0]])
     unreadable = _unreadable(layout.times[0], years, *YEARS)
     if layout.resolution == "season":
@@ -192,7 +202,7 @@ def _cover(table: TimeTable, time_N: npt.NDArray[np.int64], unreadable: dict[str
 
 def _range(settings: Settings, measure: str) -> tuple[float, float]:
     known = settings.measures.get(measure)
-    return finite_range(*((known.range if known else None) or (-_LARGEST, _LARGEST)))
+    return finite_range(*((known.range if known else None) or (-np.inf, np.inf)))
 
 
 def _sound(parsed: Parsed, bounds: tuple[float, float]) -> bool:
@@ -209,13 +219,11 @@ def _reject(
     record: pa.RecordBatch,
     first_row: int,
     index: Integers,
-    faults: list[tuple[Reason, str | None]],
+    faults: rejected.Faults,
 ) -> pa.Table:
     if not len(index):
         return rejected.NONE
     layout = part.layout
     keys = {"region": (layout.region,), "date": layout.times}
     found = record.take(pa.array(index))
-    return rejected.reject(
-        WEATHER, part.file, (index + first_row).tolist(), found, faults, keys, dict(layout.measures)
-    )
+    return rejected.reject(WEATHER, part.file, index + first_row, found, faults, keys, dict(layout.measures))

@@ -69,8 +69,8 @@ class Yields:
             file, crop = rows[["file", "crop"]].iloc[0]
             tables.append(
                 rejected.reject(
-                    YIELDS, file, rows["row"].tolist(), pa.Table.from_pandas(rows),
-                    [(reason, None)] * len(rows), keys, {crop if self.wide else "yield": "yield"},
+                    YIELDS, file, rows["row"].to_numpy(), pa.Table.from_pandas(rows, preserve_index=False),
+                    rejected.Faults([(reason, None)], np.zeros(len(rows), np.int64)), keys, {crop if self.wide else "yield": "yield"},
                 )
             )  # fmt: skip
         return pa.concat_tables(tables)
@@ -105,10 +105,11 @@ def ingest_yields(settings: Settings) -> Yields:
     codes = [cells[name].cat.codes for name in ("region", "crop")]
     verdict_X = resolve_duplicates(np.stack([*codes, cells["year"]], axis=1), cells[["yield"]].to_numpy())
     kept_X = verdict_X == KEPT
-    lost = cells[~kept_X].assign(reason=[rejected.REASONS[verdict] for verdict in verdict_X[~kept_X]])
+    lost = cells[~kept_X].assign(verdict=verdict_X[~kept_X])
+    reasons = [(reason, None) for reason in rejected.REASONS]
     for file in files:
         for _, some in lost[lost["file"] == file.name].groupby("source", sort=False):
-            rejects.append(file.reject(some, [(reason, None) for reason in some["reason"]]))
+            rejects.append(file.reject(some, rejected.Faults(reasons, some["verdict"].to_numpy())))
     table = cells[kept_X].sort_values(["file", "row"], kind="stable", ignore_index=True)
     return Yields(
         table[["region", "year", "crop", "yield", "file", "row"]], units, layout.wide, rows,

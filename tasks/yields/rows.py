@@ -7,7 +7,6 @@ Shapes: N rows of a file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,15 +44,15 @@ class YieldFile:
     outside: Counter[str]
     rejected: pa.Table
 
-    def reject(self, cells: pd.DataFrame, faults: Sequence[tuple[Reason, str | None]]) -> pa.Table:
-        """Cells of one column as rejected rows, each with its reason and the column at fault."""
+    def reject(self, cells: pd.DataFrame, faults: rejected.Faults) -> pa.Table:
+        """Cells of one column as rejected rows."""
         layout, name = self.layout, str(cells["source"].iloc[0])
         found, crop = self.found.take(cells["row"].to_numpy()), layout.crop
         if layout.wide:
             found, crop = found.append_column(_CROP, pa.array([name] * len(cells))), _CROP
         keys = {"region": (layout.region,), "date": (layout.year,), "crop": (crop,)}
         used = {name: layout.values[name]}
-        return rejected.reject(YIELDS, self.name, cells["row"].tolist(), found, faults, keys, used)
+        return rejected.reject(YIELDS, self.name, cells["row"].to_numpy(), found, faults, keys, used)
 
 
 def read_file(settings: Settings, layout: Layout, footer: Footer) -> YieldFile:
@@ -129,5 +128,5 @@ def _judge(settings: Settings, file: YieldFile, cells: pd.DataFrame) -> tuple[pd
     bad = np.flatnonzero(inside & (fault_N >= 0))
     rejects = rejected.NONE
     if len(bad):
-        rejects = file.reject(cells.iloc[bad], [faults[at][:2] for at in fault_N[bad].tolist()])
+        rejects = file.reject(cells.iloc[bad], rejected.Faults([fault[:2] for fault in faults], fault_N[bad]))
     return cells[inside & (fault_N < 0)].drop(columns="year_lost"), rejects

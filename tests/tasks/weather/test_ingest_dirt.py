@@ -300,13 +300,13 @@ def test_rejected_rows_show_what_was_found(tmp_path: Path) -> None:
     assert wet == {
         "input": "weather", "file": "part-0.parquet", "row": 8, "region": "A", "date": "2000-06-01",
         "crop": None, "column": "rainfall", "value": "9999.9",
-        "values": '{"temperature": 11.0, "rainfall": 9999.9}', "reason": "outside the valid range",
+        "values": '{"temperature": 11, "rainfall": 9999.9}', "reason": "outside the valid range",
     }  # fmt: skip
     assert (hot["column"], hot["value"], hot["reason"]) == ("temperature", "inf", "not a number")
     assert (nameless["column"], nameless["value"], nameless["reason"]) == ("region", "", "missing key")
     assert negative | {"values": "", "file": ""} == {
         "input": "yields", "file": "", "row": 2, "region": "A", "date": "2000", "crop": "apples",
-        "column": "yield", "value": "-1.0", "values": "", "reason": "outside the valid range",
+        "column": "yield", "value": "-1", "values": "", "reason": "outside the valid range",
     }  # fmt: skip
 
 

@@ -202,7 +202,7 @@ def test_parts_may_be_summed_anywhere_in_any_order(world: Path, tmp_path: Path) 
     settings = make_settings(world)
     partials = []
     for at, part in enumerate(partition(settings)):
-        save_partials([aggregate_part(settings, part)], tmp_path / f"partial{at}")
+        save_partials([aggregate_part(settings, part, part.rows)], tmp_path / f"partial{at}")
         partials += load_partials(tmp_path / f"partial{at}")
     merged = merge_parts(settings, partials[::-1])
     merged.save(tmp_path / "merged")
