@@ -87,7 +87,7 @@ def test_a_crop_with_too_few_rows_is_left_out(world: Path) -> None:
     assert found.crops == ("apples", "oranges")
     assert found.ledger["yields"]["rejected"] == {"too few rows for this crop": 3}
     assert found.rejected["row"].to_pylist() == [0, 1, 2]
-    assert found.rejected["values"].to_pylist() == ['{"yield": 1.0}'] * 3
+    assert found.rejected["values"].to_pylist() == ['{"yield": 1}'] * 3
     with pytest.raises(InputError, match=r"fewer than the 4 training rows that these .*: quinces 3"):
         run(world, crops=["quinces"], split={"by": "none"})
 
