@@ -72,6 +72,9 @@ def _read_footer(uri: str, file: Listed) -> Footer:
             tail = read_tail(source)
         metadata = pq.read_metadata(pa.BufferReader(tail))
         schema, groups = metadata.schema.to_arrow_schema(), groups_of(tail)
+        rows = sum(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))
+        if rows != metadata.num_rows or len(groups) != metadata.num_row_groups:
+            raise ValueError(f"its footer speaks of {metadata.num_rows} rows, its row groups of {rows}")
         names = schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -25,6 +25,7 @@ def prepare_environment(debug: bool) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG" if debug else "CRITICAL",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "DEBUG" if debug else "CRITICAL",
         HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
         "MPLCONFIGDIR": str(Path.cwd() / ".prefect" / "matplotlib"),
     }
