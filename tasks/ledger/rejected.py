@@ -54,7 +54,8 @@ def reject(
     shown = {name: texts(found[name]) for name in found.schema.names}
     parts = {key: [shown[source] for source in keys.get(key, ())] for key in ("region", "date", "crop")}
     value = none
-    for column in {column for _, column in faults.kinds if column is not None}:
+    at_fault = {faults.kinds[at][1] for at in np.unique(faults.kind_N)} - {None}
+    for column in at_fault:
         of_column = [at for at, (_, source) in enumerate(faults.kinds) if source == column]
         value = pc.if_else(pa.array(np.isin(faults.kind_N, of_column)), shown[column], value)
     kind_N = pa.array(faults.kind_N)
