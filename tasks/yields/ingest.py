@@ -67,10 +67,12 @@ class Yields:
         keys = {"region": ("region",), "date": ("year",), "crop": ("crop",)}
         for _, rows in self.table[chosen_X].groupby(["file", "crop"], observed=True):
             file, crop = rows[["file", "crop"]].iloc[0]
+            found = pa.Table.from_pandas(rows, preserve_index=False)
             tables.append(
                 rejected.reject(
-                    YIELDS, file, rows["row"].to_numpy(), pa.Table.from_pandas(rows, preserve_index=False),
-                    rejected.Faults([(reason, None)], np.zeros(len(rows), np.int64)), keys, {crop if self.wide else "yield": "yield"},
+                    YIELDS, file, rows["row"].to_numpy(), found,
+                    rejected.Faults([(reason, None)], np.zeros(len(rows), np.int64)), keys,
+                    {crop if self.wide else "yield": "yield"},
                 )
             )  # fmt: skip
         return pa.concat_tables(tables)
