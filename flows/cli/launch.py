@@ -14,7 +14,7 @@ from flows.cli import ending
 from flows.cli.progress import progress_bar
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment, quiet
-from flows.server.reach import check_server, watched
+from flows.server.reach import check_server, server_errors, watched
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -107,20 +107,13 @@ def _start() -> None:
 def _served(debug: bool) -> Iterator[None]:
     """Run the block when the server answers; this process ends when the server does."""
     # torch's optimizers import this at their first step; before that there is waiting to be done anyway
-    import httpx
     import torch._dynamo  # noqa: F401
-    from prefect.exceptions import PrefectHTTPStatusError
 
     EMBEDDED.wait()
     quiet(debug)
-    with EMBEDDED.unwatched(), watched(_gone, EMBEDDED.has_ended if EMBEDDED.process else None):
-        try:
-            yield
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-            said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            raise ServerError(
-                f"Prefect's server failed ({said}); the same command goes on from the last finished step"
-            ) from error
+    ended = EMBEDDED.has_ended if EMBEDDED.process else None
+    with EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
+        yield
 
 
 def _gone(said: str) -> None:

@@ -13,21 +13,20 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from data.errors import CropyieldError, SettingsError
+from data.errors import SettingsError
 from data.locations.uris import redact_uri
 from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
+from flows.server.reach import check_server, server_errors
 
 FLOWS = ("train-yields", "forecast-yields", "backtest-yields")
 SILENCE_S = 3 * HEARTBEAT_S
@@ -36,6 +35,8 @@ START_S = 150
 """A worker that took a run and has not started it within this time is dead."""
 WAIT_S = 15 * 60
 """People are told of a run that no worker has taken for so long."""
+ONCE_S = 10 * 60
+"""A run that fails is told of once within this time, however often its end is reported."""
 BLOCK = "cropyield-alerts"
 FAILED, WAITING = "cropyield: tell of failed runs", "cropyield: tell of runs that no worker takes"
 SILENT, UNSTARTED = "cropyield: bury silent runs", "cropyield: bury unstarted runs"
@@ -45,8 +46,9 @@ _ENDS = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled")
 _RESTS = ("Scheduled", "AwaitingRetry", "AwaitingConcurrencySlot", "Paused", "Suspended")
 # "text" is what chat services show; the template escapes what it fills in
 _PAYLOAD = """{
- "text": {{ (flow.name ~ " " ~ flow_run.state.name ~ ": " ~ flow_run.name ~ ". " ~ MESSAGE ~ " " ~ LINK)
-  | tojson }},
+ "text": {{ (flow.name ~ (" of deployment " ~ deployment.name if deployment and deployment.name else "")
+  ~ " " ~ flow_run.state.name ~ ": " ~ flow_run.name ~ ". " ~ MESSAGE ~ " " ~ LINK) | tojson }},
+ "event": {{ event.id | string | tojson }},
  "flow": {{ flow.name | tojson }},
  "deployment": {{ (deployment.name or none) | tojson }},
  "flow_run": {{ flow_run.name | tojson }},
@@ -68,7 +70,8 @@ def install(
 
     Done again, it replaces what it did before. `warnings` names deployments whose healthy runs might be
     taken for dead. The address may hold a token: it is kept in a block that shows it to nobody.
-    Raises SettingsError for an address that is no http(s) URL, and where no server is named or answers.
+    Raises SettingsError for an address that is no http(s) URL, and where no server is named; ServerError
+    where none answers.
     """
     _check_address(webhook)
     with _server() as client:
@@ -85,7 +88,12 @@ def install(
             SILENT: _absence("heartbeat", ("heartbeat", *_ENDS, *_RESTS), silence_s),
             UNSTARTED: _absence("Pending", ("Running", "Cancelling", *_ENDS, *_RESTS), start_s),
         }
-        failed = _trigger(expect=_events("Failed", "TimedOut", "Crashed"))
+        # a run may be said to have crashed by its worker and by itself: one failure is one alert
+        failed = _trigger(
+            expect=_events("Failed", "TimedOut", "Crashed"),
+            for_each={"prefect.resource.id"},
+            within=timedelta(seconds=ONCE_S),
+        )
         _put(client, FAILED, failed, tell(payload=_payload()))
         _put(client, WAITING, absent[WAITING], tell(payload=_payload(untaken)))
         _put(client, SILENT, absent[SILENT], _crash(silent))
@@ -101,7 +109,7 @@ def install(
 
 
 def remove() -> dict[str, Any]:
-    """Take back what `install` did; the names of what was there. Raises SettingsError as `install`."""
+    """Take back what `install` did; the names of what was there. Raises what `install` does."""
     with _server() as client:
         removed = []
         for name in (FAILED, WAITING, SILENT, UNSTARTED):
@@ -128,31 +136,15 @@ def _check_address(webhook: str) -> None:
 
 @contextmanager
 def _server() -> Iterator[SyncPrefectClient]:
-    """A client of the server that the environment names. Raises SettingsError where none answers."""
-    url = get_current_settings().api.url
-    if not url:
+    """A client of the server that the environment names. Raises SettingsError for none, ServerError."""
+    if not get_current_settings().api.url:
         raise SettingsError(
             "alerts need a Prefect server that goes on running, and PREFECT_API_URL names none; "
             "set it, for example to http://127.0.0.1:4200/api"
         )
-    with get_client(sync_client=True) as client:
-        failure = client.api_healthcheck()
-        if failure is not None:
-            raise SettingsError(
-                f"PREFECT_API_URL={redact_uri(url)}: no Prefect server answers there "
-                f"({type(failure).__name__})"
-            )
-        try:
-            yield client
-        except PrefectHTTPStatusError as error:
-            status = error.response.status_code
-            remedy = "; check PREFECT_API_AUTH_STRING" if status in (401, 403) else ""
-            raise SettingsError(f"{redact_uri(url)}: the Prefect server answered {status}{remedy}") from error
-        except httpx.HTTPError as error:
-            # its words may hold addresses
-            raise CropyieldError(
-                f"{redact_uri(url)}: the Prefect server failed: {type(error).__name__}"
-            ) from error
+    check_server()
+    with server_errors(), get_client(sync_client=True) as client:
+        yield client
 
 
 def _named(client: SyncPrefectClient) -> str:

@@ -23,22 +23,33 @@ def check_server() -> None:
     """Raise ServerError where Prefect's settings name a server that can't be used; within 20 s."""
     import httpx
     from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
-    url = get_current_settings().api.url
-    if not url:
+    if not get_current_settings().api.url:
         return
-    named = f"PREFECT_API_URL={redact_uri(url)}"
     timeout = httpx.Timeout(ANSWERS_WITHIN_S, connect=CONNECTS_WITHIN_S)
-    start = "start it (prefect server start), name another, or unset PREFECT_API_URL"
+    with server_errors():
+        try:
+            with (
+                temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+                get_client(sync_client=True, httpx_settings={"timeout": timeout}) as client,
+            ):
+                client.api_version()
+                client.raise_for_api_version_mismatch()
+        except ValueError as error:
+            raise ServerError(f"{named_server()}: what answers there is no Prefect server") from error
+        except RuntimeError as error:  # of another version
+            raise ServerError(f"{named_server()}: {error}") from error
+
+
+@contextlib.contextmanager
+def server_errors() -> Iterator[None]:
+    """Turn what Prefect's client raises when its server fails into a ServerError that says what to do."""
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+
     try:
-        with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-            get_client(sync_client=True, httpx_settings={"timeout": timeout}) as client,
-        ):
-            client.api_version()
-            client.raise_for_api_version_mismatch()
+        yield
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
@@ -46,18 +57,24 @@ def check_server() -> None:
         elif status == httpx.codes.NOT_FOUND:
             why = "what answers there is no Prefect server; its address ends in /api"
         else:
-            why = f"it answers {status}; see its log"
-        raise ServerError(f"{named}: {why}") from error
-    except httpx.TimeoutException as error:
-        raise ServerError(f"{named}: no Prefect server answers there in time; {start}") from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise ServerError(f"{named}: no address of a server, as http://127.0.0.1:4200/api is one") from error
-    except httpx.HTTPError as error:
-        raise ServerError(f"{named}: no Prefect server answers there ({error}); {start}") from error
-    except ValueError as error:
-        raise ServerError(f"{named}: what answers there is no Prefect server") from error
-    except RuntimeError as error:  # of another version
-        raise ServerError(f"{named}: {error}") from error
+            why = f"it answers {status}; see its log, and repeat the command"
+        raise ServerError(f"{named_server()}: {why}") from error
+    except httpx.UnsupportedProtocol as error:
+        raise ServerError(
+            f"{named_server()}: no address of a server, as http://127.0.0.1:4200/api is one"
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # whose words may hold addresses
+        raise ServerError(
+            f"{named_server()}: no Prefect server answers there ({type(error).__name__}); start it "
+            "(prefect server start), name another, or unset PREFECT_API_URL"
+        ) from error
+
+
+def named_server() -> str:
+    """The server of Prefect's settings as messages name it, without credentials."""
+    from prefect.settings import get_current_settings
+
+    return f"PREFECT_API_URL={redact_uri(str(get_current_settings().api.url))}"
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from data.settings.schema import Settings
 from flows.deploying import parameters
 from flows.server.environment import prepare_environment
 from flows.server.local import client_environment, interruptible, local_server
+from flows.server.reach import check_server
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -49,7 +50,8 @@ def serve(settings: Settings, name: str, clock: Clock, as_json: bool, debug: boo
     """Deploy training and forecasting under `name`, and run what is due until Ctrl-C or SIGTERM.
 
     Where PREFECT_API_URL names no server, one is started for as long. Raises SettingsError for a cron or
-    a time zone that can't be read, CropyieldError when the server doesn't start.
+    a time zone that can't be read, ServerError for a named server that doesn't answer, CropyieldError
+    when an own one doesn't start.
     """
     # what a run says is what an operator's log should hold
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG" if debug else "INFO")
@@ -57,6 +59,8 @@ def serve(settings: Settings, name: str, clock: Clock, as_json: bool, debug: boo
     own = None if os.environ.get("PREFECT_API_URL") else client_environment(FOLDER)
     os.environ.update(own or {})  # Prefect reads it when it is first imported
     clock.check()
+    if own is None:
+        check_server()
     with interruptible(), local_server(FOLDER, own) if own else nullcontext():
         deployments = _deployments(settings, name, clock)
         _tell(name, clock, as_json)

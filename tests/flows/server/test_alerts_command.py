@@ -34,7 +34,7 @@ def test_the_address_may_come_from_the_environment_and_a_server_is_needed(
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(capsys: Capture) -> None:
     with temporary_settings({PREFECT_API_URL: "http://user:password@127.0.0.1:9/api"}):
-        assert run(["alerts", "--webhook", f"https://host/{TOKEN}"]) == 2
+        assert run(["alerts", "--webhook", f"https://host/{TOKEN}"]) == 5
     said = capsys.readouterr().err
     assert "http://127.0.0.1:9/api" in said
     assert "password" not in said

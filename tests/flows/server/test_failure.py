@@ -19,9 +19,10 @@ from flows.server import alerts
 from tests.flows.servers import ROOT, Server, kill, prefect_server, processes_of, receiver
 from tests.flows.waiting import wait_for
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/environ").exists(), reason="processes are found by /proc"
-)
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc"),
+    pytest.mark.timeout(900),  # several waits of up to LONGEST_S
+]
 
 TOKEN = "a-token-nobody-may-see"
 DEPLOY = """
@@ -45,8 +46,10 @@ for name, pool in (("weekly", "workers"), ("spare", "workers"), ("unattended", "
         print_next_steps=False,
     )
 """
-# prefect beats every 30 s at the most often; the product waits for three beats
-SILENCE_S, START_S, WAIT_S = 45, 75, 10
+# prefect beats every 30 s at the most often; the product waits for three beats, as is needed where
+# four other processes keep this machine busy
+SILENCE_S, START_S, WAIT_S = 90, 75, 10
+LONGEST_S = 280  # of one wait
 
 
 @pytest.fixture(scope="module")
@@ -126,23 +129,24 @@ def long_training(server: Server, name: str) -> Iterator[tuple[str, list[int]]]:
 
     flow_run = trigger(server, name, epochs=10**7, tolerance=0)
     try:
-        yield flow_run, wait_for(processes, 180, f"{name} trains")
+        yield flow_run, wait_for(processes, LONGEST_S, f"{name} trains")
     finally:
         for process in processes_of(flow_run):
             kill(process)
 
 
-def becomes(server: Server, flow_run: str, name: str, seconds: float = 60) -> None:
-    wait_for(lambda: state(server, flow_run) == name, seconds, f"the run becomes {name}")
+def becomes(server: Server, flow_run: str, name: str) -> None:
+    wait_for(lambda: state(server, flow_run) == name, LONGEST_S, f"the run becomes {name}")
 
 
-def alert_of(alerted: list[Any], flow_run: str) -> Any:
-    """The alert that arrives about a run."""
+def alert_of(alerted: list[Any], flow_run: str, said: str) -> Any:
+    """The alert with such a message that arrives about a run; on a busy machine it may also be late."""
 
     def found() -> Any:
-        return next((alert for alert in alerted if alert["flow_run_id"] == flow_run), None)
+        mine = [alert for alert in alerted if alert["flow_run_id"] == flow_run]
+        return next((alert for alert in mine if said in alert["message"]), None)
 
-    return wait_for(found, 120, "an alert about the run")
+    return wait_for(found, LONGEST_S, f"an alert about the run that says {said!r}")
 
 
 def end_of(server: Server, flow_run: str) -> Any:
@@ -152,7 +156,7 @@ def end_of(server: Server, flow_run: str) -> Any:
         paths = (server.folder / "store/ends").glob(f"*{flow_run}.json")
         return next((json.loads(path.read_text()) for path in paths), None)
 
-    return wait_for(found, 60, "a record of the end")
+    return wait_for(found, LONGEST_S, "a record of the end")
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +175,12 @@ def test_a_killed_flow_is_crashed_recorded_and_told(
     with long_training(server, "weekly") as (flow_run, processes):
         kill(processes[-1])
         becomes(server, flow_run, "Crashed")
-        alert, end = alert_of(alerted, flow_run), end_of(server, flow_run)
+        alert, end = alert_of(alerted, flow_run, "status code: -9"), end_of(server, flow_run)
     assert [alert[key] for key in ("flow", "deployment", "state")] == ["train-yields", "weekly", "Crashed"]
-    assert "status code: -9" in alert["message"]
     assert alert["message"] in alert["text"]
+    assert alert["text"].startswith("train-yields of deployment weekly Crashed")
+    crashed = {"type": "CRASHED", "name": "Crashed", "message": "status code: -9, said again"}
+    server.ask("POST", f"flow_runs/{flow_run}/set_state", state=crashed, force=True)
     assert alert["url"].endswith(f"/runs/flow-run/{flow_run}")
     assert (alert["path"], alert["type"]) == (f"/{TOKEN}", "application/json")
     assert [end[key] for key in ("flow", "flow_run", "state", "message")] == [
@@ -201,19 +207,23 @@ def test_a_flow_killed_with_its_worker_is_buried_and_the_next_goes_through(
             becomes(server, cancelled, "Cancelled")
             assert end_of(server, cancelled)["state"] == "Cancelled"
 
-        becomes(server, silent, "Crashed", SILENCE_S + 60)
-        assert "No sign of life" in alert_of(alerted, silent)["message"]
-        becomes(server, queued, "Completed", 180)
-    assert {alert["flow_run_id"] for alert in alerted}.isdisjoint({queued, cancelled})
+        becomes(server, silent, "Crashed")
+        alert_of(alerted, silent, "No sign of life")
+        becomes(server, queued, "Completed")
+    failed = [alert for alert in alerted if "No worker has taken it" not in alert["message"]]
+    runs = [alert["flow_run_id"] for alert in failed]
+    assert set(runs).isdisjoint({queued, cancelled})
+    assert len(runs) == len(set(runs)), "one failure is one alert"
+    assert len({alert["event"] for alert in alerted}) == len(alerted)
 
 
 def test_people_are_told_of_runs_that_no_worker_takes_or_starts(
     server: Server, alerted: list[Any], abandoned: tuple[str, str]
 ) -> None:
     untaken, unstarted = abandoned
-    assert "No worker has taken it" in alert_of(alerted, untaken)["message"]
-    becomes(server, unstarted, "Crashed", START_S + 60)
-    assert "Not started" in alert_of(alerted, unstarted)["message"]
+    alert_of(alerted, untaken, "No worker has taken it")
+    becomes(server, unstarted, "Crashed")
+    alert_of(alerted, unstarted, "Not started")
     assert propose(server, untaken, "Pending") == "ACCEPT", "the unstarted run still holds its place"
 
 

@@ -1,0 +1,97 @@
+"""Ctrl-C at any moment: the command ends within two seconds, with exit code 130 and a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.cli import ending
+from tests.flows.servers import ROOT
+
+SAMPLE = str(ROOT / "data/sample/settings.toml")
+# what a library that doesn't listen to signals, or swallows them, does to a command
+STUBBORN = """
+import sys, time
+from flows.cli import ending, main
+def stubborn(arguments, debug):
+    print("begun", file=sys.stderr, flush=True)
+    while True:
+        try:
+            {act}
+        except KeyboardInterrupt:
+            {then}
+main._run = stubborn
+main.main()
+"""
+
+
+def stopped(process: subprocess.Popen[str]) -> tuple[int, float, list[str]]:
+    """Exit code, seconds and words after Ctrl-C."""
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+    took = time.monotonic() - begin
+    assert process.stderr is not None
+    return process.returncode, took, process.stderr.read().strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("act", "then"),
+    [
+        ("time.sleep(60)", "raise"),
+        ("time.sleep(60)", "pass"),
+        ("time.sleep(60)", "raise ValueError('serialization failed')"),
+        ("__import__('threading').Thread(target=time.sleep, args=(60,)).start(); time.sleep(60)", "raise"),
+        (
+            "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 10**9)",
+            "pass",
+        ),  # in C, without the interpreter
+    ],
+)
+def test_nothing_keeps_a_command_alive(act: str, then: str) -> None:
+    program = STUBBORN.format(act=act, then=then)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().strip() == "begun"
+        code, took, words = stopped(process)
+    assert (code, words) == (130, [ending.WORDS])
+    assert took < 2 + 10, "on a busy machine; 1 s on a quiet one"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("after", ["", "ingest weather"])
+def test_a_training_is_stopped_and_goes_on(tmp_path: Path, after: str) -> None:
+    """During imports, and in the middle of a flow."""
+    home = {"PREFECT_HOME": str(tmp_path / "prefect")}
+    command = [
+        sys.executable,
+        "-c",
+        "print(file=__import__('sys').stderr); from flows.cli.main import main; main()",
+    ]
+    command += ["train", SAMPLE, "--store", str(tmp_path / "store")]
+    slow = ["--set", "training.epochs=10000000"]
+    with subprocess.Popen(
+        command + slow,
+        cwd=ROOT,
+        env=os.environ | home,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(after):
+                break
+        if not after:
+            time.sleep(1)  # python itself has started, and imports what the command needs
+        code, took, words = stopped(process)
+    assert (code, words[-1]) == (130, ending.WORDS)
+    assert took < 2 + 20, "on a busy machine; 1 to 2 s on a quiet one"
