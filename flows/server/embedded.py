@@ -18,6 +18,7 @@ from types import ModuleType
 
 from data.errors import ServerError
 from flows.server.process import Child, free_port
+from flows.server.thin import thin
 
 fcntl: ModuleType | None
 try:
@@ -61,6 +62,7 @@ class Embedded:
         if self.process is not None or named_elsewhere():
             return
         self._turn.enter_context(_first_start())
+        thin(_home() / "prefect.db")
         self.port = free_port()
         self.process = Child(
             "Prefect's embedded server",

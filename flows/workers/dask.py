@@ -32,7 +32,10 @@ class Cluster(Processes):
             "n_workers": cores,
             "threads_per_worker": 1,
             "memory_limit": 0,  # none: as with threads, the machine's own is the limit
+            # nobody else's machine is to be let in
+            "host": "127.0.0.1",
             "dashboard_address": "127.0.0.1:0",
+            "worker_dashboard_address": "127.0.0.1:0",
             "local_directory": str(get_current_settings().home / "dask"),
             "silence_logs": logging.CRITICAL,
         }

@@ -1,0 +1,45 @@
+"""The embedded server's data base forgets old runs."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+
+from flows.server.thin import thin
+
+TABLES = ("flow_run", "flow_run_state", "task_run", "artifact", "artifact_collection")
+
+
+@flow
+def drawing() -> None:
+    create_markdown_artifact("x" * 4_000_000, key="picture")
+
+
+def counts(database: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(database)) as opened:
+        return {table: opened.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+
+
+def test_old_runs_are_forgotten_and_new_ones_kept(tmp_path: Path) -> None:
+    drawing()
+    database = tmp_path / "prefect.db"
+    source = str(PREFECT_API_DATABASE_CONNECTION_URL.value()).partition(":///")[2]
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(database)) as copy:
+        live.backup(copy)
+    before, size = counts(database), database.stat().st_size
+    assert before["flow_run"] >= 1
+    assert thin(database) == 0
+    assert counts(database) == before
+    assert thin(database, kept_days=-1) > 0
+    assert set(counts(database).values()) == {0}
+    assert database.stat().st_size < size - 4_000_000
+
+
+def test_what_is_no_data_base_stays_as_it_is(tmp_path: Path) -> None:
+    assert thin(tmp_path / "none.db") == 0
+    (tmp_path / "other.db").write_bytes(b"another format" * 100)
+    assert thin(tmp_path / "other.db") == 0
+    assert (tmp_path / "other.db").read_bytes() == b"another format" * 100
