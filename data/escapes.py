@@ -1,13 +1,12 @@
-"""Text that comes from data, made safe for where it goes: one escape for each place.
+"""Text that comes from data, made safe for terminal, log and settings files.
 
 What is shown on a terminal or written to a log is one line without control characters, so that no name
-can pretend to be another message; what goes into a file of some language can't leave its quotes.
-HTML is escaped by the templates that fill it in.
+can pretend to be another message; what goes into a TOML file can't leave its quotes or its comment.
+Markdown's escape is `data.contracts.wording.as_text`, SQL's are in `tasks.model.sql`; templates escape HTML.
 """
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from typing import Any
@@ -39,26 +38,6 @@ def toml_value(value: Any) -> str:
 def toml_key(name: str) -> str:
     """A key in a TOML file."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name)
-
-
-def markdown_cell(text: str) -> str:
-    """A cell of a Markdown table: no column, link, image or HTML of its own."""
-    return re.sub(r"([\\`*_{}\[\]()<>#|~!&])", r"\\\1", one_line(text))
-
-
-def xml_text(text: str) -> str:
-    """Text in HTML, SVG and other XML, which knows no control characters at all."""
-    return html.escape(one_line(text))
-
-
-def sql_text(text: str) -> str:
-    """A string in SQL, quotes and all."""
-    return "'" + text.replace("\0", "").replace("'", "''") + "'"
-
-
-def sql_name(name: str) -> str:
-    """A name of a column or table in SQL, quotes and all."""
-    return '"' + name.replace("\0", "").replace('"', '""') + '"'
 
 
 def _as_number(found: re.Match[str]) -> str:

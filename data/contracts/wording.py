@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from data.escapes import one_line
+
 ABSENT = "–"
 
 
@@ -41,5 +43,5 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers:
 
 def as_text(text: str) -> str:
     """Text that markdown shows as it is, inside a table."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", one_line(" ".join(text.split())))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

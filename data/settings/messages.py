@@ -18,7 +18,12 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """A sentence for each fault, in the order of the file's sections."""
     by_key: dict[str, list[dict[str, Any]]] = {}
     for fault in error.errors(include_url=False):
-        where = [part for part in fault["loc"] if not _of_union(part)]
+        *outer, last = fault["loc"] or ("",)
+        own = fault["type"] == "extra_forbidden"  # what somebody has written may look like anything
+        where = [
+            *(part for part in outer if not _of_union(part)),
+            *([last] if own or not _of_union(last) else []),
+        ]
         by_key.setdefault(".".join(map(str, where)), []).append(dict(fault) | {"loc": where})
     inner = [key for key in by_key if key.startswith("features.")]
     return [

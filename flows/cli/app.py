@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from data.escapes import one_line, visible
+
 app = App(
     name="cropyield",
     help="""Learn crop yields from regional weather and publish forecasts.
@@ -66,8 +68,27 @@ UNCHANGED = Changes()
 
 
 def emit(output: Output, result: dict[str, Any], for_people: Callable[[], None]) -> None:
-    """One JSON object, or what people read."""
+    """One JSON object, or what people read; nothing in it that a terminal would obey.
+
+    `for_people` prints `result`, whose texts are made safe for it.
+    """
     if output.json:
-        print(json.dumps(result, ensure_ascii=False))
+        print(visible(json.dumps(result, ensure_ascii=False)))
     else:
+        _make_safe(result)
         for_people()
+
+
+def _make_safe(value: Any) -> Any:
+    """Escape the texts of nested dicts and lists where they stand."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, dict):
+        items = [(_make_safe(key), _make_safe(inner)) for key, inner in value.items()]
+        value.clear()
+        value.update(items)
+    elif isinstance(value, list):
+        value[:] = [_make_safe(inner) for inner in value]
+    elif isinstance(value, tuple):
+        return tuple(_make_safe(inner) for inner in value)
+    return value

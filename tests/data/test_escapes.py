@@ -2,13 +2,13 @@
 
 import json
 import tomllib
-import xml.etree.ElementTree as ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.escapes import markdown_cell, one_line, sql_name, sql_text, toml_key, toml_value, visible, xml_text
+from data.contracts.wording import as_text
+from data.escapes import one_line, toml_key, toml_value, visible
 
 NAMES = st.text(st.characters(), max_size=20)
 
@@ -31,20 +31,12 @@ def test_json_is_still_json() -> None:
     assert json.loads(visible(json.dumps(content, ensure_ascii=False))) == content
 
 
-@pytest.mark.parametrize("name", ["a|b", "[x](javascript:y)", "<img src=x>", "`code`", "a\nb", "![](x)"])
+@pytest.mark.parametrize(
+    "name", ["a|b", "[x](javascript:y)", "<img src=x>", "`code`", "a\nb", "![](x)", "\x1b[31m"]
+)
 def test_a_markdown_cell_is_one_cell_of_plain_text(name: str) -> None:
-    cell = markdown_cell(name)
+    cell = as_text(name)
     assert "\n" not in cell
+    assert "\x1b" not in cell
     for mark in "|[]<>`!":
         assert cell.count(mark) == cell.count(f"\\{mark}")
-
-
-@given(NAMES)
-def test_xml_is_well_formed(name: str) -> None:
-    found = ElementTree.fromstring(f"<text title='{xml_text(name)}'>{xml_text(name)}</text>").text or ""
-    assert found.strip() == one_line(name).strip()
-
-
-def test_sql_stays_in_its_quotes() -> None:
-    assert sql_text("it's") == "'it''s'"
-    assert sql_name('a"b') == '"a""b"'

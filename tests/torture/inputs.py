@@ -179,6 +179,7 @@ def _settings(root: Path, numbers: range) -> int:
     sections = ("season", "split", "training", "gate", "measures.x")
     inner = ("start", "by", "epochs", "excess", "range", "unit", "nothing")
     keys = [*Settings.model_fields, *(f"{section}.{key}" for section in sections for key in inner)]
+    keys += ['"[x]"', '"a\\u001b[31m"', "crop_units.'a]b'", "float"]
     sound = 'weather = "w"\nyields = "y"\nstore = "s"\n[[features]]\nmeasure = "rain"\naggregate = "sum"\n'
     file = root / f"settings-{numbers.start}.toml"
     for at in numbers:
