@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run ui test lint bench torture inputs pictures clean
+.PHONY: help run ui test lint bench torture inputs pictures lock test-lowest clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 run: .venv/.run  ## train on the sample and say where the results lie
 	@$(BIN)/cropyield train data/sample/settings.toml
@@ -33,12 +33,23 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step (half an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media
+	@$(BIN)/python -m tests.torture.inputs
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from tests.sample.shipped import write_shipped_inputs; write_shipped_inputs()"
 
 pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures
+
+lock:  ## resolve the newest versions anew: requirements.lock, and requirements.hashes to install by
+	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --dry-run \
+	  --ignore-installed --report build/lock.json --editable '.[test,bench]'
+	@$(PYTHON) -m tests.lock build/lock.json
+
+test-lowest:  ## the tests at the lowest versions that pyproject.toml allows
+	@$(PYTHON) -m venv build/lowest && $(PYTHON) -m tests.lock --lowest > build/lowest.txt
+	@build/lowest/bin/python -m pip install --quiet -c build/lowest.txt --editable '.[test]'
+	@build/lowest/bin/python -m pytest -n 3 --dist loadfile
 
 clean:  ## remove what the commands above made
 	rm -rf .venv .prefect .ui store build *.egg-info

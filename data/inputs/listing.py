@@ -13,11 +13,13 @@ from pyarrow import fs
 from data.errors import CropyieldError, InputError, StorageError
 from data.escapes import one_line
 from data.inputs.fix_commands import convert
+from data.inputs.services import meaning_of
 from data.locations.filesystems import open_remote
 from data.locations.uris import is_local, redact_uri, redacted
 
 SUFFIX = ".parquet"
 _OTHER_KINDS = r"\.(csv|tsv|xlsx?|json|feather)(\.gz)?$"
+_ADDRESS = r"\w+://\S+"
 _NO_FILE = "is neither a file nor a folder (a pipe, a socket, a device?); name a Parquet file or its folder"
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # what pyarrow's clients of object stores say when the service, not the file, is at fault
@@ -137,7 +139,7 @@ class reading_errors:  # noqa: N801 - reads as a statement
     """`with guarded(uri, name):` turns what file systems and Parquet raise into this project's errors."""
 
     def __init__(self, uri: str, name: str = "") -> None:
-        self.where = place_of(uri, name) if name else redact_uri(uri)
+        self.uri, self.where = uri, place_of(uri, name) if name else redact_uri(uri)
 
     def __enter__(self) -> None:
         return None
@@ -151,14 +153,16 @@ class reading_errors:  # noqa: N801 - reads as a statement
             raise InputError(f"{self.where}: no permission to read it") from error
         if not isinstance(error, (OSError, pa.ArrowException, ValueError)):
             return
-        said = re.sub(r"\w+://\S+", "…", redacted(str(error).splitlines()[0] if str(error) else ""))
+        said = redacted(str(error).partition("\n")[0])
         if isinstance(error, OSError) and (error.errno is not None or _REMOTE_FAULT.search(str(error))):
+            said = said if is_local(self.uri) else meaning_of(error, self.uri).partition("\n")[0]
+            said = re.sub(_ADDRESS, "…", said)
             # the log of a failed task shows the cause, too, and a service's own words may repeat secrets
             cause = error if error.errno is not None else None
             raise StorageError(f"{self.where}: reading failed: {said}") from cause
         raise InputError(
             f"{self.where} can't be read as Parquet: it is corrupt, truncated, encrypted or of another "
-            f"kind; write it again ({said})"
+            f"kind; write it again ({re.sub(_ADDRESS, '…', said)})"
         ) from error
 
 

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.errors import InputError
+from data.errors import InputError, StorageError
 from data.inputs.footers import Group, groups_of, read_tail
 from data.inputs.listing import Listed, hive_columns, list_files, locate_file, place_of, reading_errors
 from data.inputs.parsing import Kind, kind_of
+from data.inputs.services import WEB_PAGE, is_web_page
+from data.locations.uris import is_local
 
 # a column chunk above this is read through a window instead of whole
 _STREAM_ABOVE = 64 << 20
@@ -69,7 +71,12 @@ def _read_footer(uri: str, file: Listed) -> Footer:
     with reading_errors(uri, file.name):
         files, path = locate_file(uri, file.name)
         with files.open_input_file(path) as source:
-            tail = read_tail(source)
+            try:
+                tail = read_tail(source)
+            except ValueError:
+                if not is_local(uri) and is_web_page(source.read_at(200, 0)):
+                    raise StorageError(f"{place_of(uri, file.name)}: {WEB_PAGE}") from None
+                raise
         metadata = pq.read_metadata(pa.BufferReader(tail))
         schema, groups = metadata.schema.to_arrow_schema(), groups_of(tail)
         rows = sum(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))
