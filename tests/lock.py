@@ -18,7 +18,7 @@ _HEAD = (
     "# Exact versions that cropyield is tested with; used as constraints: pip install -c requirements.lock ."
 )
 _HASHES = (
-    "# The same with the digest of what was tested (Linux on x86-64, Python 3.11), to be installed by itself:\n"
+    "# The same with the digests of what was tested (Linux on x86-64, Python 3.11), to be installed:\n"
     "# pip install --require-hashes -r requirements.hashes && pip install --no-deps --editable ."
 )
 
