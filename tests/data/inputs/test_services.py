@@ -47,7 +47,7 @@ def service(status: int, content: str, **headers: str) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("status", "content", "headers", "said"),
     [
-        (301, ERROR.format("PermanentRedirect", "elsewhere"), {"x_amz_bucket_region": "eu"}, "another region"),
+        (301, ERROR.format("PermanentRedirect", "moved"), {"x_amz_bucket_region": "eu"}, "another region"),
         (400, ERROR.format("Malformed", "region 'a' is wrong; expecting 'b'"), {}, "another region"),
         (400, ERROR.format("ExpiredToken", "The provided token has expired."), {}, "token has expired"),
         (403, ERROR.format("RequestTimeTooSkewed", "The difference is too large."), {}, "clock is wrong"),
