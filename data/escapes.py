@@ -32,7 +32,7 @@ def toml_value(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     text = json.dumps(value, ensure_ascii=False)  # a JSON string is a TOML string but for some characters
-    return one_line(text)
+    return one_line(re.sub("[\ud800-\udfff]", "\ufffd", text))  # halves of a character are none in TOML
 
 
 def toml_key(name: str) -> str:
