@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import CropyieldError
+from data.errors import ServerError
 from flows.server import embedded
 
 _TRAIN = """
@@ -76,7 +76,7 @@ def test_a_server_that_cannot_start_is_explained(environment: dict[str, str]) ->
     broken = environment | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "nonsense://here"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=broken)
     assert done.returncode == 1
-    assert f"{CropyieldError.__name__}: Prefect's embedded server ended with code" in done.stderr
+    assert f"{ServerError.__name__}: Prefect's embedded server ended with code" in done.stderr
 
 
 @pytest.mark.parametrize(
