@@ -29,6 +29,8 @@ def one_line(text: str) -> str:
 
 def toml_value(value: Any) -> str:
     """A value in a TOML file."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     text = json.dumps(value, ensure_ascii=False)  # a JSON string is a TOML string but for some characters

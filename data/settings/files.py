@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import toml
 from pydantic import (
     ValidationError,
 )
 
 from data.errors import SettingsError
+from data.escapes import toml_key, toml_value
 from data.locations.uris import LOCATIONS, locate
 from data.settings.messages import explain
 from data.settings.overrides import UNREAD, put, unread
@@ -80,12 +81,24 @@ def parse_settings(raw: dict[str, Any], source: str) -> Settings:
 
 def dump_settings(settings: Settings, without: dict[str, Any] | None = None) -> str:
     """The settings as TOML with every key, in the order of the class; readable by `load_settings`."""
-    return str(toml.dumps(_without_none(settings.model_dump(exclude=without))))
+    return "\n".join(_lines(settings.model_dump(exclude=without, exclude_none=True), "")) + "\n"
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(inner) for inner in value]
-    return value
+def _lines(table: dict[str, Any], name: str) -> Iterator[str]:
+    """A table and those in it: values first, then sections, then lists of sections."""
+    sections = {key: value for key, value in table.items() if isinstance(value, dict)}
+    lists = {key: value for key, value in table.items() if _of_sections(value)}
+    for key, value in table.items():
+        if key not in sections and key not in lists:
+            yield f"{toml_key(key)} = {toml_value(value)}"
+    for key, section in sections.items():
+        yield f"\n[{name}{toml_key(key)}]"
+        yield from _lines(section, f"{name}{toml_key(key)}.")
+    for key, entries in lists.items():
+        for entry in entries:
+            yield f"\n[[{name}{toml_key(key)}]]"
+            yield from _lines(entry, f"{name}{toml_key(key)}.")
+
+
+def _of_sections(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], dict)

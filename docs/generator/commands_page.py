@@ -10,7 +10,7 @@ from typing import Any
 
 from docs.generator.markdown import code, one_line, table
 from flows.backtesting import backtest_yields
-from flows.cli.main import app
+from flows.cli.app import app
 from flows.forecasting import forecast_yields
 from flows.training import train_yields
 

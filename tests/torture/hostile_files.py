@@ -40,6 +40,7 @@ def write_world(folder: Path, seed: int, clean: bool = False) -> dict[str, Any]:
     wide = dice.random() < 0.3
     _write(folder / "yields", _yields(dice, regions, years, dirt, wide), dice)
     daily = resolution == "daily" and dice.random() < 0.5
+    square = dice.random() < 0.3
     spread = () if resolution == "season" else ("std",)
     extra = {"measure": "temperature", "aggregate": "days_above", "threshold": dice.choice((10.0, -1e300))}
     return {
@@ -52,7 +53,11 @@ def write_world(folder: Path, seed: int, clean: bool = False) -> dict[str, Any]:
         "max_rejected": dice.choice((0.2, 1.0, 1.0, 1.0)),
         "weather_columns": columns,
         "features": [
-            {"measure": "temperature", "aggregate": dice.choice(("mean", "min", "max", *spread))},
+            {
+                "measure": "temperature",
+                "aggregate": dice.choice(("mean", "min", "max", *spread)),
+                "square": square,
+            },
             {"measure": "rainfall", "aggregate": dice.choice(("sum", "mean", *spread))},
             *([extra] if daily else []),
         ],

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 LIMIT_S, LIMIT_MB = 60.0, 2048
-SOME = {"worlds": 40, "bytes": 80, "settings": 400}
+SOME = {"worlds": 25, "bytes": 80, "settings": 400}
 ALL = {"worlds": 1000, "bytes": 2000, "settings": 20_000}
 _EVERY_WHOLE = 10  # one world in so many is trained, evaluated and published, too
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import SettingsError
-from data.settings.files import load_settings
+from data.settings.files import dump_settings, load_settings, parse_settings
 from data.settings.overrides import parse_change
 
 SOUND = 'weather = "w"\nyields = "y"\nstore = "s"\n[[features]]\nmeasure = "rain"\naggregate = "sum"\n'
@@ -41,3 +41,16 @@ def test_a_pipe_is_no_settings_file(tmp_path: Path) -> None:
         load_settings(tmp_path / "settings.toml")
     with pytest.raises(SettingsError, match="NUL"):
         load_settings("a\0b")
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m", "[x]", 'a"b', "a\\x1b", "a.b", "\u202e", "", "ü\n"])
+def test_settings_with_any_name_are_written_and_read_back(tmp_path: Path, name: str) -> None:
+    raw = {
+        "weather": f"/{name}".replace("\n", ""), "yields": "/y", "store": "/s",
+        "crops": [name], "crop_units": {name: name},
+        "measures": {name: {"unit": name, "range": [float("-inf"), 1e20]}}, "weather_columns": {name: name},
+        "features": [{"measure": name, "aggregate": "sum"}, {"measure": "year"}],
+    }  # fmt: skip
+    settings = parse_settings(raw, "test")
+    (tmp_path / "settings.toml").write_text(dump_settings(settings), encoding="utf-8")
+    assert load_settings(tmp_path / "settings.toml") == settings
