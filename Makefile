@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run ui test lint bench torture inputs pictures clean
+.PHONY: help run ui test lint bench torture inputs pictures vega clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ inputs: .venv/.run  ## write data/tutorial and data/sample anew
 
 pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures
+
+vega:  ## bundle the charts' runtime anew and fetch what browser tests need (needs npm)
+	@cd tests/npm && npm ci --ignore-scripts --no-audit --no-fund && node bundle.mjs
 
 clean:  ## remove what the commands above made
 	rm -rf .venv .prefect .ui store build *.egg-info

@@ -21,7 +21,8 @@ from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
 from tasks.publish.manifest import origin, parquet, put_whole
-from tasks.report import plots
+from tasks.report.artifacts import pictures_markdown
+from tasks.report.charts.scores import skill_by_cutoff
 from tasks.steps import POLICY, logger, open_step, step_folder
 
 _HINDCAST = "hindcast.parquet"
@@ -54,26 +55,25 @@ def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one
 
 @task(name="publish backtest", task_run_name="publish backtest", **POLICY)
 def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
-    """Sum the hindcasts up, draw skill by cut-off, and publish: the manifest last."""
+    """Sum the hindcasts up and publish: the manifest last."""
     found = [from_arrow(pq.read_table(step_folder(job, name) / _HINDCAST)) for name in hindcasts]
     curve = skill_curve(found)
     metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
     metrics |= summarise(found, leave_one_out)
-    days = list(metrics["as_of"])
     rows = curve.to_pylist()
-    by_crop = {(row["crop"], row["as_of"]): row["skill"] for row in rows}
-    crops = dict.fromkeys(row["crop"] for row in rows if row["crop"] is not None)
-    skill = {crop: [by_crop.get((crop, day)) for day in days] for crop in crops}
     files = {
         "settings.toml": run_settings(job.settings).encode(),
         "predictions.parquet": parquet(predictions_of(found, job.run_id)),
         "skill.parquet": parquet(curve),
         "metrics.json": to_json(metrics),
-        "plots/skill-by-cutoff.svg": plots.as_svg("skill-by-cutoff", plots.skill_by_cutoff(days, skill)),
     }
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
     put_whole(store, place, files, origin(job, "backtest") | {"made": metrics["made"]})
-    create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
+    curves = curve.to_pandas().dropna(subset=["crop", "skill"])
+    pictures = pictures_markdown({"": skill_by_cutoff(curves)}) if len(curves) else ""
+    create_markdown_artifact(
+        f"{_markdown(rows, leave_one_out)}\n\n{pictures}", key="backtest", description="Skill by cut-off"
+    )
     report_progress("publish backtest", 1, 1)
     return {
         "run_id": job.run_id,

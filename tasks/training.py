@@ -140,13 +140,13 @@ def models_of(job: Job, name: str) -> dict[str, Model]:
 
 @task(name="report", task_run_name="report", **POLICY)
 def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
-    """Draw the plots and write the report; put the gist of it where the Prefect UI shows it."""
+    """Write the report; put the gist of it where the Prefect UI shows it."""
     fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
     data = gather.report_data(job, step_folder(job, assembled), step_folder(job, evaluated), fits)
     with open_step(job, "report") as folder:
         if folder is not None:
             gather.save_report(data, folder)
-    show(*artifacts.of_report(data, step_folder(job, "report") / "plots"))
+    show(*artifacts.of_report(data))
     report_progress("report", 1, 1)
     return "report"
 

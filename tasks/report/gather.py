@@ -12,7 +12,7 @@ from tasks.job import machine
 from tasks.job.job import Job
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
-from tasks.report.page import render_plots, render_report
+from tasks.report.page import render_report
 from tasks.report.tables import ReportData
 
 
@@ -50,9 +50,5 @@ def report_data(
 
 
 def save_report(data: ReportData, folder: Path) -> None:
-    """Write report.html and plots/*.svg."""
-    pictures = render_plots(data)
-    (folder / "plots").mkdir()
-    for name, svg in pictures.items():
-        (folder / "plots" / f"{name}.svg").write_bytes(svg)
-    (folder / "report.html").write_text(render_report(data, pictures), encoding="utf-8")
+    """Write report.html."""
+    (folder / "report.html").write_text(render_report(data), encoding="utf-8")
