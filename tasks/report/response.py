@@ -66,7 +66,7 @@ def crop_model(data: ReportData, crop: str) -> CropModel:
     """Read a crop's coefficients and what they leave of each harvest."""
     rows = data.coefficients.to_pandas()
     rows = rows[rows["crop"] == crop]
-    squares = rows[rows["power"] == 2] if "power" in rows else rows.iloc[:0]
+    squares = rows[rows["power"] == 2]
     squared = squares.groupby("term")["coefficient"].first().to_dict()  # alike in all regions
     rows = rows.drop(index=squares.index)
     terms = list(dict.fromkeys(rows["term"]))

@@ -31,7 +31,7 @@ CUTOFFS = ("06-30", "07-31", "09-30")
 
 @pytest.fixture(scope="module")
 def data() -> ReportData:
-    return report_data(world_table([f"R{at:02d}" for at in range(9)], 25), as_of=CUTOFFS)
+    return report_data(world_table([f"R{at:02d}" for at in range(18)], 25), as_of=CUTOFFS)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_the_ledger_adds_up(data: tables.ReportData) -> None:
 
 def test_squares_are_drawn_as_responses_and_leave_the_same_residuals(data: tables.ReportData) -> None:
     plain = response.crop_model(data, "apples")
-    rows = data.coefficients.to_pandas().assign(power=1)
+    rows = data.coefficients.to_pandas()
     square = rows[rows["term"] == "rainfall_sum"].assign(power=2, coefficient=-1e-4)
     table = pa.Table.from_pandas(pd.concat([rows, square]), preserve_index=False)
     curved = replace(data, coefficients=table)
