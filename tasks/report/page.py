@@ -108,7 +108,7 @@ def slugs(data: ReportData) -> dict[str, str]:
 
 
 def _excess(data: ReportData) -> pd.DataFrame:
-    """Excess of the evaluated fit by epoch: the running loss's, at last the certificate's own."""
+    """Excess of the evaluated fit over its last round's optimum: each epoch's, at last the certificate's."""
     parts = []
     for as_of, losses in data.losses.items():
         best = data.optimum.get(as_of)
