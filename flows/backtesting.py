@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow, unmapped
 
-from data.settings.expand import cutoffs
 from data.settings.schema import MonthDay, Settings
+from data.settings.seasons import with_cutoffs
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY, run_name
 from flows.workers.open import open_workers
@@ -23,22 +23,21 @@ def backtest_yields(
     Args:
         settings: What to read, how to train, where to publish.
         seasons: How many of the last seasons to predict, each from those before it.
-        as_of: Cut-off days besides the settings' own and the full season.
+        as_of: Cut-off days besides the settings' own and the full season, of the seasons that contain them.
         leave_one_out: Train on all other seasons instead, which peeks at later years.
 
     Returns the summary that `cropyield backtest --json` prints.
     """
-    settings = settings.model_copy(update={"as_of": tuple(dict.fromkeys((*settings.as_of, *as_of)))})
+    settings = with_cutoffs(settings, as_of)
     kind = f"backtest of {seasons} seasons" + (", leave-one-out" if leave_one_out else "")
     job = training.identify(settings, kind=kind)
     with open_workers(settings) as workers:
         weather, yields = ingest(job, workers)
         assembled = training.assemble(job, weather, yields)
         chosen = backtesting.choose_seasons(job, assembled, seasons)
-        pairs = [(day, season) for day in cutoffs(settings) for season in chosen]
         hindcasts = workers.map(
             backtesting.hindcast_season, "hindcasts",
-            job=unmapped(job), assembled=unmapped(assembled), as_of=[day for day, _ in pairs],
-            season=[season for _, season in pairs], leave_one_out=unmapped(leave_one_out),
+            job=unmapped(job), assembled=unmapped(assembled), held_out=chosen,
+            leave_one_out=unmapped(leave_one_out),
         )  # fmt: skip
     return backtesting.publish_backtest(job, hindcasts, leave_one_out)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 from prefect.runtime import flow_run
 
 from data.settings.schema import Settings
+from data.settings.seasons import named_crops
 
 TIMEOUT_S = 6 * 3600
 _WORKING_FOLDER = "prefect.deployments.steps.set_working_directory"
@@ -110,5 +111,5 @@ def _locations(flow_run: FlowRun) -> dict[str, str]:
 def run_name() -> str:
     """What the run is about: its crops and seasons."""
     settings = Settings.model_validate(flow_run.parameters["settings"])
-    crops = "+".join(settings.crops) or "all crops"
+    crops = "+".join(named_crops(settings)) if settings.crops else "all crops"
     return f"{crops} · {settings.first_season or 'first'}–{settings.last_season or 'last'} season"

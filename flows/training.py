@@ -6,7 +6,6 @@ from typing import Any
 
 from prefect import flow
 
-from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY, run_name
@@ -32,7 +31,8 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
             weather, yields = ingest(job, workers)
         assembled = training.assemble(job, weather, yields)
         models = [
-            training.train(job, day, training.normalise(job, day, assembled)) for day in cutoffs(settings)
+            training.train(job, cutoff, assembled, training.normalise(job, cutoff, assembled))
+            for cutoff in assembled.cutoffs
         ]
         training.report(job, assembled, models, training.evaluate(job, assembled, models))
     return training.publish(job, accept)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from data.contracts.vocabulary import NAIVE_BASELINES, SCHEMA_VERSION
+from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, SCHEMA_VERSION
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent, span
 from data.errors import InputError
+from data.settings.seasons import Cutoff, of_season
 from data.store.manifests import BACKTESTS, to_json
-from tasks.assemble.join import Assembled
+from tasks.assemble.seasons import AssembledSeasons, full_season
+from tasks.assembled import AssembledStep, season_data
 from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
 from tasks.evaluate.hindcast import from_arrow, to_arrow
 from tasks.evaluate.predictions import predictions_of
@@ -28,28 +31,45 @@ from tasks.steps import POLICY, logger, open_step, step_folder
 _HINDCAST = "hindcast.parquet"
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """One model of a backtest: of a cut-off, without the harvest year that it predicts."""
+
+    cutoff: Cutoff
+    year: int
+
+
 @task(name="choose seasons", task_run_name="choose seasons", **POLICY)
-def choose_seasons(job: Job, assembled: str, seasons: int) -> tuple[int, ...]:
-    """The last seasons that can be predicted from those before."""
-    tables = Assembled.load(step_folder(job, assembled)).datasets
-    chosen = backtest_seasons(tables[job.settings.season.end], job.settings, seasons)
-    if not chosen:
-        raise InputError("no season has enough seasons before it to learn from; use fewer features")
-    logger().info("seasons to predict: %s", ", ".join(map(str, chosen)))
-    return chosen
+def choose_seasons(job: Job, assembled: AssembledStep, seasons: int) -> tuple[HeldOut, ...]:
+    """The last harvest years that can be predicted from those before, for each cut-off."""
+    data = AssembledSeasons.load(step_folder(job, assembled.step)).seasons
+    years = {
+        season: backtest_seasons(full_season(found), of_season(job.settings, season), seasons)
+        for season, found in data.items()
+    }
+    for season, chosen in years.items():
+        if not chosen:
+            raise InputError(
+                f"no season of {', '.join(data[season].crops)} has enough seasons before it to learn from; "
+                "use fewer features"
+            )
+        logger().info("%s: years to predict: %s", season, ", ".join(map(str, chosen)))
+    return tuple(HeldOut(cutoff, year) for cutoff in assembled.cutoffs for year in years[cutoff.season])
 
 
-@task(name="hindcast", task_run_name="hindcast {season} as of {as_of}", **POLICY)
-def hindcast_season(job: Job, assembled: str, as_of: str, season: int, leave_one_out: bool) -> str:
+@task(name="hindcast", task_run_name="hindcast {held_out.year} as of {held_out.cutoff}", **POLICY)
+def hindcast_season(job: Job, assembled: AssembledStep, held_out: HeldOut, leave_one_out: bool) -> str:
     """Train without one season and predict it."""
-    name = f"hindcast {as_of} {season}"
+    season, as_of = held_out.cutoff.season, held_out.cutoff.as_of
+    name = f"hindcast {season} {as_of} {held_out.year}"
     with open_step(job, name) as folder:
         if folder is not None:
-            found = Assembled.load(step_folder(job, assembled))
+            found = season_data(job, assembled, season)
             hindcast = backtest_season(
-                found.datasets[as_of], job.settings, as_of, season, leave_one_out, crop_units=found.crop_units
-            )
-            pq.write_table(to_arrow(hindcast), folder / _HINDCAST)
+                found.datasets[as_of], of_season(job.settings, season), as_of, held_out.year, leave_one_out,
+                crop_units=found.crop_units,
+            )  # fmt: skip
+            pq.write_table(to_arrow(replace(hindcast, season=season)), folder / _HINDCAST)
     return name
 
 
@@ -69,8 +89,10 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
     }
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
     put_whole(store, place, files, origin(job, "backtest") | {"made": metrics["made"]})
-    curves = curve.to_pandas().dropna(subset=["crop", "skill"])
-    pictures = pictures_markdown({"": skill_by_cutoff(curves)}) if len(curves) else ""
+    curves = curve.to_pandas().dropna(subset=["crop", "skill"]).groupby("season", sort=False)
+    pictures = pictures_markdown(
+        {"" if season == MAIN else str(season): skill_by_cutoff(points) for season, points in curves}
+    )
     create_markdown_artifact(
         f"{_markdown(rows, leave_one_out)}\n\n{pictures}", key="backtest", description="Skill by cut-off"
     )
@@ -78,7 +100,7 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
     return {
         "run_id": job.run_id,
         "made": metrics["made"],
-        "seasons": metrics["seasons"],
+        "seasons": metrics["years"],
         "skill": rows,
         "units": {
             crop: unit for each in found for crop, unit in zip(each.crops, each.crop_units, strict=True)

@@ -11,19 +11,21 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from data.settings.schema import Settings
+from data.settings.seasons import Cutoff, named_crops
 from data.store.manifests import to_json
-from tasks.assemble import forecast_rows
+from tasks.assemble.forecast_seasons import find_all_forecast_rows
 from tasks.evaluate import results, stored_intervals
 from tasks.evaluate.predictions import predictions_of
 from tasks.job.forecast_job import ForecastJob, open_forecast
 from tasks.job.identity import run_settings
 from tasks.job.progress import report as report_progress
-from tasks.ledger.account import ledger_story
+from tasks.ledger.account import ledger_columns, ledger_story, merge_ledgers
+from tasks.ledger.rejected import merge_seasons
 from tasks.model.published import load_model
 from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
 from tasks.steps import POLICY, logger, name_run, open_step, step_folder
-from tasks.weather.merge import Weather
+from tasks.weather.merge import load_weather
 from tasks.yields.ingest import Yields
 
 _FACTS = "facts.json"
@@ -33,7 +35,7 @@ _FACTS = "facts.json"
 def identify_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
     """Find the current model and digest the inputs; the forecast's id follows from them."""
     job = open_forecast(settings, as_of)
-    logger().info("forecast %s by the model of run %s", job.run_id, job.trained.run_id)
+    logger().info("forecast %s by the model of run %s", job.run_id, job.model_run_id)
     return job
 
 
@@ -42,27 +44,39 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     """Find what isn't harvested yet and predict it with the published models."""
     with open_step(job, "forecast") as folder:
         if folder is not None:
-            found = forecast_rows.find_forecast_rows(
-                Weather.load(step_folder(job, weather)), Yields.load(step_folder(job, yields)),
-                job.settings, job.trained, job.crops, job.as_of,
-            )  # fmt: skip
-            models = {day: load_model(job.store, job.trained.run_id, day) for day in found.tables}
-            said = [results.forecast(model, found.tables[day], job.crops) for day, model in models.items()]
-            predictions = predictions_of(said, job.trained.run_id)
+            found, unserved = find_all_forecast_rows(
+                load_weather(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job
+            )
+            models = {
+                Cutoff(season, day): load_model(job.store, job.model_run_id, season, day)
+                for season, rows in found.items()
+                for day in rows.tables
+            }
+            said = [
+                results.forecast(model, found[of.season].tables[of.as_of], job.crops, of.season)
+                for of, model in models.items()
+            ]
+            predictions = predictions_of(said, job.model_run_id)
             absent = [note for model in models.values() for note in stored_intervals.interval_notes(model)]
-            left_out = [crop for crop in job.settings.crops if crop not in job.crops]
+            left_out = [crop for crop in named_crops(job.settings) if crop not in job.crops]
+            harvested, short = (
+                sum(getattr(rows, name) for rows in found.values()) for name in ("harvested", "short")
+            )
             pq.write_table(predictions, folder / "predictions.parquet")
-            pq.write_table(found.rejected, folder / "rejected.parquet")
+            pq.write_table(
+                merge_seasons([rows.rejected for rows in found.values()]), folder / "rejected.parquet"
+            )
+            ledger = merge_ledgers({season: rows.ledger for season, rows in found.items()})
             facts = {
-                "ledger": found.ledger,
-                "models": list(models),
+                "ledger": ledger,
+                "models": list(map(str, models)),
                 "region_seasons": {
-                    "forecast": len(found), "harvested": found.harvested, "short": found.short,
+                    "forecast": sum(map(len, found.values())), "harvested": harvested, "short": short,
                 },
-                "notes": publishing.notes_of(predictions, found.short, absent, left_out),
+                "notes": [*unserved, *publishing.notes_of(predictions, short, absent, left_out)],
             }  # fmt: skip
             (folder / _FACTS).write_bytes(to_json(facts))
-            for line in (*ledger_story(found.ledger), *facts["notes"]):
+            for line in (*ledger_story(ledger_columns(ledger)), *facts["notes"]):
                 logger().info(line)
             report_progress("forecast", 1, 1)
     return "forecast"

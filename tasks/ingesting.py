@@ -13,6 +13,7 @@ from tasks.job.progress import report as report_progress
 from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
 from tasks.weather.ingest import ingest_weather as read_weather
+from tasks.weather.merge import save_weather
 from tasks.weather.parts import partition
 from tasks.yields.ingest import ingest_yields as read_yields
 
@@ -60,7 +61,7 @@ def merge_weather(job: Job, listing: Listing, parts: Sequence[str]) -> str:
             with ThreadPoolExecutor(_FETCHED) as pool:
                 folders = list(pool.map(lambda name: step_folder(job, name), parts))
             rows = Groups.load(step_folder(job, listing.step)).rows
-            merge_groups(job.settings, rows, map(load_partials, folders)).save(folder)
+            save_weather(merge_groups(job.settings, rows, map(load_partials, folders)), folder)
     return "weather"
 
 
@@ -69,9 +70,10 @@ def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
     with open_step(job, "weather") as folder:
         if folder is not None:
-            read_weather(
+            found = read_weather(
                 job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
-            ).save(folder)
+            )
+            save_weather(found, folder)
     return "weather"
 
 

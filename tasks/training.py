@@ -11,10 +11,11 @@ from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.wording import number
 from data.errors import GateError
-from data.settings.expand import cutoffs
 from data.settings.schema import Settings
+from data.settings.seasons import Cutoff, of_season
 from data.store.manifests import read_manifest
-from tasks.assemble import join
+from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, assembled_cutoffs, full_season
+from tasks.assembled import AssembledStep, season_data
 from tasks.evaluate import results, stored_intervals
 from tasks.job.job import Job, open_job
 from tasks.job.progress import report as report_progress
@@ -28,7 +29,7 @@ from tasks.publish import run
 from tasks.report import artifacts, gather
 from tasks.steps import POLICY, logger, name_run, open_step, step_folder
 from tasks.train.fit import fit_normalised
-from tasks.weather.merge import Weather
+from tasks.weather.merge import load_weather
 from tasks.yields.ingest import Yields
 
 
@@ -43,57 +44,59 @@ def identify(settings: Settings, force: bool = False, kind: str = "train") -> Jo
 
 
 @task(name="assemble", task_run_name="assemble", **POLICY)
-def assemble(job: Job, weather: str, yields: str) -> str:
-    """Join weather and yields, split by season, and draw up the ledger of all rows."""
+def assemble(job: Job, weather: str, yields: str) -> AssembledStep:
+    """Join weather and yields for each season, split by harvest year, and draw up the ledger of all rows."""
     with open_step(job, "assembled") as folder:
         if folder is not None:
-            found = join.assemble(
-                Weather.load(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job.settings
+            found = assemble_seasons(
+                load_weather(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job.settings
             )
             found.save(folder)
-            for line in account.ledger_story(found.ledger):
+            for line in account.ledger_story(account.ledger_columns(found.ledger)):
                 logger().info(line)
-            years = found.datasets[job.settings.season.end].year_N
-            name_run(f"{', '.join(found.crops)} {years.min()}–{years.max()}")
-    return "assembled"
+            first, last = found.years
+            name_run(f"{', '.join(found.crops)} {first}–{last}")
+    return AssembledStep("assembled", assembled_cutoffs(step_folder(job, "assembled"), job.settings))
 
 
-@task(name="normalise", task_run_name="normalise {as_of}", **POLICY)
-def normalise(job: Job, as_of: str, assembled: str) -> str:
+@task(name="normalise", task_run_name="normalise {cutoff}", **POLICY)
+def normalise(job: Job, cutoff: Cutoff, assembled: AssembledStep) -> str:
     """Fit baseline, climatology and scaling on training rows; tensors for both fits."""
-    name = f"tensors {as_of}"
+    name = f"tensors {cutoff.season} {cutoff.as_of}"
     with open_step(job, name) as folder:
         if folder is not None:
-            table = join.Assembled.load(step_folder(job, assembled)).datasets[as_of]
+            table = season_data(job, assembled, cutoff.season).datasets[cutoff.as_of]
+            settings = of_season(job.settings, cutoff.season)
             for fit, rows in fits_of(table).items():
-                save_normalised(normalising.normalise(rows, job.settings), folder, fit)
+                save_normalised(normalising.normalise(rows, settings), folder, fit)
     return name
 
 
-@task(name="train", task_run_name="train {as_of}", **POLICY)
-def train(job: Job, as_of: str, tensors: str) -> str:
+@task(name="train", task_run_name="train {cutoff}", **POLICY)
+def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> str:
     """SGD for the evaluation fit (training seasons) and the published fit (all seasons)."""
-    name = f"model {as_of}"
+    name = f"model {cutoff.season} {cutoff.as_of}"
     with open_step(job, name) as folder:
         if folder is not None:
-            data = join.Assembled.load(step_folder(job, "assembled"))
-            table = data.datasets[as_of]
+            data = season_data(job, assembled, cutoff.season)
+            settings = of_season(job.settings, cutoff.season)
+            table = data.datasets[cutoff.as_of]
             for fit, rows in fits_of(table).items():
                 model = fit_normalised(
-                    load_normalised(step_folder(job, tensors), fit), job.settings, as_of,
-                    on_epoch=log_epoch(f"train {as_of} {fit}", job.settings),
+                    load_normalised(step_folder(job, tensors), fit), settings, cutoff.as_of,
+                    on_epoch=log_epoch(f"train {cutoff} {fit}", settings),
                     crop_units=tuple(data.crop_units[crop] for crop in data.crops),
                     feature_units=tuple(data.feature_units[feature] for feature in table.features),
                 )  # fmt: skip
                 if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
-                    model = stored_intervals.with_intervals(model, rows, job.settings)
+                    model = stored_intervals.with_intervals(model, rows, settings)
                 model.to_files(folder / fit)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
-                report_progress(f"train {as_of} {fit}", 1, 1)
+                report_progress(f"train {cutoff} {fit}", 1, 1)
                 excess, epochs = number(model.record["excess"]), model.record["epochs"]
                 logger().info(
-                    "%s %s fit: %s above the exact optimum in %d epochs", as_of, fit, excess, epochs
+                    "%s %s fit: %s above the exact optimum in %d epochs", cutoff, fit, excess, epochs
                 )
     return name
 
@@ -111,21 +114,23 @@ def log_epoch(what: str, settings: Settings) -> Callable[[int, float], None]:
 
 
 @task(name="evaluate", task_run_name="evaluate", **POLICY)
-def evaluate(job: Job, assembled: str, models: list[str]) -> str:
-    """Score the evaluation fit beside naive baselines, calibrate intervals, predict every season.
+def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
+    """Score the evaluation fits beside naive baselines, calibrate intervals, predict every season.
 
     Seasons without a yield are predicted by the published fit.
     """
     with open_step(job, "evaluated") as folder:
         if folder is not None:
-            data = join.Assembled.load(step_folder(job, assembled))
+            data = AssembledSeasons.load(step_folder(job, assembled.step)).seasons
             found, ahead = {}, []
-            for name, (as_of, table) in zip(models, data.datasets.items(), strict=True):
-                fits = models_of(job, name)
-                found[as_of] = results.evaluate_cutoff(fits, table, job.settings, as_of)
-                ahead.append(results.forecast(fits[PUBLISHED], data.forecast_rows[as_of]))
-                report_progress("evaluate", len(found), len(data.datasets))
-            breaks = results.level_breaks(data.datasets[job.settings.season.end])
+            for name, cutoff in zip(models, assembled.cutoffs, strict=True):
+                fits, of = models_of(job, name), data[cutoff.season]
+                settings = of_season(job.settings, cutoff.season)
+                table, later = of.datasets[cutoff.as_of], of.forecast_rows[cutoff.as_of]
+                found[cutoff] = results.evaluate_cutoff(fits, table, settings, cutoff.as_of)
+                ahead.append(results.forecast(fits[PUBLISHED], later, season=cutoff.season))
+                report_progress("evaluate", len(found), len(assembled.cutoffs))
+            breaks = {season: results.level_breaks(full_season(of)) for season, of in data.items()}
             results.save_results(found, breaks, ahead, folder, job.run_id)
             for line in results.story(found):
                 logger().info(line)
@@ -139,14 +144,15 @@ def models_of(job: Job, name: str) -> dict[str, Model]:
 
 
 @task(name="report", task_run_name="report", **POLICY)
-def report(job: Job, assembled: str, models: list[str], evaluated: str) -> str:
+def report(job: Job, assembled: AssembledStep, models: list[str], evaluated: str) -> str:
     """Write the report; put the gist of it where the Prefect UI shows it."""
-    fits = {as_of: models_of(job, name) for as_of, name in zip(cutoffs(job.settings), models, strict=True)}
-    data = gather.report_data(job, step_folder(job, assembled), step_folder(job, evaluated), fits)
+    fits = {cutoff: models_of(job, name) for cutoff, name in zip(assembled.cutoffs, models, strict=True)}
+    found = gather.report_data(job, step_folder(job, assembled.step), step_folder(job, evaluated), fits)
     with open_step(job, "report") as folder:
         if folder is not None:
-            gather.save_report(data, folder)
-    show(*artifacts.of_report(data))
+            gather.save_report(found, folder)
+    for data in found:
+        show(*artifacts.of_report(data))
     report_progress("report", 1, 1)
     return "report"
 

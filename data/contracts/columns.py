@@ -33,9 +33,10 @@ def schema_of(columns: tuple[Column, ...], metadata: dict[str, str] | None = Non
 
 
 REGION = Column("region", pa.string(), "identity of the region")
-SEASON_YEAR = Column("year", pa.int16(), "harvest year: the calendar year the season ends in")
+SEASON_YEAR = Column("year", pa.int16(), "harvest year: the calendar year the season ends in, or starts in")
 CROP = Column("crop", pa.string(), "crop")
 SPLIT = Column("split", pa.string(), "train, validation, test or forecast")
+SEASON = Column("season", pa.string(), "growing season: main, or a name of the settings")
 AS_OF = Column("as_of", pa.string(), "last day (MM-DD) whose weather the model uses")
 UNIT = Column("unit", pa.string(), "unit of the yield", nullable=True)
 _YIELD = "the crop's unit"
@@ -44,6 +45,7 @@ PREDICTION_COLUMNS = (
     REGION,
     SEASON_YEAR,
     CROP,
+    SEASON,
     AS_OF,
     UNIT,
     Column("predicted", pa.float64(), "the model's prediction", _YIELD),
@@ -70,6 +72,9 @@ REJECTED = (
     Column("value", pa.string(), "the offending value as found", nullable=True),
     Column("values", pa.string(), "the row's used values as JSON"),
     Column("reason", pa.string(), "one of a closed list"),
+    Column(
+        "season", pa.string(), "season it was rejected for; null: the row itself is at fault", nullable=True
+    ),
 )
 
 COEFFICIENTS = (
@@ -87,6 +92,7 @@ COEFFICIENTS = (
 INTERCEPT = "intercept"
 
 EVALUATION = (
+    SEASON,
     AS_OF,
     SPLIT,
     Column("crop", pa.string(), "crop; null: pooled over crops", nullable=True),

@@ -45,6 +45,8 @@ class SplitName(StrEnum):
 
 
 WEATHER, YIELDS = "weather", "yields"
+MAIN = "main"
+"""The season of `[season]`."""
 LEVELS = (80, 95)
 """Of prediction intervals, in per cent."""
 NAIVE_BASELINES = {

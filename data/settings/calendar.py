@@ -19,6 +19,7 @@ from data.settings.expand import FeatureSpec, season_days
 from data.settings.schema import Season
 
 Resolution = Literal["daily", "monthly", "season"]
+YearOf = Literal["end", "start"]
 LEAP_DAY = (2, 29)
 OUTSIDE = -1
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -31,6 +32,7 @@ class SeasonCalendar:
     resolution: Resolution
     slots: tuple[tuple[int, int], ...]
     season: tuple[tuple[int, int], ...] = field(repr=False)
+    year_of: YearOf = "end"
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -41,9 +43,9 @@ class SeasonCalendar:
         return self.season[0]
 
     @property
-    def crosses(self) -> bool:
-        """The season begins in the calendar year before its harvest year."""
-        return self.season[0] > self.season[-1]
+    def years_off(self) -> tuple[int, int]:
+        """Calendar year - harvest year, of days from the season's first on and of days before it."""
+        return _years_off(self.season[0] > self.season[-1], self.year_of)
 
     def slot_days(self, years: Integers) -> Floats:
         """Days that each slot stands for in each harvest year, (Y, K); 0: 29 February of a common year."""
@@ -53,7 +55,7 @@ class SeasonCalendar:
         for at, (month, day) in enumerate(self.slots):
             if self.resolution == "daily" and (month, day) != LEAP_DAY:
                 continue
-            in_year = years - (1 if self.crosses and (month, day or 31) >= self.first else 0)
+            in_year = years + self.years_off[0 if (month, day or 31) >= self.first else 1]
             leap = (in_year % 4 == 0) & ((in_year % 100 != 0) | (in_year % 400 == 0))
             if self.resolution == "monthly":
                 day_YK[:, at] = _common_days(month) + (leap if month == 2 else 0)
@@ -81,7 +83,8 @@ class SeasonCalendar:
         if self.resolution == "monthly":
             over = day.day == calendar.monthrange(day.year, day.month)[1]
             return day.year * 12 + day.month - (1 if over else 2)
-        return day.year if day_of(day.year, self.season[-1]) <= day else day.year - 1
+        ended = day.year if day_of(day.year, self.season[-1]) <= day else day.year - 1
+        return ended - self.years_off[1]
 
     def slot_end(self, slot: int) -> str:
         """The last calendar day (MM-DD) of a slot."""
@@ -102,7 +105,7 @@ class SeasonCalendar:
                 slot_of[month] = at
             # a month that the season's first day splits is in no slot, so its year doesn't matter
             late_T = month_T >= self.first[0]
-            return year_T + late_T * int(self.crosses), slot_of[month_T]
+            return year_T - np.where(late_T, *self.years_off), slot_of[month_T]
         date_T = time_T.astype("datetime64[D]")
         month_start_T = date_T.astype("datetime64[M]")
         months_T = month_start_T.astype(np.int64)
@@ -112,19 +115,22 @@ class SeasonCalendar:
         for at, (month, day) in enumerate(self.slots):
             slot_of[month * 32 + day] = at
         late_T = code_T >= self.first[0] * 32 + self.first[1]
-        return year_T + late_T * int(self.crosses), slot_of[code_T]
+        return year_T - np.where(late_T, *self.years_off), slot_of[code_T]
 
 
 def season_calendar(season: Season, resolution: Resolution) -> SeasonCalendar:
     """The slots of a season. A month is in it when all of its days are (29 February apart)."""
     days = season_days(season)
     if resolution == "daily":
-        return SeasonCalendar(resolution, days, days)
+        return SeasonCalendar(resolution, days, days, season.year_of)
     if resolution == "season":
-        return SeasonCalendar(resolution, ((0, 0),), days)
+        return SeasonCalendar(resolution, ((0, 0),), days, season.year_of)
     months = dict.fromkeys(month for month, _ in days)
     return SeasonCalendar(
-        resolution, tuple((month, 0) for month in months if _month_days(month) <= set(days)), days
+        resolution,
+        tuple((month, 0) for month in months if _month_days(month) <= set(days)),
+        days,
+        season.year_of,
     )
 
 
@@ -136,8 +142,15 @@ def day_of(year: int, month_day: tuple[int, int]) -> date:
 
 def cutoff_day(season: Season, harvest_year: int, as_of: str) -> date:
     """The date of a cut-off (MM-DD) in the season of a harvest year."""
-    before_new_year = season.start > season.end and as_of >= season.start
-    return day_of(harvest_year - int(before_new_year), (int(as_of[:2]), int(as_of[3:])))
+    off = _years_off(season.start > season.end, season.year_of)[0 if as_of >= season.start else 1]
+    return day_of(harvest_year + off, (int(as_of[:2]), int(as_of[3:])))
+
+
+def _years_off(crosses: bool, year_of: YearOf) -> tuple[int, int]:
+    """Calendar year - harvest year of the part before New Year and of the part after it."""
+    if not crosses:
+        return 0, 0
+    return (-1, 0) if year_of == "end" else (0, 1)
 
 
 def _month_days(month: int) -> set[tuple[int, int]]:

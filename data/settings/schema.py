@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from data.contracts.vocabulary import MAIN
 from data.settings.features import Aggregate, check_parameters
 
 YEAR = "year"
@@ -74,12 +76,14 @@ class _Section(BaseModel):
 
 
 class Season(_Section):
-    """The window of the calendar that a harvest year stands for; it belongs to the year it ends in."""
+    """The window of the calendar that a harvest year stands for."""
 
     start: MonthDay = "01-01"
     """First day, month-day. Later than the end: the season crosses New Year."""
     end: MonthDay = "12-31"
     """Last day, month-day."""
+    year_of: Literal["end", "start"] = "end"
+    """The calendar year that names a season which crosses New Year: the one it ends in or starts in."""
 
 
 class Measure(_Section):
@@ -145,6 +149,17 @@ class TrendLine(_Section):
     shrinkage: Shrinkage = 1.0
     """Pull of regional slopes to the pooled one, in units of the median region's information; 0: none, inf:
     the pooled slope everywhere."""
+
+
+class FurtherSeason(Season):
+    """A season beside the main one, with the crops that grow in it."""
+
+    crops: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Crops of this season; all others belong to the main one."""
+    as_of: tuple[MonthDay, ...] = ()
+    """Cut-off days besides the full season: a model for each."""
+    features: tuple[Feature, ...] = ()
+    """What the model sees of the weather; empty: the main season's features."""
 
 
 class Split(_Section):
@@ -239,6 +254,8 @@ class Settings(_Section):
     """Address of an existing Dask scheduler; none: a local cluster."""
     season: Season = Season()
     """The growing season."""
+    seasons: Annotated[dict[str, FurtherSeason], ByKey] = {}
+    """Growing seasons of other crops, by name: a model for each, from one reading of the weather."""
     weather_columns: Annotated[dict[str, str], ByKey] = {}
     """ours = "theirs", for the weather files."""
     yield_columns: Annotated[dict[str, str], ByKey] = {}
@@ -279,7 +296,16 @@ class Settings(_Section):
             raise ValueError(f"first_season {self.first_season} is after last_season {self.last_season}")
         if self.runner_address and self.runner != "dask":
             raise ValueError('runner_address needs runner = "dask"')
-        for what, values in (("crops", self.crops), ("as_of", self.as_of)):
+        listed = {"crops": self.crops, "as_of": self.as_of}
+        for name, season in self.seasons.items():
+            if name == MAIN or not re.fullmatch(r"[a-z0-9_]{1,32}", name):
+                raise ValueError(
+                    f"seasons: {name!r} can't be a season's name: write 1 to 32 of a to z, 0 to 9 and _, "
+                    f"not {MAIN!r}, which is [season]"
+                )
+            listed |= {f"seasons.{name}.as_of": season.as_of}
+        listed["the crops of all [seasons]"] = tuple(c for s in self.seasons.values() for c in s.crops)
+        for what, values in listed.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} names one twice: {', '.join(values)}")
         return self

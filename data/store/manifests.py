@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from data.contracts.vocabulary import MAIN
 from data.errors import DamageError
 from data.store.base import MANIFEST, Store
 
@@ -84,7 +85,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def crop_units(store: Store, run: str, as_of: str) -> dict[str, str | None]:
-    """The unit of each crop that a run has modelled; empty where its model file is gone."""
-    model = read_json(store, f"{folder(run)}/model/{as_of}/model.json") or {}
-    return dict(zip(model.get("crops", ()), model.get("crop_units", ()), strict=False))
+def dataset_name(season: str) -> str:
+    """The file of a season's features and yields in a run's folder."""
+    return "dataset.parquet" if season == MAIN else f"dataset-{season}.parquet"
+
+
+def crop_units(store: Store, run: str) -> dict[str, str | None]:
+    """The unit of each crop that a run has modelled; without those whose model file is gone."""
+    metrics = read_json(store, f"{folder(run)}/metrics.json") or {}
+    units: dict[str, str | None] = {}
+    for season, of in metrics.get("seasons", {}).items():
+        full = list(of["as_of"])[-1]
+        model = read_json(store, f"{folder(run)}/model/{season}/{full}/model.json") or {}
+        units |= dict(zip(model.get("crops", ()), model.get("crop_units", ()), strict=False))
+    return units

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from data.contracts.vocabulary import MAIN
 from data.errors import DamageError, SettingsError, StorageError
 from data.locations.uris import locate
 from data.store import pruning
@@ -25,6 +26,7 @@ from data.store.manifests import (
 )
 from data.store.open import open_store
 from data.store.pointers import find_run, read_current, read_forecast_pointer, repair, set_current, sync_copy
+from flows.cli.older_runs import ledger_by_season, metrics_by_season
 
 SHOWN_ENDS = 5
 
@@ -79,10 +81,10 @@ def show(location: str, run: str) -> dict[str, Any]:
     place = folder(manifest["run_id"])
     return {
         "manifest": manifest,
-        "metrics": read_json(store, f"{place}/metrics.json"),
-        "ledger": read_json(store, f"{place}/ledger.json"),
-        "units": crop_units(store, manifest["run_id"], manifest["settings"]["season"]["end"]),
-        "left_out": [crop for crop in manifest["settings"]["crops"] if crop not in manifest["crops"]],
+        "metrics": metrics_by_season(read_json(store, f"{place}/metrics.json")),
+        "ledger": ledger_by_season(read_json(store, f"{place}/ledger.json")),
+        "units": crop_units(store, manifest["run_id"]),
+        "left_out": [crop for crop in _named_crops(manifest["settings"]) if crop not in manifest["crops"]],
         "place": store.place(place),
         "current": current_run(store)[0] == manifest["run_id"],
     }
@@ -174,24 +176,44 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     }
 
 
-def export(location: str, run: str, onnx: str, as_of: str | None = None) -> dict[str, Any]:
-    """Write the published model of a run at a cut-off (default: the full season) as an ONNX file.
+def _named_crops(settings: dict[str, Any]) -> list[str]:
+    """As data.settings.seasons.named_crops, of a manifest, without the import of all settings."""
+    return [
+        *settings["crops"],
+        *(crop for of in settings.get("seasons", {}).values() for crop in of["crops"]),
+    ]
 
-    Raises SettingsError where there is no such run, no model for that day, or the extra `onnx` is missing.
+
+def export(
+    location: str, run: str, onnx: str, season: str | None = None, as_of: str | None = None
+) -> dict[str, Any]:
+    """Write the published model of a run for a season and cut-off as an ONNX file.
+
+    The season is by default the run's only one, or the main one; the cut-off the full season. Raises
+    SettingsError where there is no such run, no model for that season or day, or the extra `onnx` is
+    missing.
     """
     from tasks.model.onnx import onnx_model  # brings torch
     from tasks.model.published import load_model
 
     store = existing_store(location)
     manifest = find_run(store, run)
-    day = as_of or manifest["settings"]["season"]["end"]
-    model = load_model(store, manifest["run_id"], day)
+    seasons = list(manifest["models"])
+    chosen = season or (seasons[0] if len(seasons) == 1 else MAIN)
+    if chosen not in seasons:
+        raise SettingsError(
+            f"run {manifest['run_id']} has no season {chosen!r}; choose one with --season: "
+            f"{', '.join(seasons)}"
+        )
+    day = as_of or manifest["models"][chosen]["as_of"][-1]
+    model = load_model(store, manifest["run_id"], chosen, day)
     content = onnx_model(model)
     folder, _, name = locate(onnx, Path()).rpartition("/")
     target = open_store(folder or "/")
     target.put(name, content)
     return {
         "run_id": manifest["run_id"],
+        "season": chosen,
         "as_of": day,
         "file": target.place(name),
         "size": len(content),

@@ -45,6 +45,11 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         "crops": [crop.name for crop in proposal.crops],
         "crops_left_out": {crop.name: crop.why for crop in proposal.other_crops},
         "season": [proposal.season.start, proposal.season.end],
+        "seasons": {
+            further.name: {"start": further.window.start, "end": further.window.end, "crops": further.crops}
+            for further in [proposal.further]
+            if further
+        },
         "first_season": proposal.first_season,
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
         "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},

@@ -55,11 +55,13 @@ def backtest(
     Raises SettingsError before anything is started when no season or a day outside the season is asked for.
     """
     from data.settings.expand import cutoffs
+    from data.settings.seasons import of_season, season_names, with_cutoffs
 
     if seasons < 1:
         raise SettingsError(f"--seasons {seasons}: at least one season must be predicted")
-    asked = settings.model_copy(update={"as_of": (*settings.as_of, *as_of)})
-    cutoffs(asked)
+    asked = with_cutoffs(settings, as_of)
+    for name in season_names(asked):
+        cutoffs(of_season(asked, name))
     from tasks.assemble.precheck import check_inputs
 
     check_inputs(asked)

@@ -134,7 +134,13 @@ def prune(store: str, *, keep: int, output: Output = PLAIN) -> None:
 
 @app.command(sort_key=85, usage="cropyield export --onnx FILE [OPTIONS] STORE [RUN]")
 def export(
-    store: str, run: str = "current", *, onnx: str, as_of: str | None = None, output: Output = PLAIN
+    store: str,
+    run: str = "current",
+    *,
+    onnx: str,
+    season: str | None = None,
+    as_of: str | None = None,
+    output: Output = PLAIN,
 ) -> None:
     """Write a published model as an ONNX file, which takes raw features by name (needs the extra `onnx`).
 
@@ -146,10 +152,12 @@ def export(
         Run id, or the beginning of one; `current` for the published run.
     onnx
         File to write.
+    season
+        Season of the model, by its name in the settings; by default the main one.
     as_of
         Cut-off (MM-DD) of the model; by default the full season.
     """
     from flows.cli import history, tables
 
-    result = history.export(store, run, onnx, as_of)
+    result = history.export(store, run, onnx, season, as_of)
     emit(output, result, lambda: tables.exported(result))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data.contracts.vocabulary import NAIVE_BASELINES, best_baseline
+from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, best_baseline
 from data.contracts.wording import ABSENT, number, span
 
 _MOST_ROWS = 20  # of a forecast; its file has them all
@@ -23,9 +23,9 @@ def trained(result: dict[str, Any]) -> None:
     if result["metrics"]:
         console.print(_scores(result["metrics"], result["units"], headline_only=True))
         _remarks(console, result)
-        for day, found in result["metrics"]["as_of"].items():
+        for made, found in _by_cutoff(result["metrics"]):
             told = ", ".join(f"{fit} fit {number(value)}" for fit, value in found["excess"].items())
-            console.print(Text(f"{day}: training error above the exact optimum, as a fraction: {told}"))
+            console.print(Text(f"{made}: training error above the exact optimum, as a fraction: {told}"))
     console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
     if result["gate"].get("accepted"):
         console.print(Text(f"accepted: {result['gate']['accepted']}"), soft_wrap=True)
@@ -43,7 +43,7 @@ def forecast(result: dict[str, Any]) -> None:
         )
         for row in rows[:_MOST_ROWS]:
             table.add_row(
-                str(row["year"]), Text(row["crop"]), row["as_of"], f"{row['regions']:,}",
+                str(row["year"]), Text(row["crop"]), _cutoff(row), f"{row['regions']:,}",
                 f"{row['unseen_regions']:,}", number(row["predicted"]),
                 span(row["lower_80"], row["upper_80"]), number(row["baseline"]), Text(row["unit"] or ""),
             )  # fmt: skip
@@ -81,7 +81,7 @@ def backtest(result: dict[str, Any]) -> None:
             continue  # a mean over different units says nothing
         best = row["best_baseline"]
         table.add_row(
-            row["as_of"], Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or ABSENT),
+            _cutoff(row), Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or ABSENT),
             f"{row['rows']:,}", number(row["mse"]),
             NAIVE_BASELINES.get(best or "", ABSENT), number(row.get(f"mse_{best}")), number(row["skill"]),
             span(row["skill_lower_95"], row["skill_upper_95"]),
@@ -116,7 +116,7 @@ def run(result: dict[str, Any]) -> None:
     _remarks(console, result)
     console.print(_ledger(result["ledger"]))
     for check in manifest["gate"]["checks"]:
-        of = f" of {check['crop']}" if check["crop"] else ""
+        of = f" of {check['crop']}" if check.get("crop") else ""
         line = f"{check['name']}{of}: {check['outcome']}, {check['reason']}"
         console.print(Text(line), soft_wrap=True)
     for name, given in manifest["inputs"].items():
@@ -159,7 +159,7 @@ def rolled_back(result: dict[str, Any]) -> None:
 def exported(result: dict[str, Any]) -> None:
     """Where the file lies and what it takes."""
     console = _console()
-    model = f"the model of run {result['run_id']} for {result['as_of']}"
+    model = f"the model of run {result['run_id']} for {_cutoff(result)}"
     console.print(Text(f"{result['file']}: {model}, {result['size']:,} bytes"))
     console.print(Text(f"takes        region, year, {', '.join(result['features'])}"))
     console.print(
@@ -203,9 +203,9 @@ def _remarks(console: Console, result: dict[str, Any]) -> None:
         console.print(
             Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
         )
-    for day, found in result["metrics"]["as_of"].items():
+    for made, found in _by_cutoff(result["metrics"]):
         for note in found.get("features", ()):
-            console.print(Text(f"warning: {day}: {note}"), soft_wrap=True)
+            console.print(Text(f"warning: {made}: {note}"), soft_wrap=True)
     if len(set(result["units"].values())) > 1:
         console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))
 
@@ -224,20 +224,33 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
         "its MSE",
         "skill",
     )
-    for as_of, found in metrics["as_of"].items():
+    for made, found in _by_cutoff(metrics):
         splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
         for split, scores in list(splits.items())[: 1 if headline_only else None]:
             pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
             for crop, score in [*scores["crops"].items(), *pooled]:
                 best, least = best_baseline(score["baselines"])
                 table.add_row(
-                    as_of, split, Text(crop),
+                    made, split, Text(crop),
                     Text(units.get(crop, next(iter(units.values()), None)) or ABSENT),
                     f"{score['rows']:,}", number(score["mse"]),
                     number(score["rmse"]), number(score["r2"]), NAIVE_BASELINES.get(best or "", ABSENT),
                     number(least), number(score["skill"]),
                 )  # fmt: skip
     return table
+
+
+def _by_cutoff(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each cut-off's part of metrics.json, under its season's name where that isn't the main one."""
+    return [
+        (_cutoff({"season": season, "as_of": as_of}), found)
+        for season, of in metrics["seasons"].items()
+        for as_of, found in of["as_of"].items()
+    ]
+
+
+def _cutoff(row: dict[str, Any]) -> str:
+    return str(row["as_of"]) if row["season"] == MAIN else f"{row['season']} {row['as_of']}"
 
 
 def _ends(ends: list[dict[str, Any]]) -> Table:
@@ -252,20 +265,22 @@ def _ends(ends: list[dict[str, Any]]) -> Table:
 
 
 def _ledger(ledger: dict[str, Any]) -> Table:
-    from tasks.ledger.account import ledger_table
+    from tasks.ledger.account import ledger_columns, ledger_table
 
-    table = _table("ledger", "reason", *ledger)
-    for kind, what, *counts in ledger_table(ledger):
+    columns = ledger_columns(ledger)
+    table = _table("ledger", "reason", *columns)
+    for kind, what, counts in ledger_table(columns):
         table.add_row(kind, what, *(ABSENT if count is None else f"{count:,}" for count in counts))
     return table
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill", "weather", "yields"}
+    numbers = {"rows", "MSE", "RMSE", "R²", "its MSE", "skill"}
     numbers |= {"regions", "unseen", "predicted", "baseline"}
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
+        right = column in numbers or column.partition(",")[0] in ("weather", "yields")
+        table.add_column(column, justify="right" if right else "left", no_wrap=True)
     return table
 
 

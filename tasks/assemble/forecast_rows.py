@@ -82,9 +82,8 @@ def find_forecast_rows(
     short_C = asked_C & (choice_C < 0)
     _refuse_unserved(settings, weather, trained, asked_C, short_C, as_of)
 
-    rejects = rejected.sort(
-        pa.concat_tables([weather.rejected, reject_cells(settings, weather, short_C, Reason.LOW_COVERAGE)])
-    )
+    short = rejected.of_season(reject_cells(settings, weather, short_C, Reason.LOW_COVERAGE), trained.season)
+    rejects = rejected.sort(pa.concat_tables([weather.rejected, short]))
     observed_C = sums.observed()
     in_scope = weather.rows - sum(weather.outside.values())
     if len(sums):  # before any data, the few rows without a date are all that is in scope

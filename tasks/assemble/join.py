@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
-from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import MAIN, WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.settings.expand import fewest_rows, season_end
 from data.settings.schema import Settings
 from tasks.assemble.no_match import nothing_joined
@@ -35,7 +35,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Assembled:
-    """What the model learns from, per cut-off day, and what became of every input row.
+    """What the models of one season learn from, per cut-off day, and what became of every input row.
 
     `datasets` and `forecast_rows` go from AS_OF to a table, the full season last. The datasets have
     the same rows; `forecast_rows` are region-seasons with enough weather for that cut-off but without
@@ -50,6 +50,12 @@ class Assembled:
     feature_units: dict[str, str]
     rejected: pa.Table
     ledger: Ledger
+
+    @property
+    def years(self) -> tuple[int, int]:
+        """The first and the last harvest year with a yield."""
+        (table, *_) = self.datasets.values()
+        return int(table.year_N.min()), int(table.year_N.max())
 
     def save(self, folder: Path) -> None:
         """Write it into a folder, which is made."""
@@ -84,8 +90,10 @@ class Assembled:
         )  # fmt: skip
 
 
-def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
-    """Join weather and yields by region and harvest year, split them by season, balance the ledger.
+def assemble(weather: Weather, yields: Yields, settings: Settings, name: str = MAIN) -> Assembled:
+    """Join weather and yields of one season by region and harvest year, split them, balance the ledger.
+
+    `settings` are those of the season `name` alone, `yields` those of its crops.
 
     A region-season with a yield is judged by its least covered feature, over all cut-offs; where that
     is below `min_coverage` all of its weather rows are rejected. A crop with fewer training rows than
@@ -105,7 +113,12 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     joined_X = matched_X.copy()
     joined_X[matched_X] &= ~low_C[cell_X[matched_X]]  # there may be no region-season at all
     weather_rejects = rejected.sort(
-        pa.concat_tables([weather.rejected, reject_cells(settings, weather, low_C, Reason.LOW_COVERAGE)])
+        pa.concat_tables(
+            [
+                weather.rejected,
+                rejected.of_season(reject_cells(settings, weather, low_C, Reason.LOW_COVERAGE), name),
+            ]
+        )
     )
     used_C = _cells_of(cell_X[joined_X], len(sums))
     observed_C = sums.observed()
@@ -120,7 +133,9 @@ def assemble(weather: Weather, yields: Yields, settings: Settings) -> Assembled:
     fewest = max(fewest_rows(settings, [spec.name for spec in specs]) for specs in plan.cutoffs.values())
     used_X = drop_small_crops(settings, yields, joined_X, fewest)
     yield_rejects = rejected.sort(
-        pa.concat_tables([yields.rejected, yields.reject(joined_X & ~used_X, Reason.FEW_ROWS)])
+        pa.concat_tables(
+            [yields.rejected, rejected.of_season(yields.reject(joined_X & ~used_X, Reason.FEW_ROWS), name)]
+        )
     )
     check_share(settings, YIELDS, yield_rejects, len(yield_rejects) + int(used_X.sum()))
     used_C = _cells_of(cell_X[used_X], len(sums))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.columns import AS_OF, CROP
+from data.contracts.columns import AS_OF, CROP, SEASON
 from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import NAIVE_BASELINES, SplitName, best_baseline
 from data.errors import InputError
@@ -83,13 +83,16 @@ def backtest_season(
 def summarise(hindcasts: Sequence[Hindcast], leave_one_out: bool = False) -> dict[str, Any]:
     """`metrics.json` of a backtest: the layout of a run's, with all its seasons as one test split.
 
-    Beside it `seasons`, the harvest years predicted, and `made`: how.
+    Beside it `years`, the harvest years predicted, and `made`: how.
     """
     by_cutoff = _joined(hindcasts)
+    seasons: dict[str, Any] = {}
+    for each in by_cutoff:
+        seasons.setdefault(each.season, {"as_of": {}})["as_of"][each.as_of] = metrics(each, {})
     return {
         "made": PEEKING if leave_one_out else "rolling origin",
-        "seasons": sorted({int(year) for each in by_cutoff for year in each.year_E}),
-        "as_of": {each.as_of: metrics(each, {}) for each in by_cutoff},
+        "years": sorted({int(year) for each in by_cutoff for year in each.year_E}),
+        "seasons": seasons,
     }
 
 
@@ -108,6 +111,7 @@ def skill_curve(hindcasts: Sequence[Hindcast]) -> pa.Table:
 
 _CURVE = pa.schema(
     [
+        pa.field(SEASON.name, pa.string(), False),
         pa.field(AS_OF.name, pa.string(), False),
         pa.field(CROP.name, pa.string()),
         pa.field("seasons", pa.int64(), False),
@@ -126,6 +130,7 @@ def _point(each: Hindcast, crop: str | None, scores: Mapping[str, Any]) -> dict[
     lower, upper = scores["skill_interval_95"] or (None, None)
     best, _ = best_baseline(scores["baselines"])
     return {
+        SEASON.name: each.season,
         AS_OF.name: each.as_of,
         CROP.name: crop,
         "seasons": len(np.unique(observed.year_E)),
@@ -139,8 +144,10 @@ def _point(each: Hindcast, crop: str | None, scores: Mapping[str, Any]) -> dict[
 
 
 def _joined(hindcasts: Sequence[Hindcast]) -> list[Hindcast]:
-    cutoffs = dict.fromkeys(each.as_of for each in hindcasts)
-    return [join([each for each in hindcasts if each.as_of == as_of]) for as_of in cutoffs]
+    made: dict[tuple[str, str], list[Hindcast]] = {}
+    for each in hindcasts:
+        made.setdefault((each.season, each.as_of), []).append(each)
+    return [join(alike) for alike in made.values()]
 
 
 def _marked(table: SeasonTable, split: SplitName) -> SeasonTable:

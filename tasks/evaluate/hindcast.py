@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable, recode
-from data.contracts.vocabulary import LEVELS, SplitName
+from data.contracts.vocabulary import LEVELS, MAIN, SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import WidthsByLead
 from tasks.model.forecaster import Forecaster
@@ -53,6 +53,7 @@ class Hindcast:
     trend_half_width: Mapping[int, Floats]
     least_E: Floats
     most_E: Floats
+    season: str = MAIN
 
     def __len__(self) -> int:
         return len(self.year_E)
@@ -134,9 +135,10 @@ def join(hindcasts: Sequence[Hindcast]) -> Hindcast:
 
     Raises ValueError when they are of several cut-offs.
     """
-    as_ofs = {each.as_of for each in hindcasts}
-    if len(as_ofs) != 1:
-        raise ValueError(f"hindcasts of one cut-off can be joined, found {sorted(as_ofs)}")
+    made = {(each.season, each.as_of) for each in hindcasts}
+    if len(made) != 1:
+        raise ValueError(f"hindcasts of one cut-off can be joined, found {sorted(made)}")
+    season, as_of = made.pop()
     units = {crop: unit for each in hindcasts for crop, unit in zip(each.crops, each.crop_units, strict=True)}
     regions = tuple(sorted({name for each in hindcasts for name in each.region_names}))
     crops = tuple(units)
@@ -149,7 +151,8 @@ def join(hindcasts: Sequence[Hindcast]) -> Hindcast:
         for each in hindcasts
     ]
     joined: dict[str, Any] = {
-        "as_of": as_ofs.pop(),
+        "season": season,
+        "as_of": as_of,
         "region_names": regions,
         "crops": crops,
         "crop_units": tuple(units.values()),
@@ -176,7 +179,7 @@ def to_arrow(each: Hindcast) -> pa.Table:
             columns |= {f"{field.name}:{key}": pa.array(values) for key, values in value.items()}
         elif isinstance(value, np.ndarray):
             columns.setdefault(field.name, pa.array(value))
-    facts = {"as_of": each.as_of, "crops": each.crops, "crop_units": each.crop_units}
+    facts = {"season": each.season, "as_of": each.as_of, "crops": each.crops, "crop_units": each.crop_units}
     return pa.table(columns).replace_schema_metadata({_FACTS: json.dumps(facts)})
 
 
@@ -199,6 +202,7 @@ def from_arrow(table: pa.Table) -> Hindcast:
             values[name] = table[name].to_numpy()
     values |= {name: values.get(name, {}) for name in _BY_KEY}
     return Hindcast(
+        season=facts["season"],
         as_of=facts["as_of"],
         region_names=regions,
         crops=crops,

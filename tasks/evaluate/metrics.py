@@ -95,7 +95,8 @@ def evaluation_table(evaluated: Sequence[Hindcast]) -> pa.Table:
         ]
         frame = pd.concat(frames)
         position = {crop: at for at, crop in enumerate(each.crops)}
-        frame = frame.assign(as_of=each.as_of, at=frame["crop"].map(position).astype(float).fillna(-1))
+        frame = frame.assign(season=each.season, as_of=each.as_of)
+        frame = frame.assign(at=frame["crop"].map(position).astype(float).fillna(-1))
         frame = frame.sort_values(["split", "kind", "region", "year", "at"])
         columns = {
             column.name: pa.array(frame[column.name], column.type, from_pandas=True) for column in EVALUATION

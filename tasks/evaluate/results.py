@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from data.contracts.season_table import SeasonTable
-from data.contracts.vocabulary import SCHEMA_VERSION, SplitName, best_baseline
+from data.contracts.vocabulary import MAIN, SCHEMA_VERSION, SplitName, best_baseline
 from data.contracts.wording import number, percent
 from data.settings.schema import Settings
-from data.store.manifests import to_json
+from data.settings.seasons import Cutoff
 from tasks.evaluate.calibration import Calibration, calibrate, leads_to
 from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
@@ -49,7 +50,9 @@ def evaluate_cutoff(
     return Result(evaluated, calibration, metrics(evaluated, excess) | beside)
 
 
-def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = None) -> Hindcast:
+def forecast(
+    model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = None, season: str = MAIN
+) -> Hindcast:
     """What a published model says of region-seasons to come, for each crop without a yield.
 
     `crops` are the ones to forecast, by default all of the model's. Raises SettingsError where the
@@ -57,7 +60,7 @@ def forecast(model: Model, ahead: SeasonTable, crops: tuple[str, ...] | None = N
     """
     said = hindcast(model, ahead, calibration_of(model), model.as_of, split=SplitName.FORECAST)
     chosen_T = np.array([crops is None or crop in crops for crop in said.crops])
-    return said.take(np.isnan(said.actual_E) & chosen_T[said.crop_E])
+    return replace(said.take(np.isnan(said.actual_E) & chosen_T[said.crop_E]), season=season)
 
 
 def level_breaks(table: SeasonTable) -> dict[str, LevelBreak | None]:
@@ -72,26 +75,36 @@ def level_breaks(table: SeasonTable) -> dict[str, LevelBreak | None]:
 
 
 def save_results(
-    results: Mapping[str, Result],
-    breaks: Mapping[str, LevelBreak | None],
+    results: Mapping[Cutoff, Result],
+    breaks: Mapping[str, Mapping[str, LevelBreak | None]],
     ahead: Sequence[Hindcast],
     folder: Path,
     run_id: str,
 ) -> None:
-    """Write metrics.json, evaluation.parquet and predictions.parquet, forecasts included, into a folder."""
-    evaluated = [result.evaluated for result in results.values()]
-    as_of = {day: result.metrics for day, result in results.items()}
-    content = {"schema": SCHEMA_VERSION, "run_id": run_id, "as_of": as_of}
-    content["breaks"] = {crop: found and asdict(found) for crop, found in breaks.items()}
-    (folder / "metrics.json").write_bytes(to_json(content))
+    """Write metrics.json, evaluation.parquet and predictions.parquet, forecasts included, into a folder.
+
+    `breaks` go from season to crop. Seasons and cut-offs are written in the order given.
+    """
+    evaluated = [replace(result.evaluated, season=of.season) for of, result in results.items()]
+    seasons = {
+        season: {
+            "as_of": {of.as_of: result.metrics for of, result in results.items() if of.season == season},
+            "breaks": {crop: found and asdict(found) for crop, found in of_crops.items()},
+        }
+        for season, of_crops in breaks.items()
+    }
+    content = {"schema": SCHEMA_VERSION, "run_id": run_id, "seasons": seasons}
+    # keys keep their order, so that cut-offs follow the season's calendar
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
     pq.write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
     pq.write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")
 
 
-def story(results: Mapping[str, Result]) -> list[str]:
+def story(results: Mapping[Cutoff, Result]) -> list[str]:
     """A line for each cut-off and crop: its error and the best naive baseline's."""
     lines = []
-    for day, result in results.items():
+    for of, result in results.items():
         splits = result.metrics["splits"]
         split = next(
             name for name in (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN) if name in splits
@@ -100,7 +113,7 @@ def story(results: Mapping[str, Result]) -> list[str]:
             best, least = best_baseline(scores["baselines"])
             beside = f", {best} {number(least)}" if best else ""
             lines.append(
-                f"{day} {split} {crop}: MSE {number(scores['mse'])}{beside}, skill {percent(scores['skill'])}"
+                f"{of} {split} {crop}: MSE {number(scores['mse'])}{beside}, skill {percent(scores['skill'])}"
             )
         lines += [*result.metrics["features"], *result.metrics["intervals"]["notes"]]
     return lines

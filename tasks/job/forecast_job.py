@@ -6,11 +6,13 @@ import tomllib
 from dataclasses import dataclass, fields
 from datetime import date
 
+from data.contracts.vocabulary import MAIN
 from data.errors import SettingsError, StorageError
 from data.locations.uris import LOCATIONS
 from data.settings.expand import FeatureSpec, cutoffs, expand_features
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
+from data.settings.seasons import crops_of, named_crops, of_season
 from data.store.base import Store
 from data.store.manifests import folder, read_manifest
 from data.store.open import open_store
@@ -20,28 +22,33 @@ from tasks.job.job import Job, open_job
 
 @dataclass(frozen=True)
 class Trained:
-    """What a forecast needs to know of the run whose models it uses; `last_season` is its last harvest."""
+    """What a forecast needs to know of the models of one season; `last_season` is their last harvest."""
 
     run_id: str
     crops: tuple[str, ...]
     cutoffs: tuple[str, ...]
     last_season: int
+    season: str = MAIN
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastJob(Job):
-    """A forecast by the models of `trained`.
+    """A forecast by the models of the run `model_run_id`; `trained` goes from season to what they know.
 
-    `settings.as_of` are the cut-offs that there are models for.
+    The settings' cut-offs are those that there are models for.
     """
 
-    trained: Trained
+    model_run_id: str
+    trained: dict[str, Trained]
+
+    def crops_of(self, season: str) -> tuple[str, ...]:
+        """A season's crops to forecast: those of the model that the settings select."""
+        return crops_of(self.settings, season, self.trained[season].crops)
 
     @property
     def crops(self) -> tuple[str, ...]:
-        """The crops to forecast: those of the model that the settings select."""
-        chosen = self.settings.crops or self.trained.crops
-        return tuple(crop for crop in self.trained.crops if crop in chosen)
+        """The crops to forecast, of all seasons."""
+        return tuple(crop for season in self.trained for crop in self.crops_of(season))
 
 
 def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
@@ -66,16 +73,25 @@ def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
         )
     before = trained_settings(store, run, settings)
     require_same_features(settings, before, run)
-    trained = Trained(run, tuple(manifest["crops"]), cutoffs(before), int(manifest["seasons"][1]))
-    settings = settings.model_copy(update={"as_of": before.as_of})
+    trained = {
+        season: Trained(
+            run, tuple(of["crops"]), cutoffs(of_season(before, season)), int(of["seasons"][1]), season
+        )
+        for season, of in manifest["models"].items()
+    }
+    seasons = {
+        name: season.model_copy(update={"as_of": before.seasons[name].as_of})
+        for name, season in settings.seasons.items()
+    }
+    settings = settings.model_copy(update={"as_of": before.as_of, "seasons": seasons})
     kind = f"forecast by {run}, as of {as_of or 'the newest weather'}"
     job = open_job(settings, kind=kind)
     found = {field.name: getattr(job, field.name) for field in fields(Job)}
-    forecast = ForecastJob(**found | {"as_of": as_of}, trained=trained)
+    forecast = ForecastJob(**found | {"as_of": as_of}, model_run_id=run, trained=trained)
     if not forecast.crops:
         raise SettingsError(
-            f"crops: the current model (run {run}) has none of {', '.join(settings.crops)}, but "
-            f"{', '.join(trained.crops)}; train one with `cropyield train`"
+            f"crops: the current model (run {run}) has none of {', '.join(named_crops(settings))}, but "
+            f"{', '.join(manifest['crops'])}; train one with `cropyield train`"
         )
     return forecast
 
@@ -97,12 +113,24 @@ def trained_settings(store: Store, run: str, settings: Settings) -> Settings:
 
 
 def require_same_features(settings: Settings, trained: Settings, run: str) -> None:
-    """Raise SettingsError where the settings' features aren't those that a run was trained on."""
-    for key in ("start", "end"):
+    """Raise SettingsError where the settings' seasons and features aren't those that a run was trained on."""
+    ours, theirs = ({name: season.crops for name, season in of.seasons.items()} for of in (settings, trained))
+    if ours != theirs:
+        raise SettingsError(
+            f"seasons: {ours or 'none'}, but the current model (run {run}) was trained on "
+            f"{theirs or 'none'}; train a model for these settings with `cropyield train`"
+        )
+    for name in (MAIN, *settings.seasons):
+        _require_same(of_season(settings, name), of_season(trained, name), name, run)
+
+
+def _require_same(settings: Settings, trained: Settings, name: str, run: str) -> None:
+    section = "season" if name == MAIN else f"seasons.{name}"
+    for key in ("start", "end", "year_of"):
         ours, theirs = getattr(settings.season, key), getattr(trained.season, key)
         if ours != theirs:
             raise SettingsError(
-                f"season.{key} = {ours!r}, but the current model (run {run}) was trained on {theirs!r}; "
+                f"{section}.{key} = {ours!r}, but the current model (run {run}) was trained on {theirs!r}; "
                 "train a model for these settings with `cropyield train`"
             )
     asked = {spec.name: spec for spec in expand_features(settings)}

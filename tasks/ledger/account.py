@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
 from data.errors import CropyieldError, InputError
 from data.locations.uris import redact_uri
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # `cropyield show` draws the ledger without Arrow
 
 
 Ledger = dict[str, dict[str, Any]]
+"""Of one season: each input's entry. As published, `ledger.json`: input, then season, then entry."""
 _ORDER = {
     "used": tuple(map(str, SplitName)),
     "rejected": tuple(map(str, Reason)),
@@ -44,17 +46,30 @@ def check_ledger(ledger: Ledger) -> None:
             )
 
 
-def ledger_table(ledger: Ledger) -> list[tuple[str, str, int | None, int | None]]:
-    """The ledger as rows (kind, what, weather, yields) whose last one, `rows in`, is the columns' sum."""
-    inputs = (WEATHER, YIELDS)
-    table: list[tuple[str, str, int | None, int | None]] = []
+def merge_ledgers(ledgers: Mapping[str, Ledger]) -> dict[str, Ledger]:
+    """The ledgers of seasons as they are published: input, then season."""
+    inputs = dict.fromkeys(name for ledger in ledgers.values() for name in ledger)
+    return {of: {season: ledger[of] for season, ledger in ledgers.items()} for of in inputs}
+
+
+def ledger_columns(published: Mapping[str, Ledger]) -> Ledger:
+    """The entries of a published ledger by input and, where there are several, season."""
+    return {
+        of if len(seasons) == 1 else f"{of}, {season}": entry
+        for of, seasons in sorted(published.items())
+        for season, entry in seasons.items()
+    }
+
+
+def ledger_table(ledger: Ledger) -> list[tuple[str, str, list[int | None]]]:
+    """The ledger as rows (kind, what, count of each entry) whose last one, `rows in`, is the columns' sum."""
+    table: list[tuple[str, str, list[int | None]]] = []
     for kind, names in _ORDER.items():
         for name in names:
-            counts = [ledger.get(of, {}).get(kind, {}).get(name) for of in inputs]
+            counts = [entry[kind].get(name) for entry in ledger.values()]
             if any(counts):
-                table.append((kind.replace("_", " "), name, counts[0], counts[1]))
-    totals = [ledger[of]["rows_in"] if of in ledger else None for of in inputs]
-    table.append(("rows in", "", totals[0], totals[1]))
+                table.append((kind.replace("_", " "), name, counts))
+    table.append(("rows in", "", [entry["rows_in"] for entry in ledger.values()]))
     return table
 
 
@@ -89,8 +104,8 @@ def _example(rejects: pa.Table, reason: str) -> str:
     return f"{row['file']} row {row['row']} ({key}{fault})"
 
 
-def ledger_story(ledger: dict[str, dict[str, Any]]) -> list[str]:
-    """Two lines for each input: rows in, and what became of them; why rows were rejected."""
+def ledger_story(ledger: Ledger) -> list[str]:
+    """Two lines for each entry: rows in, and what became of them; why rows were rejected."""
     lines = []
     for name, entry in ledger.items():
         kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))

@@ -60,9 +60,24 @@ def reject(
             ],
             "values": values,
             "reason": [str(reason) for reason, _ in faults],
+            "season": pa.nulls(count, pa.string()),
         },
         SCHEMA,
     )
+
+
+def of_season(table: pa.Table, season: str) -> pa.Table:
+    """Rejected rows as those of one season, which are not at fault themselves."""
+    at = table.schema.get_field_index("season")
+    return table.set_column(at, SCHEMA.field("season"), pa.repeat(pa.scalar(season), len(table)))
+
+
+def merge_seasons(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rejected rows of several seasons, each row that is itself at fault once."""
+    if len(tables) == 1:
+        return tables[0]
+    rows = pa.concat_tables(tables)
+    return sort(rows.group_by(SCHEMA.names, use_threads=False).aggregate([]).cast(SCHEMA))
 
 
 def first_fault(faults: Sequence[tuple[Reason, str, Flags]], rows: int) -> Integers:

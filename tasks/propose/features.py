@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from tasks.propose.profiles import Profile
 from tasks.propose.season import SeasonChoice
 
 _ALIKE = 0.95
+_DETERMINED = 0.98
+_ROWS_A_COEFFICIENT, _SEASONS_FOR_SQUARES = 30, 10
 _LOST = 0.15  # share of region-seasons that gaps in a measure may cost
 _EXTREMES = frozenset(
     {"min", "max", "tmin", "tmax", "minimum", "maximum", "tn", "tx", "tasmin", "tasmax", "mintemp", "maxtemp"}
@@ -31,6 +33,7 @@ class FeatureLine:
     every: str = "season"
     numbers: tuple[tuple[str, float], ...] = ()
     why: str = ""
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,9 @@ def choose_features(
         )
     monthly = _monthly(live, season, w, rows, seasons)
     chosen = tuple(_line(profile, w, "month" if profile in monthly else "season") for profile in live)
+    coefficients = sum(len(season.months) if line.every == "month" else 1 for line in chosen)
+    if rows >= _ROWS_A_COEFFICIENT * 2 * coefficients and seasons >= _SEASONS_FOR_SQUARES:
+        chosen = tuple(replace(line, square=True) for line in chosen)
     asleep = [_line(profile, w, "season", "more than the rows carry") for profile in rest]
     if w.resolution == "daily" and w.spacing <= 1.5:
         asleep += _daily(candidates)
@@ -115,7 +121,11 @@ def _unlike(
     candidates: list[Profile], w: WeatherColumns, weather: Survey, season: SeasonChoice,
     left_out: list[tuple[str, str]],
 ) -> list[Profile]:  # fmt: skip
-    """Candidates without those that move as one with an earlier one."""
+    """Candidates without those that move as one with an earlier one, or that earlier ones determine.
+
+    Measures that repeat one another (mean, lowest and highest temperature, the mean being their middle)
+    get slopes that mean nothing one by one.
+    """
     inside_N = np.ones(len(w.time_N), np.bool_)
     if season.months:
         inside_N = np.isin(w.month_N(), season.months)
@@ -128,6 +138,9 @@ def _unlike(
         alike = next((other.name for other, known_N in kept if _correlation(value_N, known_N) > _ALIKE), None)
         if alike:
             left_out.append((profile.name, f"it moves as one with {alike}"))
+        elif len(kept) > 1 and _explained(value_N, [known_N for _, known_N in kept]) > _DETERMINED:
+            others = " and ".join(other.name for other, _ in kept)
+            left_out.append((profile.name, f"{others} together all but determine it"))
         else:
             kept.append((profile, value_N))
     return [profile for profile, _ in kept]
@@ -141,6 +154,18 @@ def _correlation(one_N: Floats, other_N: Floats) -> float:
     return abs(float(np.corrcoef(one_N, other_N)[0, 1]))
 
 
+def _explained(value_N: Floats, others: list[Floats]) -> float:
+    """R² of a measure by least squares on others."""
+    columns_NF = np.stack(others, axis=1)
+    known_N = np.isfinite(value_N) & np.isfinite(columns_NF).all(axis=1)
+    if known_N.sum() < 10 * (len(others) + 1) or value_N[known_N].std() == 0:
+        return 0.0
+    x_NF = columns_NF[known_N] - columns_NF[known_N].mean(axis=0)
+    y_N = value_N[known_N] - value_N[known_N].mean()
+    weight_F, *_ = np.linalg.lstsq(x_NF, y_N, rcond=None)
+    return 1 - float(((y_N - x_NF @ weight_F) ** 2).sum() / (y_N**2).sum())
+
+
 def _monthly(
     live: list[Profile], season: SeasonChoice, w: WeatherColumns, rows: float, seasons: int
 ) -> list[Profile]:
@@ -149,7 +174,7 @@ def _monthly(
         return []
     for count in {len(live), min(2, len(live))}:
         coefficients = count * len(season.months) + len(live) - count + 1
-        if rows >= 30 * coefficients and seasons >= 3 * coefficients:
+        if rows >= _ROWS_A_COEFFICIENT * coefficients and seasons >= 3 * coefficients:
             return live[:count]
     return []
 

@@ -21,7 +21,7 @@ _SENTINELS = (-9999.0, -999.0, -99.0, -99.9, -99.99, -999.9, -999.99, -9999.9, -
               -32768.0, -32767.0, 99.9, 999.0, 999.9, 9999.0, 9999.9, 99999.0, 32767.0, 65535.0)  # fmt: skip
 _HUGE = 1e15  # fill values of gridded data: 1e20, 9.96921e36, -3.4e38
 # what no place on earth has seen; a few values beyond it are faults, many say that the unit is a wrong guess
-_POSSIBLE = {"°C": (-90.0, 60.0), "°F": (-130.0, 140.0), "K": (180.0, 335.0), "%": (0.0, 100.0)}
+POSSIBLE = {"°C": (-90.0, 60.0), "°F": (-130.0, 140.0), "K": (180.0, 335.0), "%": (0.0, 100.0)}
 _FEW = 0.01
 
 
@@ -142,7 +142,7 @@ def _range(
     low: float, high: float, value_N: Floats, kind: MeasureKind, unit: str | None
 ) -> tuple[float, float]:
     """Half the span wider than the data on either side, in round numbers, but never beyond the possible."""
-    possible = _POSSIBLE.get(unit or "") if kind in ("temperature", "humidity") else None
+    possible = POSSIBLE.get(unit or "") if kind in ("temperature", "humidity") else None
     if possible and len(value_N):
         beyond = float(((value_N < possible[0]) | (value_N > possible[1])).mean())
         if beyond <= _FEW:

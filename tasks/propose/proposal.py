@@ -16,13 +16,15 @@ from data.settings.schema import Split
 from data.survey.recognise import WeatherColumns, YieldColumns, recognise
 from data.survey.region_pairs import RegionPair
 from data.survey.survey import Survey, survey
+from tasks.propose.crop_calendar import FurtherSeason, further_season, remarks
 from tasks.propose.crops import CropFound, choose_crops, yield_table
 from tasks.propose.features import FeatureChoice, choose_features
+from tasks.propose.impossible import impossible_measures
 from tasks.propose.profiles import Profile, profile_measures
 from tasks.propose.scope import choose_baseline, choose_first, choose_split
 from tasks.propose.season import SeasonChoice, choose_season
 from tasks.propose.warnings import seen, span, warnings
-from tasks.propose.yield_warnings import yield_remarks
+from tasks.propose.yield_warnings import refuse_finer_region, yield_remarks
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Proposal:
     why_coverage: str = ""
     max_rejected: float = 0.2
     why_rejected: str = ""
+    further: FurtherSeason | None = None
     unresolved: tuple[str, ...] = ()
 
 
@@ -69,6 +72,7 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
     year_N = _harvest_years(w, season)
     first, last = int(np.nanmin(year_N)), int(np.nanmax(year_N))
     table = yield_table(yields, y, pair)
+    refuse_finer_region(yields, y, table)
     matched = table[table["known"] & table["year"].between(first, last)]
     if matched.empty:
         raise InputError(
@@ -92,6 +96,10 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
         profiles, w, weather, season, baseline, rows, int(training["year"].nunique())
     )
     unresolved += more + warnings(weather, yields, w, y, pair, profiles)
+    unresolved += impossible_measures(profiles, w.resolution)
+    names, months = [crop.name for crop in crops], _months(w)
+    unresolved += remarks(names, season, months)
+    further = further_season(names, season, months)
     chosen = table[table["crop"].isin([crop.name for crop in crops])]
     unresolved += yield_remarks(weather, yields, w, y, pair, chosen)
     if split.by == "none":
@@ -104,8 +112,14 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
         weather_at, yields_at, _weather_mapping(weather, w, profiles), _yield_mapping(yields, y, crops),
         seen(weather, yields, w, y, pair, (first, last), table), w.resolution, crops, others, units, start,
         why_first, season, baseline, why_baseline, split, why_split, tuple(profiles), left_out, features,
-        weather.rows, coverage, why_coverage, unresolved=tuple(dict.fromkeys(unresolved)),
+        weather.rows, coverage, why_coverage, further=further, unresolved=tuple(dict.fromkeys(unresolved)),
     )  # fmt: skip
+
+
+def _months(w: WeatherColumns) -> frozenset[int]:
+    """The months that the weather has; none for seasonal data."""
+    month_N = w.month_N()
+    return frozenset(int(month) for month in np.unique(month_N[np.isfinite(month_N)]).tolist())
 
 
 def _harvest_years(w: WeatherColumns, season: SeasonChoice) -> Any:

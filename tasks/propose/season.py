@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,19 +13,24 @@ from data.survey.columns import kind_by_name, words
 from data.survey.recognise import WeatherColumns
 from data.survey.survey import Floats, Survey
 
+_Side = Literal["north", "south", "unclear"]
 _CLEAR = 3.0  # difference of half-years, in the temperature's own degrees
 _NORTH, _SOUTH = (4, 5, 6, 7, 8, 9), (10, 11, 12, 1, 2, 3)
 
 
 @dataclass(frozen=True)
 class SeasonChoice:
-    """First and last day; `months` in the order of the season, empty for seasonal data."""
+    """First and last day; `months` in the order of the season, empty for seasonal data.
+
+    `hemisphere` where it could be told.
+    """
 
     start: str
     end: str
     months: tuple[int, ...]
     why: str
     unresolved: tuple[str, ...] = ()
+    hemisphere: Literal["north", "south"] | None = None
 
     @property
     def crosses(self) -> bool:
@@ -41,25 +47,25 @@ def choose_season(weather: Survey, w: WeatherColumns) -> SeasonChoice:
     if len(there) < 12:
         months = _longest(there)
         left = "" if len(months) == len(there) else f" that follow on one another (there are {there})"
-        return _of(months, f"the months{left} that the weather has", ())
+        return season_of(months, f"the months{left} that the weather has")
     side, why = _warm_half(weather, w, month_N)
     if side == "south":
-        return _of(_SOUTH, f"{why}: the season crosses New Year and belongs to the year it ends in", (
+        return season_of(_SOUTH, f"{why}: the season crosses New Year and belongs to the year it ends in", (
             "The harvest year: a season that crosses New Year belongs to the year it ends in. If the yields "
-            "are filed under the year of sowing, their years must be raised by one.",
+            'are filed under the year of sowing, write year_of = "start" into [season].',
             "The season: October to March is only the warm half of the year; set what your crops need.",
-        ))  # fmt: skip
+        ), side)  # fmt: skip
     if side == "north":
         told = "The season: April to September is only the warm half of the year; set what your crops need."
-        return _of(_NORTH, why, (told,))
-    return _of(
+        return season_of(_NORTH, why, (told,), side)
+    return season_of(
         _NORTH, f"a guess: {why}",
         (f"The season: {why}. April to September is a guess; on the southern hemisphere October to March, "
          "start = \"10-01\", end = \"03-31\".",),
     )  # fmt: skip
 
 
-def _warm_half(weather: Survey, w: WeatherColumns, month_N: Floats) -> tuple[str, str]:
+def _warm_half(weather: Survey, w: WeatherColumns, month_N: Floats) -> tuple[_Side, str]:
     latitude = next((name for name in weather.kinds if words(name)[:1] in (["lat"], ["latitude"])), None)
     if latitude:
         value_N = weather.numbers(latitude)
@@ -95,6 +101,13 @@ def _longest(there: list[int]) -> tuple[int, ...]:
     return max(runs, key=len)
 
 
-def _of(months: tuple[int, ...], why: str, unresolved: tuple[str, ...]) -> SeasonChoice:
+def season_of(
+    months: tuple[int, ...],
+    why: str,
+    unresolved: tuple[str, ...] = (),
+    hemisphere: Literal["north", "south"] | None = None,
+) -> SeasonChoice:
+    """The season of some months in order."""
     last = calendar.monthrange(2001, months[-1])[1]
-    return SeasonChoice(f"{months[0]:02d}-01", f"{months[-1]:02d}-{last:02d}", months, why, unresolved)
+    start, end = f"{months[0]:02d}-01", f"{months[-1]:02d}-{last:02d}"
+    return SeasonChoice(start, end, months, why, unresolved, hemisphere)

@@ -150,6 +150,14 @@ max_rejected = {{ p.max_rejected | toml }}
 start = {{ p.season.start | toml }}
 end = {{ p.season.end | toml }}
 {% endif %}
+{% if p.further %}
+
+# Crops of another season, {{ p.further.window.why }}.
+[seasons.{{ p.further.name }}]
+start = {{ p.further.window.start | toml }}
+end = {{ p.further.window.end | toml }}
+crops = [{% for crop in p.further.crops %}{{ crop | toml }}{{ ", " if not loop.last }}{% endfor %}]
+{% endif %}
 
 {% if p.weather_columns %}
 # Our names = the names in the weather files{{ unread(p.weather_columns) }}.
@@ -191,6 +199,9 @@ measure = {{ line.measure | toml }}
 aggregate = {{ line.aggregate | toml }}
 {% if line.every != "season" %}
 every = {{ line.every | toml }}
+{% endif %}
+{% if line.square %}
+square = true  # there can be too much of a good thing, and the rows are many
 {% endif %}
 
 {% endfor %}

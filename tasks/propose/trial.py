@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq  # noqa: F401  loaded before threads need it
 
-from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import InputError
 from data.locations.uris import LOCATIONS, locate
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
-from tasks.assemble.join import Assembled, assemble
-from tasks.ledger.account import Ledger
+from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, full_season
+from tasks.ledger.account import Ledger, ledger_columns
 from tasks.propose.proposal import Proposal
 from tasks.propose.settings_file import write_text
 from tasks.weather.ingest import ingest_weather
@@ -50,13 +51,17 @@ def trial_run(proposal: Proposal, file: Path) -> Rehearsed:
     settings = as_settings(proposal, file)
     try:
         return _account(proposal, _assembled(settings))
-    except InputError:
+    except InputError as refusal:
         lenient = settings.model_copy(update={"max_rejected": 1.0})
-        found = _assembled(lenient)  # what fails for another reason fails here again
-        shares = {of: _rejected_share(found.ledger, of) for of in (WEATHER, YIELDS)}
+        try:
+            found = _assembled(lenient)
+        except InputError:
+            raise refusal from None  # its words say more than that nothing is left
+        columns = ledger_columns(found.ledger)
+        shares = {name: _rejected_share(entry) for name, entry in columns.items()}
         allowed = min(1.0, round(max(shares.values()) * 1.1 + 0.005, 2))
-        worst = max(shares, key=lambda of: shares[of])
-        reasons = ", ".join(f"{n:,} {reason}" for reason, n in found.ledger[worst]["rejected"].items())
+        worst = max(shares, key=lambda name: shares[name])
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in columns[worst]["rejected"].items())
         why = (
             f"{shares[worst]:.0%} of the {worst} rows in scope are rejected ({reasons}): more than the "
             "default of 0.2 allows; see rejected.parquet of the run, and mend the data if you can"
@@ -66,15 +71,19 @@ def trial_run(proposal: Proposal, file: Path) -> Rehearsed:
         return _account(changed, _assembled(as_settings(changed, file)))
 
 
-def _assembled(settings: Settings) -> Assembled:
-    return assemble(ingest_weather(settings), ingest_yields(settings), settings)
+def _assembled(settings: Settings) -> AssembledSeasons:
+    return assemble_seasons(ingest_weather(settings), ingest_yields(settings), settings)
 
 
-def _account(proposal: Proposal, found: Assembled) -> Rehearsed:
-    (table, *_) = found.datasets.values()
-    return Rehearsed(proposal, found.ledger, found.crops, len(table))
+def _account(proposal: Proposal, found: AssembledSeasons) -> Rehearsed:
+    rows = {
+        (table.region_names[region], year)
+        for table in map(full_season, found.seasons.values())
+        for region, year in zip(table.region_N.tolist(), table.year_N.tolist(), strict=True)
+    }
+    return Rehearsed(proposal, ledger_columns(found.ledger), found.crops, len(rows))
 
 
-def _rejected_share(ledger: Ledger, of: str) -> float:
-    rejected, used = (sum(ledger[of][kind].values()) for kind in ("rejected", "used"))
+def _rejected_share(entry: Mapping[str, Any]) -> float:
+    rejected, used = (sum(entry[kind].values()) for kind in ("rejected", "used"))
     return float(rejected / max(rejected + used, 1))

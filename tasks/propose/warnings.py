@@ -59,6 +59,12 @@ def warnings(
             f"{len(lost)} of {len(pair.yield_names)} regions of the yields have no weather, such as "
             f"{', '.join(map(repr, lost[:3]))}; their yields are out of scope."
         )
+    idle = pair.weather_names - pair.common - {a for a, _ in near}
+    if idle:
+        said.append(
+            f"{len(idle)} of {len(pair.weather_names)} regions of the weather have no yields, such as "
+            f"{', '.join(map(repr, sorted(idle)[:3]))}; they are forecast from the pooled baseline."
+        )
     empty = [profile.column for profile in profiles if profile.missing >= 1]
     if empty:
         said.append(f"Measures without any value: {', '.join(empty)}.")

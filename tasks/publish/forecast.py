@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contracts.columns import AS_OF, CROP, REGION, SEASON_YEAR, UNIT
+from data.contracts.columns import AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
 from data.contracts.wording import as_text, markdown_table, number, span
 from data.errors import DamageError
+from data.settings.expand import cutoffs
+from data.settings.schema import Settings
+from data.settings.seasons import Cutoff, of_season, season_names
 from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest
 from data.store.pointers import NEWEST_FORECAST, point_forecast, read_forecast_pointer, sync_copy
 from tasks.job.digest import verify_inputs
@@ -51,19 +55,19 @@ def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, An
     verify_inputs(job.settings.weather, job.weather)
     verify_inputs(job.settings.yields, job.yields)
     about = {
-        "model_run_id": job.trained.run_id,
+        "model_run_id": job.model_run_id,
         "as_of": job.as_of and job.as_of.isoformat(),
         "crops": list(job.crops),
     }
     put_whole(job.store, _place(job), files, {**origin(job, "forecast"), **about, **facts})
-    point_forecast(job.store, job.run_id, job.trained.run_id)
+    point_forecast(job.store, job.run_id, job.model_run_id)
     return summary(job, f"published forecast {job.run_id}")
 
 
 def publish_again(job: ForecastJob) -> dict[str, Any]:
     """Make a forecast that was made before the newest one."""
     if newest(job) != job.run_id:
-        point_forecast(job.store, job.run_id, job.trained.run_id)
+        point_forecast(job.store, job.run_id, job.model_run_id)
     else:
         sync_copy(job.store, NEWEST_FORECAST)
     return summary(job, f"nothing new: forecast {job.run_id} was made before")
@@ -72,7 +76,9 @@ def publish_again(job: ForecastJob) -> dict[str, Any]:
 def nothing_ahead(job: ForecastJob, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The answer where there is nothing to forecast; what was published stays."""
     counts = facts["region_seasons"]
-    out = facts["ledger"]["weather"]["out_of_scope"]
+    out: Counter[str] = Counter()
+    for entry in facts["ledger"]["weather"].values():
+        out.update(entry["out_of_scope"])
     left_out = [
         f"{count:,} rows of weather are {reason}"
         for reason, count in out.items()
@@ -94,7 +100,7 @@ def summary(job: ForecastJob, message: str) -> dict[str, Any]:
         "forecasts": store.place(NEWEST_FORECAST.copy),
         "forecast": store.place(place),
     }
-    return _answer(job, message, by_season(predictions), manifest["notes"], places)
+    return _answer(job, message, by_season(predictions, job.settings), manifest["notes"], places)
 
 
 def _answer(
@@ -102,7 +108,7 @@ def _answer(
 ) -> dict[str, Any]:
     return {
         "run_id": job.run_id,
-        "model_run_id": job.trained.run_id,
+        "model_run_id": job.model_run_id,
         "as_of": job.as_of and job.as_of.isoformat(),
         "message": message,
         "seasons": seasons,
@@ -111,13 +117,20 @@ def _answer(
     }
 
 
-def by_season(predictions: pa.Table) -> list[dict[str, Any]]:
+def by_season(predictions: pa.Table, settings: Settings) -> list[dict[str, Any]]:
     """Means over regions for each season, crop and cut-off, in the crop's unit; regions and unseen ones."""
-    keys = [SEASON_YEAR.name, CROP.name, AS_OF.name, UNIT.name]
+    keys = [SEASON_YEAR.name, CROP.name, SEASON.name, AS_OF.name, UNIT.name]
+    days = [
+        (season, day) for season in season_names(settings) for day in cutoffs(of_season(settings, season))
+    ]
+    ranks = {pair: rank for rank, pair in enumerate(days)}
     unseen = pc.cast(pc.invert(predictions["known_region"]), pa.int64())
     grouped = predictions.append_column("unseen", unseen).group_by(keys)
     wanted = [(REGION.name, "count"), ("unseen", "sum"), *((name, "mean") for name in _MEANS)]
-    rows = grouped.aggregate(wanted).sort_by([(key, "ascending") for key in keys[:3]]).to_pylist()
+    rows = sorted(
+        grouped.aggregate(wanted).to_pylist(),
+        key=lambda row: (row[SEASON_YEAR.name], row[CROP.name], ranks[row[SEASON.name], row[AS_OF.name]]),
+    )
     return [
         {key: row[key] for key in keys}
         | {"regions": row[f"{REGION.name}_count"], "unseen_regions": row["unseen_sum"]}
@@ -145,7 +158,8 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     heads = ("season", "crop", "unit", "as of", "regions", "predicted", "80 % interval", "baseline")
     rows = [
         (
-            str(row["year"]), as_text(row["crop"]), as_text(row["unit"] or ""), row["as_of"],
+            str(row["year"]), as_text(row["crop"]), as_text(row["unit"] or ""),
+            str(Cutoff(row["season"], row["as_of"])),
             f"{row['regions']:,}", number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
             number(row["baseline"]),
         )

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.contracts.season_table import Flags, SeasonTable, recode
-from data.contracts.vocabulary import SplitName, best_baseline
+from data.contracts.vocabulary import MAIN, SplitName, best_baseline
 from data.contracts.wording import number
 from data.settings.schema import Gate as GateSettings
+from tasks.yields.level_break import describe_level_break
 
 if TYPE_CHECKING:  # the gate on a finished run is judged without torch
     from tasks.model.forecaster import Forecaster
@@ -44,7 +45,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a crop (None: of all together), with the number that decided and what it is held against.
+    """One check of a crop (None: of all in the season), with the number that decided and its limit.
 
     `value` is a skill, which must be at least `threshold`, or a ratio or excess, which must be at most
     that; both are None where it wasn't evaluated, and for `sound`, which is several numbers.
@@ -56,6 +57,7 @@ class Check:
     value: float | None = None
     threshold: float | None = None
     crop: str | None = None
+    season: str = MAIN
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,19 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What the gate looks at, of one season.
+
+    `metrics` is the full season's part of `metrics.json`, `breaks` maps crops to the break in the level
+    of their yields (None: there is none), `current` is None when there is no current model.
+    """
+
+    metrics: Mapping[str, Any]
+    breaks: Mapping[str, Any]
+    current: Comparison | None
+
+
+@dataclass(frozen=True)
 class Decision:
     """Whether a run is published, and why."""
 
@@ -114,30 +129,29 @@ class Decision:
     reason: str
 
 
-def judge(
-    metrics: Mapping[str, Any],
-    breaks: Mapping[str, Any],
-    excess: Mapping[str, float | None],
-    settings: GateSettings,
-    current: Comparison | None,
-) -> Gate:
-    """The gate's checks: against_baseline, against_current and sound of each crop, excess of both fits.
+def judge(judged: Mapping[str, Judged], settings: GateSettings) -> Gate:
+    """The gate: against_baseline, against_current and sound of each crop, excess of each season.
 
-    `metrics` is the full season's part of `metrics.json`, `breaks` maps crops to the break in the level
-    of their yields (None: there is none), `excess` maps each fit to its excess, `current` is None when
-    there is no current model. Crops are judged one by one, as their figures are published: pooling
-    would let the crop with the largest unit decide alone.
+    Crops are judged one by one, as their figures are published: pooling would let the crop with the
+    largest unit decide alone.
     """
-    crops = list(dict.fromkeys(crop for split in metrics["splits"].values() for crop in split["crops"]))
-    checks = (
-        *(_against_baseline(crop, metrics, settings.against_baseline) for crop in crops),
-        *(_against_current(crop, current, settings.against_current) for crop in crops),
-        *(_sound(crop, metrics, breaks.get(crop)) for crop in crops),
-        _excess(excess, settings.excess),
+    checks = tuple(
+        replace(check, season=season) for season, of in judged.items() for check in _checks(of, settings)
     )
     outcomes = {check.outcome for check in checks}
     order = (Outcome.FAILED, Outcome.PASSED, Outcome.NOT_EVALUATED)
     return Gate(next(outcome for outcome in order if outcome in outcomes), checks)
+
+
+def _checks(of: Judged, settings: GateSettings) -> list[Check]:
+    splits = of.metrics["splits"].values()
+    crops = list(dict.fromkeys(crop for split in splits for crop in split["crops"]))
+    return [
+        *(_against_baseline(crop, of.metrics, settings.against_baseline) for crop in crops),
+        *(_against_current(crop, of.current, settings.against_current) for crop in crops),
+        *(_sound(crop, of.metrics, of.breaks.get(crop)) for crop in crops),
+        _excess(of.metrics["excess"], settings.excess),
+    ]
 
 
 def decide(gate: Gate, accepted: str | None = None) -> Decision:
@@ -239,10 +253,7 @@ def _sound(crop: str, metrics: Mapping[str, Any], broken: Mapping[str, Any] | No
             if not r2 >= least:
                 faults.append(f"{words} is below {least:g}")
     if broken is not None:
-        faults.append(
-            f"from {broken['year']} on yields are {broken['factor']:.3g} times the mean of the five seasons "
-            f"before (median of {broken['regions']} regions), most likely in another unit"
-        )
+        faults.append(describe_level_break(**broken))
     if faults:
         return Check(SOUND, Outcome.FAILED, "; ".join(faults), crop=crop)
     if not facts:

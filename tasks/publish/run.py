@@ -9,11 +9,10 @@ from typing import Any
 
 from data.errors import CropyieldError, GateError
 from data.locations.failures import storage_errors
-from data.settings.expand import cutoffs
 from data.store.base import MANIFEST, Store
-from data.store.manifests import DAY_S, WORK, folder, read_manifest, to_json
+from data.store.manifests import DAY_S, WORK, dataset_name, folder, read_manifest, to_json
 from data.store.pointers import read_current, set_current, sync_copy
-from tasks.assemble.join import Assembled
+from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.job.digest import verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import Job
@@ -41,13 +40,13 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         with storage_errors("read", store.place(job.work.name)):
             files = run_files(job)
         write_files(store, job.run_id, files, finished)
-        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        gate = judge_run(store, job.run_id, job.settings.gate)
         if finished is None:
             facts = manifest_facts(job, gate, accept)
             store.put(f"{folder(job.run_id)}/{MANIFEST}", to_json(facts | {"files": digests(files)}))
         message = f"published run {job.run_id}"
     else:
-        gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+        gate = judge_run(store, job.run_id, job.settings.gate)
         message = f"nothing new: run {job.run_id} was finished before"
     promote(store, job.run_id, gate, accept)
     mend_forecasts(store)
@@ -57,7 +56,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
 
 def refused(job: Job, error: GateError) -> dict[str, Any]:
     """The summary of a run that is kept but not made current."""
-    gate = judge_run(job.store, job.run_id, job.settings.season.end, job.settings.gate)
+    gate = judge_run(job.store, job.run_id, job.settings.gate)
     return summary(job, described(gate), str(error))
 
 
@@ -89,25 +88,26 @@ def promote(store: Store, run: str, gate: Gate, accept: str | None) -> None:
 def run_files(job: Job) -> dict[str, bytes]:
     """Every file of a run but its manifest, from its finished steps.
 
-    `dataset.parquet` holds the full season's features; those of earlier cut-offs lie beside their models.
+    `dataset.parquet` holds the full season's features (`dataset-SEASON.parquet` those of further
+    seasons); those of earlier cut-offs lie beside their models.
     """
-    assembled = Assembled.load(_finished(job, "assembled"))
-    days = cutoffs(job.settings)
+    assembled = AssembledSeasons.load(_finished(job, "assembled"))
     files = {
         "settings.toml": run_settings(job.settings).encode(),
         "rejected.parquet": parquet(assembled.rejected),
         "ledger.json": to_json(assembled.ledger),
-        "dataset.parquet": parquet(assembled.datasets[days[-1]].to_arrow()),
     }
-    for day in days[:-1]:
-        files[f"model/{day}/dataset.parquet"] = parquet(assembled.datasets[day].to_arrow())
     for step in ("evaluated", "report"):
         files |= _contents(_finished(job, step))
-    for day in days:
-        for name, content in _contents(_finished(job, f"model {day}")).items():
-            fit, _, file = name.partition("/")
-            place = f"model/{day}" if fit == PUBLISHED else f"model/{day}/{EVALUATED}"
-            files[f"{place}/{file}"] = content
+    for season, found in assembled.seasons.items():
+        files[dataset_name(season)] = parquet(full_season(found).to_arrow())
+        for day in list(found.datasets)[:-1]:
+            files[f"model/{season}/{day}/dataset.parquet"] = parquet(found.datasets[day].to_arrow())
+        for day in found.datasets:
+            for name, content in _contents(_finished(job, f"model {season} {day}")).items():
+                fit, _, file = name.partition("/")
+                place = f"model/{season}/{day}" + ("" if fit == PUBLISHED else f"/{EVALUATED}")
+                files[f"{place}/{file}"] = content
     return files
 
 
@@ -134,15 +134,22 @@ def write_files(
 
 def manifest_facts(job: Job, gate: Gate, accept: str | None) -> dict[str, Any]:
     """What a manifest says besides its files: how the run came about and what it decided."""
-    assembled = Assembled.load(_finished(job, "assembled"))
-    years = assembled.datasets[job.settings.season.end].year_N
+    assembled = AssembledSeasons.load(_finished(job, "assembled"))
     metrics = json.loads((_finished(job, "evaluated") / "metrics.json").read_bytes())
     return origin(job, "train") | {
         "gate": described(gate) | {"accepted": accept},
         "ledger": assembled.ledger,
         "crops": list(assembled.crops),
-        "seasons": [int(years.min()), int(years.max())],
-        "excess": {day: found["excess"] for day, found in metrics["as_of"].items()},
+        "seasons": list(assembled.years),
+        "models": {
+            season: {
+                "crops": list(found.crops),
+                "seasons": list(found.years),
+                "as_of": list(found.datasets),
+                "excess": {day: part["excess"] for day, part in metrics["seasons"][season]["as_of"].items()},
+            }
+            for season, found in assembled.seasons.items()
+        },
     }
 
 

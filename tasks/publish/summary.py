@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.errors import StorageError
+from data.settings.seasons import named_crops
 from data.store.base import Store
 from data.store.manifests import PREDICTIONS, crop_units, folder, read_json, read_manifest
 from data.store.pointers import NEWEST_FORECAST, read_current, sync_copy, withdrawn_runs
@@ -26,7 +27,7 @@ def unchanged(job: Job) -> dict[str, Any] | None:
         return None
     sync_copy(store)
     mend_forecasts(store)
-    gate = judge_run(store, job.run_id, job.settings.season.end, job.settings.gate)
+    gate = judge_run(store, job.run_id, job.settings.gate)
     return summary(job, described(gate), f"nothing new: run {job.run_id} is finished and current")
 
 
@@ -62,8 +63,8 @@ def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
         "message": message,
         "gate": dict(gate),
         "metrics": read_json(store, f"{place}/metrics.json"),
-        "units": (units := crop_units(store, job.run_id, job.settings.season.end)),
-        "left_out": [crop for crop in job.settings.crops if crop not in units],
+        "units": (units := crop_units(store, job.run_id)),
+        "left_out": [crop for crop in named_crops(job.settings) if crop not in units],
         "places": places(store, job.run_id),
     }
 

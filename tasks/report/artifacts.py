@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.contracts.vocabulary import NAIVE_BASELINES, WEATHER, YIELDS
+from data.contracts.vocabulary import MAIN, NAIVE_BASELINES
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent
 from tasks.ledger.account import ledger_table
 from tasks.report import page, tables
@@ -45,7 +45,9 @@ def of_report(data: ReportData) -> list[Artifact]:
             Artifact("predicted-actual", f"Predicted against actual, {split}", pictures_markdown(clouds))
         )
     found.append(Artifact("ledger", "What became of every input row", ledger_markdown(data.ledger)))
-    return found
+    if data.season == MAIN:
+        return found
+    return [replace(each, key=f"{each.key}-{data.season.replace('_', '-')}") for each in found]
 
 
 def of_gate(result: Mapping[str, Any]) -> Artifact:
@@ -53,8 +55,8 @@ def of_gate(result: Mapping[str, Any]) -> Artifact:
     gate = result["gate"]
     checks = [
         (
-            check["name"].replace("_", " "), as_text(check["crop"] or "all"), check["outcome"],
-            as_text(check["reason"]),
+            check["name"].replace("_", " "), as_text(check["crop"] or _all(check["season"])),
+            check["outcome"], as_text(check["reason"]),
         )
         for check in gate["checks"]
     ]  # fmt: skip
@@ -66,6 +68,10 @@ def of_gate(result: Mapping[str, Any]) -> Artifact:
         "A browser opens a file of its own machine when its address is copied into a new tab.\n",
     )
     return Artifact("gate", f"Gate {gate['outcome']}; where the report lies", "\n".join(parts))
+
+
+def _all(season: str) -> str:
+    return "all" if season == MAIN else f"all of {season}"
 
 
 def headline_markdown(data: ReportData) -> str:
@@ -92,9 +98,9 @@ def ledger_markdown(ledger: Mapping[str, Mapping[str, Any]]) -> str:
     """What became of every input row, as markdown."""
     rows = [
         (kind, what, *(ABSENT if count is None else f"{count:,}" for count in counts))
-        for kind, what, *counts in ledger_table({name: dict(entry) for name, entry in ledger.items()})
+        for kind, what, counts in ledger_table({name: dict(entry) for name, entry in ledger.items()})
     ]
-    return markdown_table(("", "reason", WEATHER, YIELDS), rows, (WEATHER, YIELDS))
+    return markdown_table(("", "reason", *ledger), rows, tuple(ledger))
 
 
 def pictures_markdown(charts: Mapping[str, Chart]) -> str:

@@ -3,52 +3,88 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.assemble.join import Assembled
+from data.settings.seasons import Cutoff, of_season
+from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.job import machine
 from tasks.job.job import Job
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.report.page import render_report
 from tasks.report.tables import ReportData
+from tasks.yields.level_break import describe_level_break
 
 
 def report_data(
-    job: Job, assembled: Path, evaluated: Path, models: dict[str, dict[str, Model]]
-) -> ReportData:
-    """What the report needs, from the folders of finished steps; `models` by cut-off and fit."""
-    metrics = json.loads((evaluated / "metrics.json").read_bytes())
-    found = Assembled.load(assembled)
-    season_end = job.settings.season.end
-    published = models[season_end][PUBLISHED]
-    return ReportData(
-        run_id=job.run_id,
-        settings=job.settings,
-        metrics=metrics,
-        predictions=pq.read_table(evaluated / "predictions.parquet"),
-        evaluation=pq.read_table(evaluated / "evaluation.parquet"),
-        losses={day: fits[EVALUATED].record["losses"] for day, fits in models.items()},
-        optimum={day: fits[EVALUATED].record["optimum"] for day, fits in models.items()},
-        coefficients=published.coefficients(),
-        ledger=found.ledger,
-        dataset=found.datasets[season_end],
-        crop_units=dict(zip(published.crops, published.crop_units, strict=True)),
-        feature_units=dict(zip(published.features, published.feature_units, strict=True)),
-        inputs=[
-            file | {"name": f"{of}/{file['name']}"} for of, files in job.inputs().items() for file in files
-        ],
-        versions=machine.versions(),
-        notes=[
-            note
-            for day, part in metrics["as_of"].items()
-            for note in (*(f"{day}: {note}" for note in part["features"]), *part["intervals"]["notes"])
-        ],
+    job: Job, assembled: Path, evaluated: Path, models: Mapping[Cutoff, dict[str, Model]]
+) -> tuple[ReportData, ...]:
+    """What the report of each season needs, from the folders of finished steps; `models` by fit."""
+    metrics = json.loads((evaluated / "metrics.json").read_bytes())["seasons"]
+    found = AssembledSeasons.load(assembled)
+    predictions, evaluation = (
+        pq.read_table(evaluated / f"{name}.parquet") for name in ("predictions", "evaluation")
     )
+    pages = []
+    first = next(iter(found.seasons))
+    for season, data in found.seasons.items():
+        fits = {cutoff.as_of: each for cutoff, each in models.items() if cutoff.season == season}
+        published = list(fits.values())[-1][PUBLISHED]
+        pages.append(
+            ReportData(
+                run_id=job.run_id,
+                season=season,
+                settings=of_season(job.settings, season),
+                metrics=metrics[season],
+                predictions=predictions.filter(pc.equal(predictions["season"], season)),
+                evaluation=evaluation.filter(pc.equal(evaluation["season"], season)),
+                losses={day: each[EVALUATED].record["losses"] for day, each in fits.items()},
+                optimum={day: each[EVALUATED].record["optimum"] for day, each in fits.items()},
+                coefficients=published.coefficients(),
+                ledger=data.ledger,
+                dataset=full_season(data),
+                crop_units=dict(zip(published.crops, published.crop_units, strict=True)),
+                feature_units=dict(zip(published.features, published.feature_units, strict=True)),
+                inputs=[
+                    file | {"name": f"{of}/{file['name']}"}
+                    for of, files in job.inputs().items()
+                    for file in files
+                ],
+                versions=machine.versions(),
+                notes=[
+                    *(
+                        f"{', '.join(of.crops)} (season {other}): {_page_name(other, first)}"
+                        for other, of in found.seasons.items()
+                        if other != season
+                    ),
+                    *_notes(metrics[season]),
+                ],
+            )
+        )
+    return tuple(pages)
 
 
-def save_report(data: ReportData, folder: Path) -> None:
-    """Write report.html."""
-    (folder / "report.html").write_text(render_report(data), encoding="utf-8")
+def _notes(season: Mapping[str, Any]) -> list[str]:
+    """What a season's part of metrics.json says in sentences."""
+    breaks = [f"{crop}: {describe_level_break(**found)}" for crop, found in season["breaks"].items() if found]
+    return breaks + [
+        note
+        for day, part in season["as_of"].items()
+        for note in (*(f"{day}: {note}" for note in part["features"]), *part["intervals"]["notes"])
+    ]
+
+
+def save_report(pages: Sequence[ReportData], folder: Path) -> None:
+    """Write the page of each season, the first one as report.html."""
+    for data in pages:
+        page = _page_name(data.season, pages[0].season)
+        (folder / page).write_text(render_report(data), encoding="utf-8")
+
+
+def _page_name(season: str, first: str) -> str:
+    return "report.html" if season == first else f"report-{season}.html"

@@ -39,16 +39,18 @@ _HISTORY = tuple(str(split) for split in SplitName if split != SplitName.FORECAS
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """All that a report says; nothing in it may depend on when, where or by whom a run was made.
+    """All that the report of one season says; nothing may depend on when, where or by whom a run was made.
 
-    `metrics` is laid out as metrics.json, `predictions`, `evaluation` and `coefficients` (of the
-    full season) as their contracts. `losses` are each cut-off's objective by epoch and `optimum`
-    its exact least value (absent where unknown). `ledger` is {input: {"rows_in": n, "used": {split:
-    n}, "rejected": {reason: n}, "out_of_scope": {reason: n}}}. `dataset` holds raw features and
-    yields of all region-seasons. `inputs` are {"name", "size", "sha256"} of each file.
+    `settings` are those of the season alone. `metrics` is the season's part of metrics.json,
+    `predictions`, `evaluation` and `coefficients` (of the full season) are as their contracts. `losses`
+    are each cut-off's objective by epoch and `optimum` its exact least value (absent where unknown).
+    `ledger` is {input: {"rows_in": n, "used": {split: n}, "rejected": {reason: n}, "out_of_scope":
+    {reason: n}}}. `dataset` holds raw features and yields of all region-seasons. `inputs` are {"name",
+    "size", "sha256"} of each file.
     """
 
     run_id: str
+    season: str
     settings: Settings
     metrics: Mapping[str, Any]
     predictions: pa.Table

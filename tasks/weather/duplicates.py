@@ -38,7 +38,7 @@ def resolve(
     concerned = [
         n for n, part in enumerate(parts) if (cells.find(part.names, part.region_C, part.year_C) >= 0).any()
     ]
-    losers = _losers(cells, doubtful.repeated_CW, concerned, reread, table, plan)
+    losers = _losers(cells, doubtful.repeated_CW, concerned, reread, table)
     blocks: list[Sums] = []
     tables: list[pa.Table] = []
     for n in concerned:
@@ -64,7 +64,6 @@ def _losers(
     concerned: list[int],
     reread: Reread,
     table: TimeTable,
-    plan: Plan,
 ) -> dict[int, tuple[Integers, _Verdicts]]:
     """Positions (sorted) and verdicts of the rows to be rejected, per part."""
     keys, values, where = [], [], []
@@ -76,9 +75,7 @@ def _losers(
             some = batch.take(claimed_N)
             keys.append(np.stack([cell_N[claimed_N], slot_N[claimed_N]], axis=1))
             values.append(
-                np.stack([some.values[m] for m in plan.measures], axis=1)
-                if plan.measures
-                else np.zeros((len(some), 0))
+                np.stack(list(some.values.values()), axis=1) if some.values else np.zeros((len(some), 0))
             )
             where.append(np.stack([np.full(len(some), n), some.rows()], axis=1))
     verdict_X = resolve_duplicates(np.concatenate(keys), np.concatenate(values))

@@ -16,14 +16,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data.contracts.vocabulary import WEATHER
 from data.settings.schema import Settings
-from tasks.features.season_sums import Sums
 from tasks.job import step_files
-from tasks.ledger import account
 from tasks.weather import files
 from tasks.weather.ingest import aggregate_parts
-from tasks.weather.merge import Partial, Weather, merge_parts
+from tasks.weather.merge import Partial, SeasonPart, Weather, check_rejects, merge_parts
 from tasks.weather.parts import Part
 
 # rows of a group; a second of reading, so that starting a task for it costs little beside
@@ -78,50 +75,65 @@ def ingest_group(settings: Settings, groups: Groups, number: int) -> list[Partia
 
 
 def save_partials(partials: Sequence[Partial], folder: Path) -> None:
-    """Write partials into a folder, which is made."""
+    """Write partials (at least one) into a folder, which is made."""
     about = [
         {
             "part": asdict(partial.part),
-            "outside": partial.outside,
             "texts": partial.texts,
-            "sums": files.sums_about(partial.sums),
-            "cells": len(partial.sums),
-            "rejected": len(partial.rejected),
+            "seasons": {
+                name: {
+                    "outside": found.outside,
+                    "sums": files.sums_about(found.sums),
+                    "cells": len(found.sums),
+                    "rejected": len(found.rejected),
+                }
+                for name, found in partial.seasons.items()
+            },
         }
         for partial in partials
     ]
-    # partials in which nothing repeats have no columns for that
-    sums = pa.concat_tables(
-        [files.sums_table(partial.sums) for partial in partials], promote_options="default"
-    )
-    rejects = pa.concat_tables([partial.rejected for partial in partials])
-    step_files.write(folder, {"partials": about}, {"sums": sums, "rejected": rejects})
+    tables = {}
+    for name in partials[0].seasons:
+        found = [partial.seasons[name] for partial in partials]
+        # partials in which nothing repeats have no columns for that
+        tables[f"sums-{name}"] = pa.concat_tables(
+            [files.sums_table(each.sums) for each in found], promote_options="default"
+        )
+        tables[f"rejected-{name}"] = pa.concat_tables([each.rejected for each in found])
+    step_files.write(folder, {"partials": about}, tables)
 
 
 def load_partials(folder: Path) -> list[Partial]:
     """Read what `save_partials` wrote."""
-    sums, rejects = (step_files.read_table(folder, name) for name in ("sums", "rejected"))
-    partials = []
-    cell = row = 0
-    for about in step_files.read(folder)["partials"]:
-        own: Sums = files.sums_from(sums.slice(cell, about["cells"]), about["sums"])
-        texts = {column: (seen, bad) for column, (seen, bad) in about["texts"].items()}
-        rejected = rejects.slice(row, about["rejected"])
-        partials.append(Partial(files.part_from(about["part"]), own, about["outside"], rejected, texts))
-        cell, row = cell + about["cells"], row + about["rejected"]
-    return partials
+    about = step_files.read(folder)["partials"]
+    seasons: list[dict[str, SeasonPart]] = [{} for _ in about]
+    for name in about[0]["seasons"]:
+        sums, rejects = (step_files.read_table(folder, f"{kind}-{name}") for kind in ("sums", "rejected"))
+        cell = row = 0
+        for at, each in enumerate(about):
+            facts = each["seasons"][name]
+            own = files.sums_from(sums.slice(cell, facts["cells"]), facts["sums"])
+            seasons[at][name] = SeasonPart(own, facts["outside"], rejects.slice(row, facts["rejected"]))
+            cell, row = cell + facts["cells"], row + facts["rejected"]
+    return [
+        Partial(
+            files.part_from(each["part"]),
+            found,
+            {column: (seen, bad) for column, (seen, bad) in each["texts"].items()},
+        )
+        for each, found in zip(about, seasons, strict=True)
+    ]
 
 
-def merge_groups(settings: Settings, total: int, groups: Iterable[Sequence[Partial]]) -> Weather:
-    """Merge what the groups of an input of `total` rows gave, in any order.
+def merge_groups(settings: Settings, total: int, groups: Iterable[Sequence[Partial]]) -> dict[str, Weather]:
+    """Merge what the groups of an input of `total` rows gave, in any order, for each season.
 
     Raises what `merge_parts` does, before many more rejected rows are gathered than the input may have.
     """
     partials: list[Partial] = []
     for group in groups:
         partials += group
-        rejects = pa.concat_tables([partial.rejected for partial in partials])
-        account.check_share(settings, WEATHER, rejects, total)
+        check_rejects(settings, partials, total)
     return merge_parts(settings, partials)
 
 

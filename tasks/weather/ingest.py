@@ -6,13 +6,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import date
 
-import pyarrow as pa
-
-from data.contracts.vocabulary import WEATHER
 from data.settings.schema import Settings
 from tasks.job.digest import workers
-from tasks.ledger import account
-from tasks.weather.merge import Partial, Weather, aggregate_part, merge_parts
+from tasks.weather.merge import Partial, Weather, aggregate_part, check_rejects, merge_parts
 from tasks.weather.parts import Part, partition
 
 Progress = Callable[[int, int], None]
@@ -20,10 +16,11 @@ Progress = Callable[[int, int], None]
 
 def ingest_weather(
     settings: Settings, progress: Progress | None = None, as_of: date | None = None
-) -> Weather:
-    """Read all weather, a part per thread; `progress(rows read, rows in all)` is called now and then.
+) -> dict[str, Weather]:
+    """Read all weather once for all seasons, a part per thread.
 
-    `as_of`: rows of later days are out of scope, as if they weren't known yet.
+    `progress(rows read, rows in all)` is called now and then. `as_of`: rows of later days are out of
+    scope, as if they weren't known yet.
 
     In memory are the sums of all region-seasons and one batch of rows per thread. Raises InputError
     when the input breaks its contract, changes while it is read, or has too many rows to be
@@ -48,10 +45,10 @@ def aggregate_parts(
             while waiting:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 done += [future.result() for future in finished]
-                if any(len(future.result().rejected) for future in finished):
+                fresh = [each for future in finished for each in future.result().seasons.values()]
+                if any(len(each.rejected) for each in fresh):
                     # don't gather millions of rejected rows that can only end in this error
-                    rejects = pa.concat_tables([partial.rejected for partial in done])
-                    account.check_share(settings, WEATHER, rejects, total)
+                    check_rejects(settings, done, total)
                 if progress:
                     progress(sum(partial.part.rows for partial in done), total)
         except BaseException:

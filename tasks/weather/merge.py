@@ -7,19 +7,18 @@ result is the same to the last bit, because merging follows the order of the fil
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from data.contracts.vocabulary import WEATHER, OutOfScope, Reason
+from data.contracts.vocabulary import MAIN, WEATHER, OutOfScope, Reason
 from data.errors import InputError
 from data.inputs.listing import place_of
 from data.settings.calendar import Resolution
 from data.settings.schema import Settings
-from tasks.features.plan import make_plan
 from tasks.features.season_sums import Sums, merge, sum_rows
 from tasks.features.time_table import TimeTable
 from tasks.job import step_files
@@ -27,7 +26,7 @@ from tasks.ledger import account, rejected
 from tasks.ledger.repeats import repeated_rows
 from tasks.weather import files
 from tasks.weather.duplicates import Reread, resolve
-from tasks.weather.parts import SECTION, Part, time_table
+from tasks.weather.parts import SECTION, Part, time_tables
 from tasks.weather.rows import RowBatch, read_rows
 from tasks.weather.season_index import SeasonIndex
 
@@ -43,22 +42,29 @@ class Box:
 
 
 @dataclass(frozen=True, eq=False)
+class SeasonPart:
+    """What one part gave for one season: sums, rows out of its scope, rejected rows in it."""
+
+    sums: Sums
+    outside: dict[str, int]
+    rejected: pa.Table
+
+
+@dataclass(frozen=True, eq=False)
 class Partial:
-    """What one part gave: sums, rows out of scope, rejected rows, values of text columns.
+    """What one part gave: for each season by name, and the values of text columns.
 
     `texts` counts, per column of text, the values that aren't empty and those that can't be parsed.
     """
 
     part: Part
-    sums: Sums
-    outside: dict[str, int]
-    rejected: pa.Table
+    seasons: dict[str, SeasonPart]
     texts: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
 class Weather:
-    """All weather per region-season, each row of it accounted for.
+    """All weather of one season, per region and harvest year, each row of it accounted for.
 
     `outside` counts rows by OutOfScope; `rejected` holds the rows judged so far; `boxes` say for each
     of `parts` where a second reading may find a region-season.
@@ -100,80 +106,115 @@ class Weather:
         )
 
 
+def save_weather(seasons: Mapping[str, Weather], folder: Path) -> None:
+    """Write the weather of all seasons into a folder, one folder for each."""
+    for name, weather in seasons.items():
+        weather.save(folder / name)
+    step_files.write(folder, {"seasons": list(seasons)}, {})
+
+
+def load_weather(folder: Path) -> dict[str, Weather]:
+    """Read what `save_weather` wrote."""
+    return {name: Weather.load(folder / name) for name in step_files.read(folder)["seasons"]}
+
+
 def aggregate_part(settings: Settings, part: Part) -> Partial:
     """Judge and sum the rows of one part. Raises InputError when the file can't be read or changed."""
-    plan = make_plan(settings, part.layout.resolution)
-    table = time_table(settings, plan, part.until)
-    blocks: list[Sums] = []
-    outside: Counter[OutOfScope] = Counter()
-    tables: list[pa.Table] = []
+    tables = time_tables(settings, part.layout.resolution, part.as_of)
+    blocks: dict[str, list[Sums]] = {name: [] for name in tables}
+    outside: dict[str, Counter[OutOfScope]] = {name: Counter() for name in tables}
+    rejects: dict[str, list[pa.Table]] = {name: [rejected.NONE] for name in tables}
     texts: dict[str, tuple[int, int]] = {}
-    for batch in read_rows(settings, part, table):
-        outside.update(batch.outside)
-        if len(batch.rejected):
-            tables.append(batch.rejected)
+    for batch in read_rows(settings, part, tables):
         for column, (seen, bad) in batch.texts.items():
             before = texts.get(column, (0, 0))
             texts[column] = (before[0] + seen, before[1] + bad)
-        if len(batch):
-            sums, skipped = sum_rows(batch.names, batch.code_N, batch.time_N, batch.values, table)
-            blocks.append(sums)
-            outside.update(skipped)
-    counts = {str(scope): outside[scope] for scope in OutOfScope if outside[scope]}
-    return Partial(part, merge(blocks, plan), counts, pa.concat_tables([rejected.NONE, *tables]), texts)
+        for name, table in tables.items():
+            outside[name].update(batch.outside.get(name, {}))
+            if len(found := batch.rejected.get(name, rejected.NONE)):
+                rejects[name].append(found)
+            if len(batch):
+                sums, skipped = sum_rows(batch.names, batch.code_N, batch.time_N, batch.values, table)
+                blocks[name].append(sums)
+                outside[name].update(skipped)
+    return Partial(
+        part,
+        {
+            name: SeasonPart(
+                merge(blocks[name], table.plan), _counts(outside[name]), pa.concat_tables(rejects[name])
+            )
+            for name, table in tables.items()
+        },
+        texts,
+    )
 
 
-def merge_parts(settings: Settings, partials: Sequence[Partial]) -> Weather:
-    """Merge the partials of all parts, in any order, and decide among rows of one region and time.
+def merge_parts(settings: Settings, partials: Sequence[Partial]) -> dict[str, Weather]:
+    """Merge the partials of all parts, in any order, for each season.
 
-    Where rows repeat, the parts concerned are read once more. Raises InputError when a text column
-    holds no number at all, and when already too many rows are rejected.
+    Decides among rows of one region and time: where rows repeat, the parts concerned are read once
+    more. Raises InputError when a text column holds no number at all, and when already too many rows
+    are rejected.
     """
     partials = sorted(partials, key=lambda partial: (partial.part.file, partial.part.first_row))
     _refuse_texts(settings, partials)
-    rows = sum(partial.part.rows for partial in partials)
-    tables = [partial.rejected for partial in partials]
+    first = partials[0].part
+    tables = time_tables(settings, first.layout.resolution, first.as_of)
+    parts = tuple(partial.part for partial in partials)
+    return {
+        name: _merge_season(settings, parts, [partial.seasons[name] for partial in partials], table)
+        for name, table in tables.items()
+    }
+
+
+def check_rejects(settings: Settings, partials: Sequence[Partial], rows: int) -> None:
+    """Raise InputError when more of an input's `rows` are rejected, for one of the seasons, than may be."""
+    for name in partials[0].seasons if partials else ():
+        rejects = pa.concat_tables([partial.seasons[name].rejected for partial in partials])
+        account.check_share(settings, WEATHER, rejects, rows)
+
+
+def _merge_season(
+    settings: Settings, parts: tuple[Part, ...], found: Sequence[SeasonPart], table: TimeTable
+) -> Weather:
+    rows = sum(part.rows for part in parts)
+    tables = [each.rejected for each in found]
     account.check_share(settings, WEATHER, pa.concat_tables(tables), rows)
-    plan = make_plan(settings, partials[0].part.layout.resolution)
-    table = time_table(settings, plan, partials[0].part.until)
-    sums = merge([partial.sums for partial in partials], plan)
+    blocks, plan = [each.sums for each in found], table.plan
+    sums = merge(blocks, plan)
     if sums.repeated().any():
-        scope = rows - sum(n for partial in partials for n in partial.outside.values())
+        scope = rows - sum(n for each in found for n in each.outside.values())
         copies = scope - sum(len(t) for t in tables) - int(sums.observed().sum())
-        parts, reread = [partial.sums for partial in partials], _reread(settings, partials, table)
+        reread = _reread(settings, parts, table)
         if copies > settings.max_rejected * rows:  # don't gather them all first
             few = sums.take(np.flatnonzero(sums.repeated())[:_EXAMPLES])
-            _, some = resolve(few, parts, reread, table, plan)
+            _, some = resolve(few, blocks, reread, table, plan)
             slots = sums.repeated_CW if sums.repeated_CW is not None else np.zeros(0, np.uint64)
             claimed = copies + int(np.bitwise_count(slots).sum())  # each with the first of its slot
             raise repeated_rows(settings, scope, claimed, pa.concat_tables(some))
-        sums, more = resolve(sums, parts, reread, table, plan)
+        sums, more = resolve(sums, blocks, reread, table, plan)
         tables += more
     outside: Counter[str] = Counter()
-    for partial in partials:
-        outside.update(partial.outside)
+    for each in found:
+        outside.update(each.outside)
     return Weather(
-        partials[0].part.layout.resolution,
-        sums,
-        rows,
-        {str(scope): outside[scope] for scope in OutOfScope if outside[scope]},
-        rejected.sort(pa.concat_tables(tables)),
-        tuple(partial.part for partial in partials),
-        tuple(_box(partial.sums) for partial in partials),
-    )
+        parts[0].layout.resolution, sums, rows, _counts(outside), rejected.sort(pa.concat_tables(tables)),
+        parts, tuple(_box(block) for block in blocks),
+    )  # fmt: skip
 
 
 def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reason: Reason) -> pa.Table:
     """All rows used for some region-seasons (mask or positions in `weather.sums`) as rejected rows.
 
-    Reads the parts again that hold them. Raises InputError, also when a file changed in between.
+    The settings are those of the weather's own season. Reads the parts again that hold these rows.
+    Raises InputError, also when a file changed in between.
     """
     chosen = weather.sums.take(cell_C)
-    tables = [rejected.NONE]
+    rejects = [rejected.NONE]
     if not len(chosen):
-        return tables[0]
-    plan = make_plan(settings, weather.resolution)
-    table = time_table(settings, plan, weather.parts[0].until)
+        return rejects[0]
+    tables = time_tables(settings, weather.resolution, weather.parts[0].as_of)
+    (table,) = tables.values()
     cells = SeasonIndex(chosen.names, chosen.region_C, chosen.year_C)
     before = rejected.positions(weather.rejected)
     name_C = np.array(chosen.names, dtype=object)[chosen.region_C]
@@ -184,18 +225,22 @@ def reject_cells(settings: Settings, weather: Weather, cell_C: np.ndarray, reaso
         if not any(box.regions[0] <= name <= box.regions[1] for name in name_C[in_years]):
             continue
         gone = before.get(part.file, np.zeros(0, np.int64))
-        for batch in read_rows(settings, part, table):
+        for batch in read_rows(settings, part, tables):
             if len(batch):
                 cell_N, _ = cells.of_rows(batch, table)
                 rows = batch.take((cell_N >= 0) & ~np.isin(batch.rows(), gone))
                 if len(rows):
-                    tables.append(rows.reject([reason] * len(rows)))
-    return pa.concat_tables(tables)
+                    rejects.append(rows.reject([reason] * len(rows)))
+    return pa.concat_tables(rejects)
 
 
-def _reread(settings: Settings, partials: Sequence[Partial], table: TimeTable) -> Reread:
+def _counts(outside: Mapping[OutOfScope, int] | Mapping[str, int]) -> dict[str, int]:
+    return {str(scope): outside[scope] for scope in OutOfScope if outside.get(scope)}
+
+
+def _reread(settings: Settings, parts: Sequence[Part], table: TimeTable) -> Reread:
     def read(n: int) -> Iterator[RowBatch]:
-        return (batch for batch in read_rows(settings, partials[n].part, table) if len(batch))
+        return (batch for batch in read_rows(settings, parts[n], {MAIN: table}) if len(batch))
 
     return read
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import product
@@ -16,7 +17,8 @@ from data.inputs.parquet import Footer, read_footers, require_alike
 from data.inputs.parsing import Kind
 from data.settings.calendar import Resolution
 from data.settings.schema import YEAR, Settings
-from tasks.features.plan import Plan, make_plan
+from data.settings.seasons import of_season, season_names
+from tasks.features.plan import make_plan
 from tasks.features.time_table import TimeTable
 
 SECTION = "weather_columns"
@@ -42,8 +44,8 @@ class Layout:
 class Part:
     """Some consecutive row groups of one file, as the file was when it was listed.
 
-    `keys_only`: its footer says that all of its rows are out of scope, so only their times are read.
-    `until`: the last time that counts; later rows are out of scope.
+    `keys_only`: its footer says that all of its rows are out of scope of every season, so only their
+    times are read. `as_of`: the last day that counts, YYYY-MM-DD; later rows are out of scope.
     """
 
     file: str
@@ -55,7 +57,7 @@ class Part:
     folders: tuple[tuple[str, str | None], ...]
     layout: Layout
     keys_only: bool = False
-    until: int | None = None
+    as_of: str | None = None
 
 
 def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
@@ -73,9 +75,9 @@ def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
         wanted |= {name: (source, _NUMBERS) for name, source in zip(("year", "month"), layout.times)}  # noqa: B905
     wanted |= {name: (source, _NUMBERS) for name, source in layout.measures}
     require_alike(settings.weather, footers, wanted, SECTION)
-    plan = make_plan(settings, layout.resolution)
-    table = time_table(settings, plan, None if as_of is None else plan.calendar.last_known(as_of))
-    return [part for footer in footers for part in _parts_of(footer, layout, table)]
+    known = None if as_of is None else as_of.isoformat()
+    tables = time_tables(settings, layout.resolution, known)
+    return [part for footer in footers for part in _parts_of(footer, layout, tables, known)]
 
 
 def find_layout(settings: Settings, footer: Footer) -> Layout:
@@ -84,10 +86,10 @@ def find_layout(settings: Settings, footer: Footer) -> Layout:
     def source(key: str) -> str:
         return settings.weather_columns.get(key, key)
 
-    measures = tuple(
-        (measure, source(measure))
-        for measure in dict.fromkeys(f.measure for f in settings.features if f.measure != YEAR)
-    )
+    asked = [
+        feature.measure for name in season_names(settings) for feature in of_season(settings, name).features
+    ]
+    measures = tuple((measure, source(measure)) for measure in dict.fromkeys(asked) if measure != YEAR)
     of_time: dict[Resolution, tuple[str, ...]] = {
         "daily": ("date",),
         "monthly": ("year", "month"),
@@ -104,20 +106,30 @@ def find_layout(settings: Settings, footer: Footer) -> Layout:
     )
 
 
-def time_table(settings: Settings, plan: Plan, until: int | None = None) -> TimeTable:
-    """The calendar of these settings; times after `until` are out of scope."""
-    return TimeTable(plan, settings.first_season, settings.last_season, until)
+def time_tables(settings: Settings, resolution: Resolution, as_of: str | None = None) -> dict[str, TimeTable]:
+    """The calendar of each season; times after the day `as_of` (YYYY-MM-DD) are out of scope.
+
+    Raises SettingsError for features that such data can't give.
+    """
+    tables = {}
+    for name in season_names(settings):
+        plan = make_plan(of_season(settings, name), resolution)
+        until = None if as_of is None else plan.calendar.last_known(date.fromisoformat(as_of))
+        tables[name] = TimeTable(plan, settings.first_season, settings.last_season, until)
+    return tables
 
 
-def _parts_of(footer: Footer, layout: Layout, table: TimeTable) -> list[Part]:
+def _parts_of(
+    footer: Footer, layout: Layout, tables: Mapping[str, TimeTable], as_of: str | None
+) -> list[Part]:
     file = footer.file
     folders = tuple(footer.folders.items())
-    whole = Part(file.name, file.size, file.mtime_ns, (), 0, 0, folders, layout, until=table.until)
+    whole = Part(file.name, file.size, file.mtime_ns, (), 0, 0, folders, layout, as_of=as_of)
     parts: list[Part] = []
     row = 0
     for group in range(footer.metadata.num_row_groups):
         about = footer.metadata.row_group(group)
-        keys_only = _none_in_scope(about, layout, table)
+        keys_only = all(_none_in_scope(about, layout, table) for table in tables.values())
         last = parts[-1] if parts else None
         if last and last.keys_only == keys_only and last.rows + about.num_rows <= PART_ROWS:
             parts[-1] = replace(last, row_groups=(*last.row_groups, group), rows=last.rows + about.num_rows)

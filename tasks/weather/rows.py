@@ -5,8 +5,8 @@ Shapes: N rows of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,11 @@ _LAST_DAY = int(np.datetime64(f"{YEARS[1]}-12-31", "D").astype(np.int64))
 
 @dataclass(frozen=True, eq=False)
 class RowBatch:
-    """Rows without a fault of their own, and what happened to the others of the batch.
+    """Rows without a fault of their own, in scope or not, and what happened to the others of the batch.
 
-    Rows whose time is out of scope may be among them where the batch has no fault at all.
-    `index_N` are positions in `record` (None: all of them); `texts` counts the values of text
-    columns and those that couldn't be parsed.
+    `index_N` are positions in `record` (None: all of them); `outside` and `rejected` are, for each
+    season, the others out of its scope and in it; `texts` counts the values of text columns and those
+    that couldn't be parsed.
     """
 
     part: Part
@@ -46,8 +46,8 @@ class RowBatch:
     time_N: npt.NDArray[np.int64]
     values: dict[str, Floats]
     index_N: Integers | None = None
-    outside: dict[OutOfScope, int] = field(default_factory=dict)
-    rejected: pa.Table = field(default_factory=lambda: rejected.NONE)
+    outside: dict[str, dict[OutOfScope, int]] = field(default_factory=dict)
+    rejected: dict[str, pa.Table] = field(default_factory=dict)
     texts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -73,8 +73,11 @@ class RowBatch:
         return _reject(self.part, self.record, self.first_row, rows - self.first_row, faults)
 
 
-def read_rows(settings: Settings, part: Part, table: TimeTable) -> Iterator[RowBatch]:
-    """Stream the rows of a part, judged one by one. Raises InputError, also when the file changed."""
+def read_rows(settings: Settings, part: Part, tables: Mapping[str, TimeTable]) -> Iterator[RowBatch]:
+    """Stream the rows of a part, judged one by one, once for all seasons, whose calendars are widened.
+
+    Raises InputError, also when the file changed.
+    """
     check_unchanged(settings.weather, part.file, part.size, part.mtime_ns)
     layout, names, row = part.layout, Names(), part.first_row
     columns = list(layout.times)
@@ -85,23 +88,28 @@ def read_rows(settings: Settings, part: Part, table: TimeTable) -> Iterator[RowB
     ):
         if record.num_rows:
             yield (
-                _out_of_scope(record, part, row, table)
+                _out_of_scope(record, part, row, tables)
                 if part.keys_only
-                else _judge(record, part, row, table, names, settings)
+                else _judge(record, part, row, tables, names, settings)
             )
         row += record.num_rows
     check_unchanged(settings.weather, part.file, part.size, part.mtime_ns)
 
 
 def _judge(
-    record: pa.RecordBatch, part: Part, first_row: int, table: TimeTable, names: Names, settings: Settings
+    record: pa.RecordBatch,
+    part: Part,
+    first_row: int,
+    tables: Mapping[str, TimeTable],
+    names: Names,
+    settings: Settings,
 ) -> RowBatch:
     layout = part.layout
     found, code_N = names.read(record[layout.region])
     time_N, unreadable = _times(record, layout)
     parsed = {name: numbers(record[source]) for name, source in layout.measures}
     ranges = {name: _range(settings, name) for name, _ in layout.measures}
-    _cover(table, time_N, unreadable)
+    _cover(tables, time_N, unreadable)
     values = {name: value.value_N for name, value in parsed.items()}
     source = dict(layout.measures)
     texts = {source[name]: (value.texts, value.unparsed) for name, value in parsed.items() if value.texts}
@@ -109,7 +117,7 @@ def _judge(
     named = int(code_N.min()) >= 0
     if named and not unreadable and all(_sound(parsed[name], ranges[name]) for name in parsed):
         return batch
-    return _without_faults(batch, unreadable, parsed, ranges, table)
+    return _without_faults(batch, unreadable, parsed, ranges, tables)
 
 
 def _without_faults(
@@ -117,41 +125,50 @@ def _without_faults(
     unreadable: dict[str, Flags],
     parsed: dict[str, Parsed],
     ranges: dict[str, tuple[float, float]],
-    table: TimeTable,
+    tables: Mapping[str, TimeTable],
 ) -> RowBatch:
     layout = batch.part.layout
     lost_N = _lost(batch.time_N, unreadable)
-    scope_N = np.full(len(batch), -1)
-    if not lost_N.all():
-        scope_N[~lost_N] = table.scope_of(batch.time_N[~lost_N])
     faults: list[tuple[Reason, str, Flags]] = [(Reason.MISSING_KEY, layout.region, batch.code_N < 0)]
     faults += [(Reason.MISSING_KEY, source, bad_N) for source, bad_N in unreadable.items()]
     for name, source in layout.measures:
         faults += value_faults(source, parsed[name], ranges[name])
     fault_N = rejected.first_fault(faults, len(batch))
-    inside_N = scope_N < 0
-    bad = np.flatnonzero(inside_N & (fault_N >= 0))
-    outside = np.bincount(scope_N[~inside_N], minlength=len(SCOPES)).tolist()
-    sound = batch.take(inside_N & (fault_N < 0))
-    reasons: list[tuple[Reason, str | None]] = [faults[at][:2] for at in fault_N[bad].tolist()]
-    return RowBatch(
-        sound.part, sound.record, sound.first_row, sound.names, sound.code_N, sound.time_N, sound.values,
-        sound.index_N,
-        {scope: n for scope, n in zip(SCOPES, outside, strict=True) if n},
-        _reject(batch.part, batch.record, batch.first_row, bad, reasons),
-        batch.texts,
-    )  # fmt: skip
+    bad = np.flatnonzero(fault_N >= 0)
+    sound = batch.take(fault_N < 0)
+    scopes = {name: np.full(len(bad), -1) for name in tables}
+    dated = ~lost_N[bad]
+    for name, table in tables.items():
+        if dated.any():
+            scopes[name][dated] = table.scope_of(batch.time_N[bad[dated]])
+    inside = np.logical_or.reduce([scope < 0 for scope in scopes.values()])
+    reasons: list[tuple[Reason, str | None]] = [faults[at][:2] for at in fault_N[bad[inside]].tolist()]
+    rejects = _reject(batch.part, batch.record, batch.first_row, bad[inside], reasons)
+    of_season = {name: scope[inside] < 0 for name, scope in scopes.items()}
+    return replace(
+        sound,
+        outside={name: _counted(scope[scope >= 0]) for name, scope in scopes.items()},
+        rejected={
+            name: rejects if mine.all() else rejects.filter(pa.array(mine))
+            for name, mine in of_season.items()
+        },
+        texts=batch.texts,
+    )
 
 
-def _out_of_scope(record: pa.RecordBatch, part: Part, first_row: int, table: TimeTable) -> RowBatch:
+def _out_of_scope(
+    record: pa.RecordBatch, part: Part, first_row: int, tables: Mapping[str, TimeTable]
+) -> RowBatch:
     time_N, unreadable = _times(record, part.layout)
-    _cover(table, time_N, unreadable)
+    _cover(tables, time_N, unreadable)
     none = np.zeros(0, np.int64)
-    counts = np.bincount(table.scope_of(time_N), minlength=len(SCOPES)).tolist()
-    return RowBatch(
-        part, record, first_row, (), none.astype(np.int32), none, {},
-        outside={scope: n for scope, n in zip(SCOPES, counts, strict=True) if n},
-    )  # fmt: skip
+    outside = {name: _counted(table.scope_of(time_N)) for name, table in tables.items()}
+    return RowBatch(part, record, first_row, (), none.astype(np.int32), none, {}, outside=outside)
+
+
+def _counted(scope_N: Integers) -> dict[OutOfScope, int]:
+    counts = np.bincount(scope_N, minlength=len(SCOPES)).tolist()
+    return {scope: n for scope, n in zip(SCOPES, counts, strict=True) if n}
 
 
 def _times(record: pa.RecordBatch, layout: Layout) -> tuple[npt.NDArray[np.int64], dict[str, Flags]]:
@@ -183,11 +200,15 @@ def _lost(time_N: npt.NDArray[np.int64], unreadable: dict[str, Flags]) -> Flags:
     return lost_N
 
 
-def _cover(table: TimeTable, time_N: npt.NDArray[np.int64], unreadable: dict[str, Flags]) -> None:
+def _cover(
+    tables: Mapping[str, TimeTable], time_N: npt.NDArray[np.int64], unreadable: dict[str, Flags]
+) -> None:
     if unreadable:
         time_N = time_N[~_lost(time_N, unreadable)]
     if len(time_N):
-        table.cover(int(time_N.min()), int(time_N.max()))
+        first, last = int(time_N.min()), int(time_N.max())
+        for table in tables.values():
+            table.cover(first, last)
 
 
 def _range(settings: Settings, measure: str) -> tuple[float, float]:

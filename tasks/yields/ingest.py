@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags
-from data.contracts.vocabulary import YIELDS, Reason
+from data.contracts.vocabulary import YIELDS, OutOfScope, Reason
 from data.errors import InputError
 from data.inputs.parquet import read_footers
 from data.locations.uris import redact_uri
 from data.settings.schema import Settings
+from data.settings.seasons import named_crops
 from tasks.job import step_files
 from tasks.ledger import account, rejected
 from tasks.ledger.copies import KEPT, resolve_duplicates
@@ -61,6 +63,29 @@ class Yields:
         )  # lost where there are no rows
         return cls(table, **step_files.read(folder), rejected=step_files.read_table(folder, "rejected"))
 
+    @property
+    def crops(self) -> tuple[str, ...]:
+        """All crops met, also those without a sound yield."""
+        return tuple(self.units)
+
+    def of_crops(self, crops: Collection[str]) -> Yields:
+        """The yields of some crops; sound and rejected rows of the others are out of scope."""
+        others = set(self.crops).difference(crops)
+        # a crop that is a number may have been found as 3.0
+        found = [str(crop).removesuffix(".0") for crop in self.rejected["crop"].to_pylist()]
+        foreign = np.array([crop in others for crop in found], np.bool_)
+        foreign_X = self.table["crop"].isin(others)
+        skipped = int(foreign.sum()) + int(foreign_X.sum())
+        if not skipped:
+            return self
+        outside = Counter(self.outside) + Counter({str(OutOfScope.CROP_NOT_SELECTED): skipped})
+        return replace(
+            self,
+            table=self.table[~foreign_X].reset_index(drop=True),
+            outside=dict(outside),
+            rejected=self.rejected.filter(pa.array(~foreign)),
+        )
+
     def reject(self, chosen_X: Flags, reason: Reason) -> pa.Table:
         """Some of the yields as rejected rows."""
         tables = [rejected.NONE]
@@ -90,7 +115,7 @@ def ingest_yields(settings: Settings) -> Yields:
     cells = cells.reset_index("file").reset_index(drop=True)
     cells[_NAMES] = cells[_NAMES].astype("category")
     met = dict.fromkeys(crop for file in files for crop in file.cells["crop"].cat.categories)
-    absent = [crop for crop in settings.crops if crop not in met]
+    absent = [crop for crop in named_crops(settings) if crop not in met]
     if absent:
         raise InputError(
             f"{redact_uri(settings.yields)}: column {layout.crop!r}: no row of "

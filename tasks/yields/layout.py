@@ -10,6 +10,7 @@ from data.inputs.listing import place_of
 from data.inputs.parquet import Footer, require_alike
 from data.inputs.parsing import Kind
 from data.settings.schema import Settings
+from data.settings.seasons import named_crops
 
 SECTION = "yield_columns"
 _NAMES: tuple[Kind, ...] = ("text", "number")
@@ -41,7 +42,7 @@ def find_layout(settings: Settings, footers: Sequence[Footer]) -> Layout:
     region, year, crop, value, unit = map(source, ("region", "year", "crop", "yield", "unit"))
     wanted: dict[str, tuple[str, tuple[Kind, ...]]] = {"region": (region, _NAMES), "year": (year, _NUMBERS)}
     wide = not (first.has(crop) and first.has(value))
-    values = {name: source(name) for name in settings.crops} if wide else {"yield": value}
+    values = {name: source(name) for name in named_crops(settings)} if wide else {"yield": value}
     if not values:
         here = [name for name in first.columns if name not in (region, year) and first.kind(name) == "number"]
         line = ", ".join(f'"{name}"' for name in here)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from data.contracts.wording import number
+
 _BEFORE = 5  # seasons whose mean is a region's level
 _KNOWN = 3  # of them, at least
 _AFTER = 2  # seasons that must agree with the first one, where they exist
@@ -24,6 +26,14 @@ class LevelBreak:
     year: int
     factor: float
     regions: int
+
+
+def describe_level_break(year: int, factor: float, regions: int) -> str:
+    """A break in words, for whoever has to look at it."""
+    return (
+        f"from {year} on yields are {number(factor, 3)} times the mean of the five seasons before (median of "
+        f"{regions} regions), most likely in another unit"
+    )
 
 
 def find_level_break(

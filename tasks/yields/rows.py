@@ -20,6 +20,7 @@ from data.inputs.listing import check_unchanged, place_of
 from data.inputs.parquet import Footer, read_batches
 from data.inputs.parsing import YEARS, Names, integers, numbers
 from data.settings.schema import Settings
+from data.settings.seasons import named_crops
 from tasks.ledger import rejected
 from tasks.ledger.faults import finite_range, value_faults
 from tasks.yields.layout import SECTION, Layout
@@ -108,11 +109,12 @@ def _judge(settings: Settings, file: YieldFile, cells: pd.DataFrame) -> tuple[pd
     cells["yield"] = parsed.value_N
     dated = ~cells["year_lost"]
     first, last = settings.first_season, settings.last_season
+    selected = named_crops(settings) if settings.crops else ()  # none named: all that are met
     inside = pd.Series(True, cells.index)
     for scope, beyond in (
         (OutOfScope.BEFORE_FIRST, dated & (year < first) if first is not None else ~inside),
         (OutOfScope.AFTER_LAST, dated & (year > last) if last is not None else ~inside),
-        (OutOfScope.CROP_NOT_SELECTED, crop.notna() & ~crop.isin(settings.crops or crop.cat.categories)),
+        (OutOfScope.CROP_NOT_SELECTED, crop.notna() & ~crop.isin(selected or crop.cat.categories)),
     ):
         file.outside[str(scope)] += int((beyond & inside).sum())
         inside &= ~beyond

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks import ingesting, training
 
@@ -35,9 +34,9 @@ def train(settings: Settings, enter: Enter, force: bool = False, accept: str | N
         enter("assemble")
         assembled = training.assemble.fn(job, weather, yields)
         enter("normalise")
-        tensors = {day: training.normalise.fn(job, day, assembled) for day in cutoffs(settings)}
+        tensors = {cutoff: training.normalise.fn(job, cutoff, assembled) for cutoff in assembled.cutoffs}
         enter("train")
-        models = [training.train.fn(job, day, name) for day, name in tensors.items()]
+        models = [training.train.fn(job, cutoff, assembled, name) for cutoff, name in tensors.items()]
         enter("evaluate")
         evaluated = training.evaluate.fn(job, assembled, models)
         enter("report")

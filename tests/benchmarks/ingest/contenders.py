@@ -34,7 +34,7 @@ def cropyield(world: Path) -> Job:
         raise RuntimeError(f"ingest imports {foreign}")
 
     def job() -> Figures:
-        weather = ingest_weather(settings)
+        weather = ingest_weather(settings)["main"]
         plan = make_plan(settings, weather.resolution)
         x_CF, _ = compute_features(weather.sums, plan, plan.cutoffs["12-31"])
         return len(x_CF), x_CF.sum(axis=0).tolist()

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
 
-from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks import ingesting, training
 
@@ -19,8 +18,8 @@ def train(settings: Settings) -> dict[str, Any]:
         yields = pool.submit(ingesting.ingest_yields.fn, job)
         assembled = training.assemble.fn(job, weather.result(), yields.result())
         models = [
-            training.train.fn(job, day, training.normalise.fn(job, day, assembled))
-            for day in cutoffs(settings)
+            training.train.fn(job, cutoff, assembled, training.normalise.fn(job, cutoff, assembled))
+            for cutoff in assembled.cutoffs
         ]
         training.report.fn(job, assembled, models, training.evaluate.fn(job, assembled, models))
         return training.publish.fn(job)

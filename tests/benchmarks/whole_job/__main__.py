@@ -152,7 +152,7 @@ def _rows(case: Case, found: dict[str, Cost]) -> list[list[str]]:
 
 
 def _errors(found: Cost) -> dict[str, float]:
-    (full,) = json.loads(found.output)["metrics"]["as_of"].values()
+    (full,) = json.loads(found.output)["metrics"]["seasons"]["main"]["as_of"].values()
     return {crop: scores["mse"] for crop, scores in full["splits"]["test"]["crops"].items()}
 
 

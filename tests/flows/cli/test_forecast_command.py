@@ -91,7 +91,7 @@ def test_a_season_under_way_is_forecast_and_published_as_a_whole(under_way: Path
     # the ledger accounts for each row of weather
     ledger = json.loads((folder / "ledger.json").read_text())
     assert ledger == manifest["ledger"]
-    entry = ledger["weather"]
+    entry = ledger["weather"]["main"]
     rows = sum(pq.read_metadata(file).num_rows for file in (under_way / "weather").iterdir())
     kinds = ("used", "rejected", "out_of_scope")
     assert entry["rows_in"] == rows == sum(sum(entry[kind].values()) for kind in kinds)
@@ -121,8 +121,10 @@ def test_the_intervals_are_the_published_fit_s_own(under_way: Path, capsys: Capt
     store = under_way / "store"
     frame = pd.read_parquet(store / "forecasts.parquet").query("year == 2023")
     place = store / "runs" / frame["run_id"].iloc[0]
-    facts = json.loads((place / "model/06-30/model.json").read_text())["record"]["intervals"]
-    evaluated = json.loads((place / "metrics.json").read_text())["as_of"]["06-30"]["intervals"]
+    facts = json.loads((place / "model/main/06-30/model.json").read_text())["record"]["intervals"]
+    evaluated = json.loads((place / "metrics.json").read_text())["seasons"]["main"]["as_of"]["06-30"][
+        "intervals"
+    ]
     widths = facts["widths"]["by_lead"]["1"]  # the season after the last one trained on
     scales = dict(zip(widths["crops"], widths["scale"], strict=True))
     for crop, rows in frame.groupby("crop"):
@@ -181,7 +183,7 @@ def test_nothing_after_the_day_leaks_into_the_forecast(
     places = [folder / "store/forecasts" / each["run_id"] for each in (clean, spoilt)]
     for name in ("predictions.parquet", "ledger.json", "rejected.parquet"):
         assert places[0].joinpath(name).read_bytes() == places[1].joinpath(name).read_bytes(), name
-    assert json.loads((places[0] / "ledger.json").read_text())["weather"]["out_of_scope"][
+    assert json.loads((places[0] / "ledger.json").read_text())["weather"]["main"]["out_of_scope"][
         "after the as-of day"
     ]
     # the inputs of before again: the forecast of before becomes the newest, nothing is computed
@@ -210,7 +212,7 @@ def test_a_region_never_seen_takes_the_pooled_baseline(
     assert frame[frame["region"] != STRANGER]["known_region"].all()
     assert [row["unseen_regions"] for row in result["seasons"] if row["year"] == 2023] == [1, 1]
     # by hand: the coefficients of the region that is null
-    place = folder / "store/runs" / result["model_run_id"] / "model/06-30"
+    place = folder / "store/runs" / result["model_run_id"] / "model/main/06-30"
     pooled = pd.read_parquet(place / "coefficients.parquet").query("region.isna() and crop == 'apples'")
     line = pooled.set_index("term")["coefficient"]
     season = pd.read_parquet(folder / "weather").query("region == 'R0001' and year == 2023")
@@ -313,7 +315,7 @@ def test_a_damaged_model_is_refused_and_a_damaged_forecast_made_anew(
 ) -> None:
     folder = copy_of(under_way, tmp_path)
     store = folder / "store"
-    (weights,) = (store / "runs").glob("*/model/06-30/weights.safetensors")
+    (weights,) = (store / "runs").glob("*/model/main/06-30/weights.safetensors")
     sound = weights.read_bytes()
     weights.write_bytes(sound[:-3] + bytes([sound[-3] ^ 16]) + sound[-2:])
     for left in ("forecasts", ".work"):

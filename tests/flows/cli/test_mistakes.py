@@ -254,7 +254,7 @@ def test_data_that_breaks_the_settings_is_explained(
     make(here)
     settings = load_settings(here / "settings.toml")
     with pytest.raises(Exception, match="parquet") as caught:
-        assemble(ingest_weather(settings), ingest_yields(settings), settings)
+        assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
     assert getattr(caught.value, "exit_code", None) == 3
     for word in words:
         assert word in str(caught.value), str(caught.value)
@@ -263,7 +263,10 @@ def test_data_that_breaks_the_settings_is_explained(
 def test_years_as_text_are_read(here: Path) -> None:
     text_years(here)
     settings = load_settings(here / "settings.toml")
-    assert len(assemble(ingest_weather(settings), ingest_yields(settings), settings).datasets["12-31"]) == 360
+    assert (
+        len(assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings).datasets["12-31"])
+        == 360
+    )
 
 
 def no_region(folder: Path) -> Written:
@@ -395,7 +398,7 @@ def test_weather_without_a_sound_row_is_explained_to_training(
     (here / "settings.toml").write_text(lenient + SETTINGS.replace("range = [-60, 60]", "") + columns)
     settings = load_settings("settings.toml")
     with pytest.raises(InputError) as caught:
-        assemble(ingest_weather(settings), ingest_yields(settings), settings)
+        assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
     for word in words:
         assert word in str(caught.value), caught.value
 

@@ -25,7 +25,9 @@ def train(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     assert run(["train", str(folder / "settings.toml"), *accept, "--json"]) == 0
     pointer = json.loads((folder / "store/current.json").read_text())
     metrics = json.loads((folder / "store/runs" / pointer["run_id"] / "metrics.json").read_text())
-    found: dict[str, Any] = metrics["as_of"][settings.get("season", {}).get("end", "12-31")]
+    found: dict[str, Any] = metrics["seasons"]["main"]["as_of"][
+        settings.get("season", {}).get("end", "12-31")
+    ]
     assert found["excess"]["evaluation"] <= 1e-6
     return found
 

@@ -46,6 +46,7 @@ def test_predictions_have_the_columns_and_types_of_the_contract(sample_store: Pa
         column.type for column in PREDICTION_COLUMNS
     ]
     assert frame.sort_values(["region", "year", "crop", "as_of"]).index.is_monotonic_increasing
+    assert set(frame["season"]) == {"main"}
     assert set(frame["split"]) == {"train", "test", "forecast"}
     assert frame["actual"].isna().equals(frame["split"] == "forecast")
     assert frame["predicted"].notna().all()
@@ -61,12 +62,12 @@ def test_a_run_is_whole_and_says_where_things_are(sample_store: Path, capsys: Ca
     assert present == set(files) | {"manifest.json"}
     for name in ("settings.toml", "dataset.parquet", "rejected.parquet", "ledger.json", "metrics.json",
                  "evaluation.parquet", "predictions.parquet", "report.html",
-                 "model/09-30/weights.safetensors", "model/09-30/model.json",
-                 "model/09-30/coefficients.parquet"):  # fmt: skip
+                 "model/main/09-30/weights.safetensors", "model/main/09-30/model.json",
+                 "model/main/09-30/coefficients.parquet"):  # fmt: skip
         assert name in files
-    assert shown["metrics"]["as_of"]["09-30"]["excess"]["published"] <= 1e-3
+    assert shown["metrics"]["seasons"]["main"]["as_of"]["09-30"]["excess"]["published"] <= 1e-3
     for crop in ("apples", "oranges"):
-        scores = shown["metrics"]["as_of"]["09-30"]["splits"]["test"]["crops"][crop]
+        scores = shown["metrics"]["seasons"]["main"]["as_of"]["09-30"]["splits"]["test"]["crops"][crop]
         assert scores["mse"] < min(scores["baselines"].values())
 
 
@@ -111,9 +112,9 @@ def test_known_weights_are_recovered_within_their_standard_errors(shipped: Path,
     settings, store = str(shipped / "sample/settings.toml"), tmp_path / "store"
     assert run(["train", settings, "--store", str(store), "--set", "training.ridge_seasons=0"]) == 0
     folder = store / "runs" / json.loads((store / "current.json").read_text())["run_id"]
-    coefficients = pd.read_parquet(folder / "model/09-30/coefficients.parquet")
+    coefficients = pd.read_parquet(folder / "model/main/09-30/coefficients.parquet")
     dataset = pd.read_parquet(folder / "dataset.parquet")
-    features = json.loads((folder / "model/09-30/model.json").read_text())["features"]
+    features = json.loads((folder / "model/main/09-30/model.json").read_text())["features"]
     for crop in ("apples", "oranges"):
         observed = dataset[dataset[crop].notna()]
         x = observed[features] - observed.groupby("region")[features].transform("mean")
@@ -130,7 +131,7 @@ def test_tutorial_reaches_the_exact_least_squares_error(
 ) -> None:
     settings = str(shipped / "tutorial/settings.toml")
     assert run(["train", settings, "--store", str(tmp_path / "store"), "--json"]) == 0
-    (scores,) = result_of(capsys)["metrics"]["as_of"].values()
+    (scores,) = result_of(capsys)["metrics"]["seasons"]["main"]["as_of"].values()
     assert scores["splits"]["train"]["pooled"]["mse"] == pytest.approx(0.909446, rel=1e-3)
     assert scores["excess"]["published"] <= 1e-4
 
@@ -224,7 +225,7 @@ def test_the_run_is_named_after_its_data_and_shows_its_headline(sample_store: Pa
         names = [run.name for run in client.read_flow_runs(limit=200)]
     assert "apples, oranges 1994–2023" in names
     metrics = json.loads(next((sample_store / "runs").glob("*/metrics.json")).read_text())
-    mse = metrics["as_of"]["09-30"]["splits"]["test"]["crops"]["apples"]["mse"]
+    mse = metrics["seasons"]["main"]["as_of"]["09-30"]["splits"]["test"]["crops"]["apples"]["mse"]
     assert any(number(mse) in text for text in artifacts("headline"))
 
 
@@ -235,11 +236,11 @@ def test_every_kind_of_dirt_in_the_sample_is_in_the_ledger_and_in_rejected(
     truth = json.loads((shipped / "sample/truth.json").read_text())
     (folder,) = (sample_store / "runs").iterdir()
     ledger = json.loads((folder / "ledger.json").read_text())
-    assert ledger == truth["ledger"]
+    assert ledger == {name: {"main": entry} for name, entry in truth["ledger"].items()}
     rejected = pd.read_parquet(folder / "rejected.parquet")
     assert not rejected.duplicated(["input", "file", "row"]).any()
-    for name, entry in ledger.items():
+    for name, entry in truth["ledger"].items():
         counted = rejected[rejected["input"] == name]["reason"].value_counts().to_dict()
         assert counted == entry["rejected"]
-    reasons = {reason for entry in ledger.values() for reason in entry["rejected"]}
+    reasons = {reason for entry in truth["ledger"].values() for reason in entry["rejected"]}
     assert reasons == {str(reason) for reason in Reason}

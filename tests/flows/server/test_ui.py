@@ -47,7 +47,7 @@ class Started:
     def metrics(self) -> Any:
         """The scores of the one run in the store, on its test seasons."""
         (file,) = (self.project / "store/sample/runs").glob("*/metrics.json")
-        return json.loads(file.read_bytes())["as_of"]["09-30"]["splits"]["test"]
+        return json.loads(file.read_bytes())["seasons"]["main"]["as_of"]["09-30"]["splits"]["test"]
 
 
 @pytest.fixture(scope="module")

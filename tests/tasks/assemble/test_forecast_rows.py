@@ -33,7 +33,7 @@ LAST = 2010
 
 def look(settings: Settings, as_of: date | None = None, days: tuple[str, ...] = DAYS) -> ForecastRows:
     """What there is to forecast for models whose last season is 2010."""
-    weather = ingest_weather(settings, as_of=as_of)
+    weather = ingest_weather(settings, as_of=as_of)["main"]
     return find_forecast_rows(
         weather, ingest_yields(settings), settings, Trained("a1", CROPS, days, LAST), CROPS, as_of
     )
@@ -171,7 +171,7 @@ def test_gaps_of_the_past_are_filled_and_single_crops_only_after_the_last_season
     assert places(found) == {("R00", 2009): "09-30", ("R02", 2011): "09-30"}
     assert np.isnan(found.tables["09-30"].y_NT).tolist() == [[True, True], [True, False]]
     alone = find_forecast_rows(
-        ingest_weather(settings),
+        ingest_weather(settings)["main"],
         ingest_yields(settings),
         settings,
         Trained("a1", CROPS, DAYS, LAST),

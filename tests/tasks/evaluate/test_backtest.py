@@ -134,11 +134,11 @@ def test_seasons_of_other_crops_add_up() -> None:
     assert joined.crops == ("corn", "rye")
     assert len(joined) == sum(len(each) for each in made)
     found = summarise(made)
-    assert found["seasons"] == [2009, 2014]
+    assert found["years"] == [2009, 2014]
     assert summarise([joined]) == found
     curve = skill_curve(made).to_pylist()
     assert [(row["crop"], row["seasons"]) for row in curve] == [(None, 2), ("corn", 2), ("rye", 1)]
-    corn = found["as_of"]["12-31"]["splits"]["test"]["crops"]["corn"]
+    corn = found["seasons"]["main"]["as_of"]["12-31"]["splits"]["test"]["crops"]["corn"]
     assert curve[1]["skill"] == corn["skill"]
     assert corn["baselines"][curve[1]["best_baseline"]] == min(corn["baselines"].values())
     assert skill_curve([]).num_rows == 0
@@ -155,7 +155,9 @@ def _us(as_of: str) -> tuple[Hindcast, ...]:
 
 
 def _us_test(as_of: str) -> dict[str, Any]:
-    found: dict[str, Any] = summarise(_us(as_of))["as_of"][as_of]["splits"]["test"]["crops"]
+    found: dict[str, Any] = summarise(_us(as_of))["seasons"]["main"]["as_of"][as_of]["splits"]["test"][
+        "crops"
+    ]
     return found
 
 

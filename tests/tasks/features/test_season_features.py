@@ -31,7 +31,7 @@ DAILY: list[dict[str, Any]] = [
 
 def features_of(settings: Settings) -> pd.DataFrame:
     """Features and coverage by region and harvest year."""
-    weather = ingest_weather(settings)
+    weather = ingest_weather(settings)["main"]
     plan = make_plan(settings, weather.resolution)
     specs = next(reversed(plan.cutoffs.values()))
     x_CF, coverage_C = compute_features(weather.sums, plan, specs)
@@ -187,7 +187,7 @@ def test_a_cut_off_ends_windows_and_drops_what_begins_later(tmp_path: Path) -> N
             {"measure": "temperature", "aggregate": "mean", "window": ["06-01", "06-30"]},
         ],
     )
-    weather = ingest_weather(settings)
+    weather = ingest_weather(settings)["main"]
     plan = make_plan(settings, weather.resolution)
     specs = plan.cutoffs["06-15"]
     assert [spec.name for spec in specs] == [

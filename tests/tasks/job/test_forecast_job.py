@@ -50,7 +50,8 @@ def publish(place: Path, run: str) -> None:
     store.put(f"runs/{run}/settings.toml", run_settings(settings(place)).encode())
     store.put(f"runs/{run}/predictions.parquet", b"")
     manifest = {
-        "run_id": run, "finished_at": "then", "files": {}, "crops": ["corn", "rye"], "seasons": [1990, 2020]
+        "run_id": run, "finished_at": "then", "files": {}, "crops": ["corn", "rye"], "seasons": [1990, 2020],
+        "models": {"main": {"crops": ["corn", "rye"], "seasons": [1990, 2020]}},
     }  # fmt: skip
     store.put(f"runs/{run}/manifest.json", to_json(manifest))
     set_current(store, run, {})
@@ -58,10 +59,10 @@ def publish(place: Path, run: str) -> None:
 
 def test_the_job_knows_the_model_and_its_cut_offs(place: Path) -> None:
     job = open_forecast(settings(place, as_of=["07-15"]))
-    assert job.trained.run_id == "a1"
-    assert job.trained.cutoffs == ("06-30", "09-30")
+    assert job.model_run_id == "a1"
+    assert job.trained["main"].cutoffs == ("06-30", "09-30")
     assert job.settings.as_of == ("06-30",)
-    assert (job.trained.last_season, job.crops) == (2020, ("corn", "rye"))
+    assert (job.trained["main"].last_season, job.crops) == (2020, ("corn", "rye"))
     assert open_forecast(settings(place, crops=["rye", "oats"])).crops == ("rye",)
     with pytest.raises(SettingsError, match=r"none of oats, but corn, rye; train one"):
         open_forecast(settings(place, crops=["oats"]))

@@ -133,8 +133,13 @@ def store(tmp_path: Path) -> LocalStore:
     for day in ("07-31", "09-30"):
         model = fit_exact(world(("alpha", "beta"), ("rain", "heat")), settings(), day)
         for name, content in model.to_bytes().items():
-            store.put(f"runs/a1/model/{day}/{name}", content)
-    manifest = {"run_id": "a1", "finished_at": "then", "settings": {"season": {"end": "09-30"}}, "files": {}}
+            store.put(f"runs/a1/model/main/{day}/{name}", content)
+    manifest = {
+        "run_id": "a1",
+        "finished_at": "then",
+        "models": {"main": {"as_of": ["07-31", "09-30"]}},
+        "files": {},
+    }
     store.put("runs/a1/manifest.json", to_json(manifest))
     return store
 
@@ -148,7 +153,9 @@ def test_the_command_writes_a_model_of_the_store(
         assert run(["export", str(store.root), "a1", "--onnx", str(file), "--json", *more]) == 0
         assert json.loads(capsys.readouterr().out)["as_of"] == day
         predicted_NT, _ = by_onnx(file.read_bytes(), table)
-        np.testing.assert_allclose(predicted_NT, load_model(store, "a1", day).predict(table), rtol=1e-9)
+        np.testing.assert_allclose(
+            predicted_NT, load_model(store, "a1", "main", day).predict(table), rtol=1e-9
+        )
     assert run(["export", str(store.root), "a1", "--onnx", str(tmp_path / "m.onnx")]) == 0
     assert "region, year, rain, heat" in capsys.readouterr().out
 
@@ -175,6 +182,6 @@ def test_what_can_not_be_exported(
 
 
 def test_a_model_that_is_gone_is_named(store: LocalStore) -> None:
-    store.remove("runs/a1/model/09-30/weights.safetensors")
+    store.remove("runs/a1/model/main/09-30/weights.safetensors")
     with pytest.raises(StorageError, match=r"09-30/weights\.safetensors is gone"):
-        load_model(store, "a1", "09-30")
+        load_model(store, "a1", "main", "09-30")

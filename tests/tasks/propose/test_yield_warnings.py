@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from data.errors import InputError
 from data.settings.files import load_settings
 from tasks.assemble.join import assemble
 from tasks.propose.proposal import Proposal, propose
@@ -32,7 +34,7 @@ def test_yields_far_off_are_remarked_upon_and_the_range_rejects_them(tmp_path: P
     read = load_settings(file)
     rejected = ingest_yields(read).rejected.to_pylist()
     assert [row["value"] for row in rejected] == ["1000000000000.0"]
-    assemble(ingest_weather(read), ingest_yields(read), read)
+    assemble(ingest_weather(read)["main"], ingest_yields(read), read)
 
 
 def test_sound_yields_get_no_remark(tmp_path: Path) -> None:
@@ -82,3 +84,31 @@ def test_a_measure_without_values_is_named(tmp_path: Path) -> None:
     found = proposed(tmp_path, yields_of(weather), weather)
     assert ("hum", "it holds no values") in found.left_out
     assert "Measures without any value: hum." in found.unresolved
+
+
+def test_a_break_in_the_level_is_remarked_upon(tmp_path: Path) -> None:
+    yields = yields_of(monthly())
+    late = yields["year"] >= 2010
+    yields.loc[late & (yields["crop"] == "maize"), "yield"] *= 15.93
+    said = [said for said in proposed(tmp_path, yields).unresolved if "another unit" in said]
+    assert len(said) == 1
+    assert said[0].startswith("maize: from 2010 on yields are 1")
+
+
+def test_yields_of_a_finer_region_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    yields = yields_of(monthly()).rename(columns={"region": "zone"})
+    parts = [yields.assign(municipality=yields["zone"] + f"-{at}") for at in range(3)]
+    parts[1]["yield"] *= 1.1
+    parts[2]["yield"] *= 1.2
+    with pytest.raises(
+        InputError, match=r"of 'municipality', which divides the regions of 'zone'"
+    ) as refused:
+        proposed(tmp_path, pd.concat(parts))
+    assert "t.groupby(['zone', 'year', 'crop'" in str(refused.value)
+
+
+def test_weather_without_yields_is_counted(tmp_path: Path) -> None:
+    yields = yields_of(monthly())
+    some = sorted(yields["region"].unique())[2:]
+    said = proposed(tmp_path, yields[yields["region"].isin(some)]).unresolved
+    assert any("2 of 12 regions of the weather have no yields" in each for each in said)

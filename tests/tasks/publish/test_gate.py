@@ -10,7 +10,7 @@ import pytest
 
 from data.contracts.vocabulary import NAIVE_BASELINES
 from data.settings.schema import Gate as GateSettings
-from tasks.publish.gate import Check, Comparison, Gate, Outcome, compare, decide, judge
+from tasks.publish.gate import Check, Comparison, Gate, Judged, Outcome, compare, decide, judge
 from tests.forecasters import Given, random_table
 
 DEFAULTS = GateSettings()
@@ -39,7 +39,8 @@ def _gate(
     current: Comparison | None = None,
     breaks: dict[str, Any] | None = None,
 ) -> Gate:
-    return judge(metrics or _metrics(), breaks or {}, excess or {}, settings, current)
+    full = (metrics or _metrics()) | {"excess": excess or {}}
+    return judge({"main": Judged(full, breaks or {}, current)}, settings)
 
 
 def _check(gate: Gate, name: str, crop: str | None = None) -> Check:

@@ -91,9 +91,10 @@ def report_data(
     used = {split: 183 * count for split, count in rows.items() if count}
     given: dict[str, Any] = {
         "run_id": RUN_ID,
+        "season": "main",
         "settings": settings,
         "metrics": {
-            "schema": 1, "run_id": RUN_ID, "as_of": {day: result.metrics for day, result in results.items()},
+            "as_of": {day: result.metrics for day, result in results.items()},
         },
         "predictions": predictions_of([result.evaluated for result in results.values()], RUN_ID),
         "evaluation": evaluation_table([result.evaluated for result in results.values()]),

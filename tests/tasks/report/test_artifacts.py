@@ -70,8 +70,14 @@ def test_pictures_beyond_a_few_are_left_to_the_report(data: ReportData) -> None:
 
 def test_the_gate_says_why_and_where(tmp_path: Path) -> None:
     checks = [
-        {"name": "against_baseline", "crop": FORMULA, "outcome": "failed", "reason": "MSE 9, region_mean 4"},
-        {"name": "excess", "crop": None, "outcome": "passed", "reason": "2e-9"},
+        {
+            "name": "against_baseline",
+            "crop": FORMULA,
+            "season": "main",
+            "outcome": "failed",
+            "reason": "MSE 9, region_mean 4",
+        },
+        {"name": "excess", "crop": None, "season": "main", "outcome": "passed", "reason": "2e-9"},
     ]
     result: dict[str, Any] = {
         "message": "run 12ab is kept but not published",

@@ -47,7 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     frame = pd.concat([frame, frame[5:40], frame[900:930].assign(temperature=3.0)])
     write(folder, "weather", *cut(frame, 8))
     settings = make_settings(folder, features=FEATURES)
-    ingest_weather(settings).save(folder / "threads")
+    ingest_weather(settings)["main"].save(folder / "threads")
     return World(settings, len(partition(settings)), bytes_of(folder / "threads"))
 
 
@@ -78,7 +78,7 @@ def test_groups_of_any_size_merged_in_any_order_give_the_bytes_that_threads_give
     order = np.random.default_rng(seed).permutation(len(groups.parts))
     merged = merge_groups(
         world.settings, groups.rows, (load_partials(folder / str(number)) for number in order)
-    )
+    )["main"]
     merged.save(folder / "merged")
     assert bytes_of(folder / "merged") == world.expected
 

@@ -272,7 +272,7 @@ def test_every_row_is_accounted_for(
         write(folder, "weather", *tables(split, text, columns, dates), row_group_size=50)
         write(folder, "yields", *tables(split_y, text, ["region", "year", "crop", "yield"], dates))
         settings = settings_for(folder)
-        read = ingest_weather(settings), ingest_yields(settings)
+        read = ingest_weather(settings)["main"], ingest_yields(settings)
         if sum(fate == "used" for fate in expected_y.values()) <= 3:
             with pytest.raises(InputError, match="nothing left to train on"):
                 assemble(*read, settings)
@@ -281,9 +281,9 @@ def test_every_row_is_accounted_for(
     compare(result, "weather", expected)
     compare(result, "yields", expected_y)
     check_ledger(result.ledger)
-    *rows, last = ledger_table(result.ledger)
-    assert last[2] == sum(row[2] or 0 for row in rows)
-    assert last[3] == sum(row[3] or 0 for row in rows)
+    *rows, (_, _, totals) = ledger_table(result.ledger)
+    for at, total in enumerate(totals):
+        assert total == sum(counts[at] or 0 for _, _, counts in rows)
 
 
 def test_rejected_rows_show_what_was_found(tmp_path: Path) -> None:
@@ -295,18 +295,20 @@ def test_rejected_rows_show_what_was_found(tmp_path: Path) -> None:
     write(tmp_path, "weather", *tables([weather], False, list(weather[0]), True))
     write(tmp_path, "yields", *tables([yields], False, list(yields[0]), True))
     settings = settings_for(tmp_path, measures={"rainfall": {"range": [0, 500]}})
-    result = assemble(ingest_weather(settings), ingest_yields(settings), settings)
+    result = assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
     wet, hot, nameless, negative = result.rejected.to_pylist()
     assert wet == {
         "input": "weather", "file": "part-0.parquet", "row": 8, "region": "A", "date": "2000-06-01",
         "crop": None, "column": "rainfall", "value": "9999.9",
         "values": '{"temperature": 11.0, "rainfall": 9999.9}', "reason": "outside the valid range",
+        "season": None,
     }  # fmt: skip
     assert (hot["column"], hot["value"], hot["reason"]) == ("temperature", "inf", "not a number")
     assert (nameless["column"], nameless["value"], nameless["reason"]) == ("region", "", "missing key")
     assert negative | {"values": "", "file": ""} == {
         "input": "yields", "file": "", "row": 2, "region": "A", "date": "2000", "crop": "apples",
         "column": "yield", "value": "-1.0", "values": "", "reason": "outside the valid range",
+        "season": None,
     }  # fmt: skip
 
 
@@ -324,4 +326,4 @@ def test_too_many_rejects_stop_the_run_with_reasons_counts_and_examples(tmp_path
         r"\(A, 2000-06-0\d: rainfall = 9999.9\).*max_rejected"
     )
     with pytest.raises(InputError, match=said):
-        assemble(ingest_weather(settings), ingest_yields(settings), settings)
+        assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)

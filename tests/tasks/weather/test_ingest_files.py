@@ -34,7 +34,7 @@ YEARS = range(2001, 2009)
 
 def run(settings: Settings) -> Assembled:
     """Both inputs, joined."""
-    return assemble(ingest_weather(settings), ingest_yields(settings), settings)
+    return assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
 
 
 def same(first: Assembled, second: Assembled) -> None:
@@ -204,7 +204,7 @@ def test_parts_may_be_summed_anywhere_in_any_order(world: Path, tmp_path: Path) 
     for at, part in enumerate(partition(settings)):
         save_partials([aggregate_part(settings, part)], tmp_path / f"partial{at}")
         partials += load_partials(tmp_path / f"partial{at}")
-    merged = merge_parts(settings, partials[::-1])
+    merged = merge_parts(settings, partials[::-1])["main"]
     merged.save(tmp_path / "merged")
     ingest_yields(settings).save(tmp_path / "read")
     expected = run(settings)
@@ -227,7 +227,7 @@ def test_weather_of_seasons_out_of_scope_is_counted_from_the_footer(tmp_path: Pa
         tmp_path, first_season=2001, season={"start": "04-01", "end": "09-30"}, split={"by": "none"}
     )
     assert [part.keys_only for part in partition(settings)] == [True, False]
-    found = ingest_weather(settings)
+    found = ingest_weather(settings)["main"]
     assert found.outside == {
         "outside the season": 2 * (2 * 182 + 5 * 182 + 1), "before first_season": 2 * 2 * 183,
     }  # fmt: skip

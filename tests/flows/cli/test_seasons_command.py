@@ -1,0 +1,164 @@
+"""Two crops of different seasons in one run: trained, forecast, backtested, exported, shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flows.cli.main import run
+from tests.tasks.weather.weather_worlds import monthly, write
+
+Capture = pytest.CaptureFixture[str]
+SETTINGS = """
+weather = "weather"
+yields = "yields"
+store = "store"
+as_of = ["08-31"]
+
+[season]
+start = "06-01"
+end = "10-31"
+
+[seasons.rabi]
+start = "11-01"
+end = "04-30"
+crops = ["wheat"]
+as_of = ["12-31", "01-31"]
+
+[[features]]
+measure = "temperature"
+aggregate = "mean"
+
+[[features]]
+measure = "rainfall"
+aggregate = "sum"
+
+[split]
+test_seasons = 3
+
+[training]
+epochs = 60
+
+[gate]
+excess = 1.0
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rice that the rain of June to October decides, wheat that the warmth of November to April does."""
+    folder = tmp_path_factory.mktemp("india")
+    weather = monthly(8, range(1995, 2021), seed=5)
+    summer = weather[weather["month"].between(6, 10)].groupby(["region", "year"])["rainfall"].sum()
+    cold = weather.assign(year=weather["year"] + (weather["month"] >= 11))
+    cold = cold[~cold["month"].between(5, 10)]
+    winter = cold.groupby(["region", "year"])["temperature"].mean()
+    noise = np.random.default_rng(1)
+    frames = []
+    for crop, signal in (("rice", summer / 4), ("wheat", 10 + winter / 3)):
+        frame = signal.rename("yield").reset_index().assign(crop=crop)
+        frame["yield"] += 3 + 0.05 * (frame["year"] - 1995) + noise.normal(0, 0.3, len(frame))
+        frames.append(
+            frame[frame["year"].between(1995 if crop == "rice" else 1996, 2019 if crop == "rice" else 2020)]
+        )
+    write(folder, "weather", weather)
+    write(folder, "yields", pd.concat(frames))
+    (folder / "settings.toml").write_text(SETTINGS)
+    assert run(["train", str(folder / "settings.toml")]) == 0
+    return folder
+
+
+def current(place: Path) -> Path:
+    return next((place / "store/runs").iterdir())
+
+
+def test_each_season_has_its_models_and_files(place: Path) -> None:
+    folder = current(place)
+    found = sorted(file.parent.relative_to(folder).as_posix() for file in folder.rglob("predict.sql"))
+    models = [f"model/{of}" for of in ("main/08-31", "main/10-31", "rabi/01-31", "rabi/04-30", "rabi/12-31")]
+    assert found == sorted([*models, *(f"{model}/evaluation" for model in models)])
+    for name in ("dataset.parquet", "dataset-rabi.parquet", "report.html", "report-rabi.html"):
+        assert (folder / name).is_file()
+    assert "wheat" in pd.read_parquet(folder / "dataset-rabi.parquet")
+    assert "wheat" not in pd.read_parquet(folder / "dataset.parquet")
+    assert "rice (season main): report.html" in (folder / "report-rabi.html").read_text()
+    metrics = json.loads((folder / "metrics.json").read_text())["seasons"]
+    assert list(metrics["rabi"]["as_of"]) == ["12-31", "01-31", "04-30"]
+    for season, crop, day in (("main", "rice", "10-31"), ("rabi", "wheat", "04-30")):
+        assert set(metrics[season]["as_of"][day]["splits"]["test"]["crops"]) == {crop}
+        assert metrics[season]["as_of"][day]["splits"]["test"]["crops"][crop]["skill"] > 0.3
+    evaluation = pd.read_parquet(folder / "evaluation.parquet")
+    assert set(evaluation["season"]) == {"main", "rabi"}
+    ledger = json.loads((folder / "ledger.json").read_text())
+    assert {name: set(of) for name, of in ledger.items()} == {
+        name: {"main", "rabi"} for name in ("weather", "yields")
+    }
+
+
+def test_predictions_name_their_season_and_follow_its_calendar(place: Path) -> None:
+    frame = pd.read_parquet(place / "store/predictions.parquet")
+    assert list(frame.columns[:5]) == ["region", "year", "crop", "season", "as_of"]
+    assert set(zip(frame["crop"], frame["season"], strict=True)) == {("rice", "main"), ("wheat", "rabi")}
+    assert frame.sort_values(["region", "year", "crop"], kind="stable").index.is_monotonic_increasing
+    one = frame[(frame["region"] == "R00") & (frame["crop"] == "wheat") & (frame["year"] == 2010)]
+    assert one["as_of"].tolist() == ["12-31", "01-31", "04-30"]
+    ahead = frame[frame["split"] == "forecast"]
+    assert set(zip(ahead["crop"], ahead["year"], strict=True)) == {
+        ("rice", 2020), ("wheat", 2021)
+    }  # fmt: skip
+    assert set(ahead[ahead["crop"] == "wheat"]["as_of"]) == {"12-31"}  # its season is two months old
+
+
+def test_show_and_export(place: Path, tmp_path: Path, capsys: Capture) -> None:
+    store = str(place / "store")
+    assert run(["show", store]) == 0
+    said = capsys.readouterr().out
+    for shown in ("rabi 04-30", "weather, rabi", "sound of wheat"):
+        assert shown in said
+    choices: list[tuple[list[str], str, str]] = [
+        ([], "main", "10-31"),
+        (["--season", "rabi"], "rabi", "04-30"),
+    ]
+    for words, season, day in choices:
+        file = str(tmp_path / f"{season}.onnx")
+        assert run(["export", store, "--onnx", file, "--json", *words]) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert (result["season"], result["as_of"]) == (season, day)
+    assert run(["export", store, "--onnx", file, "--season", "zaid"]) == 2
+    assert "main, rabi" in capsys.readouterr().err
+
+
+def test_forecast(place: Path, capsys: Capture) -> None:
+    assert run(["forecast", str(place / "settings.toml"), "--json"]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    found = [(row["year"], row["crop"], row["season"], row["as_of"]) for row in result["seasons"]]
+    assert found == [(2020, "rice", "main", "10-31"), (2021, "wheat", "rabi", "12-31")]
+    # on a day before the winter's first cut-off the other season is forecast all the same
+    assert run(["forecast", str(place / "settings.toml"), "--as-of", "2020-11-30", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {row["crop"] for row in result["seasons"]} == {"rice"}
+    assert any("season rabi" in note and "12-31" in note for note in result["notes"])
+    changed = ["--set", "seasons.rabi.start=12-01"]
+    assert run(["forecast", str(place / "settings.toml"), *changed]) == 2
+    assert "seasons.rabi.start" in capsys.readouterr().err
+
+
+def test_backtest(place: Path, capsys: Capture) -> None:
+    command = ["backtest", str(place / "settings.toml"), "--seasons", "2", "--as-of", "02-28", "--json"]
+    assert run(command) == 0
+    result = json.loads(capsys.readouterr().out)
+    found = [(row["season"], row["as_of"]) for row in result["skill"] if row["crop"] is not None]
+    assert found == [
+        ("main", "08-31"), ("main", "10-31"),
+        ("rabi", "12-31"), ("rabi", "01-31"), ("rabi", "02-28"), ("rabi", "04-30"),
+    ]  # fmt: skip
+    metrics = json.loads((Path(result["places"]["backtest"]) / "metrics.json").read_text())
+    assert set(metrics["seasons"]) == {"main", "rabi"}
+    assert metrics["years"] == [2018, 2019, 2020]
+    assert run([*command[:-2], "05-15"]) == 2
+    assert "05-15 is outside the season 06-01 to 10-31, 11-01 to 04-30" in capsys.readouterr().err
