@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
-.PHONY: help run ui test lint bench torture inputs pictures lock test-lowest docs docs-serve clean
+.PHONY: help run ui test lint bench torture inputs pictures vega lock test-lowest docs docs-serve clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ docs: .venv/.docs  ## build the documentation into .docs/site and check it (a mi
 
 docs-serve: docs  ## build the documentation and show it on this machine; Ctrl-C ends it
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .docs/site 8000
+
+vega:  ## bundle the charts' runtime anew and fetch what browser tests need (needs npm)
+	@cd tests/npm && npm ci --ignore-scripts --no-audit --no-fund && node bundle.mjs
 
 clean:  ## remove what the commands above made
 	rm -rf .venv .prefect .ui .docs store build *.egg-info

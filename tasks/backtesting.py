@@ -24,7 +24,8 @@ from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
 from tasks.publish.manifest import origin, parquet, put_whole
-from tasks.report import plots
+from tasks.report.artifacts import pictures_markdown
+from tasks.report.charts.scores import skill_by_cutoff
 from tasks.steps import POLICY, logger, open_step, step_folder
 
 _HINDCAST = "hindcast.parquet"
@@ -74,7 +75,7 @@ def hindcast_season(job: Job, assembled: AssembledStep, held_out: HeldOut, leave
 
 @task(name="publish backtest", task_run_name="publish backtest", **POLICY)
 def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
-    """Sum the hindcasts up, draw skill by cut-off, and publish: the manifest last."""
+    """Sum the hindcasts up and publish: the manifest last."""
     found = [from_arrow(pq.read_table(step_folder(job, name) / _HINDCAST)) for name in hindcasts]
     curve = skill_curve(found)
     metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
@@ -86,13 +87,15 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
         "skill.parquet": parquet(curve),
         "metrics.json": to_json(metrics),
     }
-    for season in metrics["seasons"]:
-        name = "skill-by-cutoff" + ("" if season == MAIN else f"-{season}")
-        days, skill = _by_cutoff([row for row in rows if row["season"] == season])
-        files[f"plots/{name}.svg"] = plots.as_svg(name, plots.skill_by_cutoff(days, skill))
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
     put_whole(store, BACKTESTS, files, origin(job, "backtest") | {"made": metrics["made"]})
-    create_markdown_artifact(_markdown(rows, leave_one_out), key="backtest", description="Skill by cut-off")
+    curves = curve.to_pandas().dropna(subset=["crop", "skill"]).groupby("season", sort=False)
+    pictures = pictures_markdown(
+        {"" if season == MAIN else str(season): skill_by_cutoff(points) for season, points in curves}
+    )
+    create_markdown_artifact(
+        f"{_markdown(rows, leave_one_out)}\n\n{pictures}", key="backtest", description="Skill by cut-off"
+    )
     report_progress("publish backtest", 1, 1)
     return {
         "run_id": job.run_id,
@@ -107,14 +110,6 @@ def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) ->
             "backtest": store.place(place),
         },
     }
-
-
-def _by_cutoff(rows: Sequence[dict[str, Any]]) -> tuple[list[str], dict[str, list[float | None]]]:
-    """Cut-offs, and each crop's skill at them."""
-    days = list(dict.fromkeys(row["as_of"] for row in rows))
-    by_crop = {(row["crop"], row["as_of"]): row["skill"] for row in rows}
-    crops = dict.fromkeys(row["crop"] for row in rows if row["crop"] is not None)
-    return days, {crop: [by_crop.get((crop, day)) for day in days] for crop in crops}
 
 
 def _markdown(rows: Sequence[dict[str, Any]], leave_one_out: bool) -> str:

@@ -146,14 +146,14 @@ def models_of(job: Job, name: str) -> dict[str, Model]:
 
 @task(name="report", task_run_name="report", **POLICY)
 def report(job: Job, assembled: AssembledStep, models: list[str], evaluated: str) -> str:
-    """Draw the plots and write the report; put the gist of it where the Prefect UI shows it."""
+    """Write the report; put the gist of it where the Prefect UI shows it."""
     fits = {cutoff: models_of(job, name) for cutoff, name in zip(assembled.cutoffs, models, strict=True)}
     found = gather.report_data(job, step_folder(job, assembled.step), step_folder(job, evaluated), fits)
     with open_step(job, "report") as folder:
         if folder is not None:
             gather.save_report(found, folder)
     for data in found:
-        show(*artifacts.of_report(data, gather.plots_of(step_folder(job, "report"), found, data)))
+        show(*artifacts.of_report(data))
     report_progress("report", 1, 1)
     return "report"
 

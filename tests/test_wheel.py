@@ -64,7 +64,7 @@ def test_an_installed_wheel_trains_from_another_folder(elsewhere: Path, tmp_path
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "results/predictions.parquet")) == 30
     (report,) = (tmp_path / "results").glob("runs/*/report.html")
-    assert "<svg" in report.read_text(encoding="utf-8")
+    assert "data-chart" in report.read_text(encoding="utf-8")
 
 
 def test_the_wheel_holds_what_ships(elsewhere: Path) -> None:
@@ -82,4 +82,5 @@ def test_the_wheel_holds_what_ships(elsewhere: Path) -> None:
     assert version == "0.1.0"
     for name in ("sample/settings.toml", "sample/weather", "tutorial/weather.parquet"):
         assert (Path(place) / name).exists()
-    assert (Path(place).parent / "tasks/report/report.html").exists()
+    for name in ("report.html", "vega.js", "page.css"):
+        assert (Path(place).parent / "tasks/report/templates" / name).exists()

@@ -33,26 +33,39 @@ def trained(result: dict[str, Any]) -> None:
 
 
 def forecast(result: dict[str, Any]) -> None:
-    """The end of `cropyield forecast`: means over regions by season and crop, in the crop's unit."""
+    """The end of `cropyield forecast`: each crop's coming season; gaps of past ones are only counted."""
     console = _console()
     as_of = f", as of {result['as_of']}" if result["as_of"] else ""
     console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
-    if rows := result["seasons"]:
-        if len(rows) > _MOST_ROWS:
-            console.print(Text(f"the last {_MOST_ROWS} of {len(rows)} seasons, crops and cut-offs"))
+    if rows := _coming(result["seasons"]):
         table = _table(
             "season", "crop", "as of", "regions", "unseen", "predicted", "80 %", "baseline", "unit"
         )
-        for row in rows[-_MOST_ROWS:]:
+        for row in rows[:_MOST_ROWS]:
             table.add_row(
                 str(row["year"]), Text(row["crop"]), _cutoff(row), f"{row['regions']:,}",
                 f"{row['unseen_regions']:,}", number(row["predicted"]),
                 span(row["lower_80"], row["upper_80"]), number(row["baseline"]), Text(row["unit"] or ""),
             )  # fmt: skip
         console.print(table)
+        if len(rows) > _MOST_ROWS:
+            console.print(Text(f"{len(rows) - _MOST_ROWS} more crops and cut-offs are in the file"))
+    if past := [row for row in result["seasons"] if row not in rows]:
+        first, last = min(row["year"] for row in past), max(row["year"] for row in past)
+        years = f"{first}" if first == last else f"{first}–{last}"
+        gaps = sum(row["regions"] for row in past)
+        console.print(Text(f"and {gaps:,} forecasts for gaps of past seasons, {years}"))
     for note in result["notes"]:
         console.print(Text(note))
     _places(console, result)
+
+
+def _coming(seasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of each crop's newest season."""
+    newest: dict[str, int] = {}
+    for row in seasons:
+        newest[row["crop"]] = max(row["year"], newest.get(row["crop"], row["year"]))
+    return [row for row in seasons if row["year"] == newest[row["crop"]]]
 
 
 def backtest(result: dict[str, Any]) -> None:

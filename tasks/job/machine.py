@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "safetensors", "matplotlib", "prefect")
+_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "safetensors", "prefect")
 _ROOMS = ("data", "tasks", "flows")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ def source_digest() -> str:
     digest = hashlib.sha256()
     for room in _ROOMS:
         for file in sorted((_ROOT / room).rglob("*")):
-            if file.suffix in (".py", ".html"):
+            if file.suffix in (".py", ".html", ".js", ".css"):
                 name = file.relative_to(_ROOT).as_posix()
                 digest.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()

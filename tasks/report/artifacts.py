@@ -12,7 +12,8 @@ from data.contracts.vocabulary import MAIN, NAIVE_BASELINES
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent
 from tasks.ledger.account import ledger_table
 from tasks.report import page, tables
-from tasks.report.plots import with_unit
+from tasks.report.charts.chart import Chart, with_unit
+from tasks.report.charts.picture import draw_svg
 from tasks.report.tables import ReportData
 
 MOST_PICTURES = 8
@@ -28,19 +29,16 @@ class Artifact:
     markdown: str
 
 
-def of_report(data: ReportData, plots: Path) -> list[Artifact]:
-    """What a finished report has to show; `plots` is the folder of its SVG files."""
-    curves = {"": plots / f"{page.LOSS}.svg"} if data.losses else {}
-    clouds = {
-        crop: plots / f"{page.PREDICTED_ACTUAL}-{slug}.svg"
-        for crop, slug in page.slugs(data).items()
-        if len(data.scored(crop))
-    }
+def of_report(data: ReportData) -> list[Artifact]:
+    """What a finished report has to show, pictures drawn where they are needed."""
+    charts = page.artifact_charts(data)
+    curve = charts.pop(page.EXCESS, None)
+    clouds = {crop: charts[name] for crop, name in page.clouds(data).items() if name in charts}
     split = f"{data.split} seasons {tables.seasons_of(data)}"
     found = [Artifact("headline", "Scores beside naive baselines", headline_markdown(data))]
-    if curves:
+    if curve:
         found.append(
-            Artifact("loss-curve", "Loss by epoch, and the exact optimum", pictures_markdown(curves))
+            Artifact("loss-curve", "Excess over the exact optimum by epoch", pictures_markdown({"": curve}))
         )
     if clouds:
         found.append(
@@ -81,7 +79,7 @@ def headline_markdown(data: ReportData) -> str:
     # the old UI leaves a table some 580 pixels; what doesn't fit is in the report
     heads = ["crop", "rows", "MSE", "skill", *NAIVE_BASELINES.values()]
     rows = []
-    for row in page.headline(data):
+    for row in tables.cards(data):
         cells = [as_text(with_unit(row["crop"], row["unit"])), f"{row['rows']:,}"]
         cells += [number(row["mse"]), percent(row["skill"])]
         for name in NAIVE_BASELINES:
@@ -105,15 +103,15 @@ def ledger_markdown(ledger: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown_table(("", "reason", *ledger), rows, tuple(ledger))
 
 
-def pictures_markdown(files: Mapping[str, Path]) -> str:
-    """Pictures under their titles; beyond a few the report has to do."""
+def pictures_markdown(charts: Mapping[str, Chart]) -> str:
+    """Charts as pictures under their titles; beyond a few the report has to do."""
     lines = []
-    for title, file in list(files.items())[:MOST_PICTURES]:
-        content = base64.b64encode(file.read_bytes()).decode()
+    for title, chart in list(charts.items())[:MOST_PICTURES]:
+        content = base64.b64encode(draw_svg(chart).encode()).decode()
         lines += [f"### {as_text(title)}", ""] if title else []
-        lines += [f"![{as_text(title) or file.stem}](data:image/svg+xml;base64,{content})", ""]
-    if len(files) > MOST_PICTURES:
-        lines.append(f"{len(files) - MOST_PICTURES} more are in the report.")
+        lines += [f"![{as_text(title or chart.label)}](data:image/svg+xml;base64,{content})", ""]
+    if len(charts) > MOST_PICTURES:
+        lines.append(f"{len(charts) - MOST_PICTURES} more are in the report.")
     return "\n".join(lines)
 
 

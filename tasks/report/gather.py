@@ -16,7 +16,7 @@ from tasks.job import machine
 from tasks.job.job import Job
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
-from tasks.report.page import render_plots, render_report
+from tasks.report.page import render_report
 from tasks.report.tables import ReportData
 from tasks.yields.level_break import describe_level_break
 
@@ -80,20 +80,10 @@ def _notes(season: Mapping[str, Any]) -> list[str]:
 
 
 def save_report(pages: Sequence[ReportData], folder: Path) -> None:
-    """Write the page of each season, the first one as report.html, and its plots."""
+    """Write the page of each season, the first one as report.html."""
     for data in pages:
-        pictures = render_plots(data)
-        plots = plots_of(folder, pages, data)
-        plots.mkdir()
-        for name, svg in pictures.items():
-            (plots / f"{name}.svg").write_bytes(svg)
         page = _page_name(data.season, pages[0].season)
-        (folder / page).write_text(render_report(data, pictures), encoding="utf-8")
-
-
-def plots_of(folder: Path, pages: Sequence[ReportData], data: ReportData) -> Path:
-    """The folder of one page's plots among those of a report."""
-    return folder / "plots" if data.season == pages[0].season else folder / "plots" / data.season
+        (folder / page).write_text(render_report(data), encoding="utf-8")
 
 
 def _page_name(season: str, first: str) -> str:

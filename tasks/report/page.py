@@ -1,75 +1,53 @@
-"""The report of a run: one self-contained page, and its plots as files.
+"""The report of a run: its charts as data, and the one self-contained page that shows them.
 
 A pure function of a run's data: no times, hosts, paths or gate decisions, so that the same run
-makes the same bytes. Everything that comes from outside is escaped.
+makes the same bytes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+import pandas as pd
 
 from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName, best_baseline
 from data.contracts.wording import number, percent
 from tasks.job.identity import run_settings
-from tasks.report import plane, plots, tables
+from tasks.report import frame, response, tables
+from tasks.report.charts import scores
+from tasks.report.charts.chart import Chart
+from tasks.report.charts.response import curve, heat_map, response_curves
+from tasks.report.response import CropModel
 from tasks.report.tables import ReportData
 
-LOSS, SKILL = "loss", "skill-by-cutoff"
-PREDICTED_ACTUAL, BY_SEASON, PLANE = "predicted-actual", "error-by-season", "plane"
+EXCESS, SKILL = "excess", "skill-by-cutoff"
+PREDICTED_ACTUAL, BY_SEASON, HEAT_MAP, RESPONSES, HISTORY = (
+    "predicted-actual", "error-by-season", "heat-map", "responses", "history",
+)  # fmt: skip
+_MOST_CURVES = 12
 
 
-def render_plots(data: ReportData) -> dict[str, bytes]:
-    """The report's plots as SVG, by file name without its ending."""
-    drawn: dict[str, plots.Draw] = {}
-    if data.losses:
-        drawn[LOSS] = plots.loss_curve(data.losses, data.optimum)
-    skill = _skill_by_cutoff(data)
-    if skill:
-        drawn[SKILL] = plots.skill_by_cutoff(data.cutoffs, skill)
-    for crop, slug in slugs(data).items():
-        unit = data.crop_units.get(crop)
-        rows = data.scored(crop)
-        if len(rows):
-            drawn[f"{PREDICTED_ACTUAL}-{slug}"] = plots.predicted_actual(
-                rows["actual"].to_numpy(), rows["predicted"].to_numpy(), crop, unit
-            )
-        season = _season_plot(data, crop)
-        if season:
-            drawn[f"{BY_SEASON}-{slug}"] = season
-        surface = _plane_plot(data, crop)
-        if surface:
-            drawn[f"{PLANE}-{slug}"] = surface
-    return {name: plots.as_svg(name, draw) for name, draw in drawn.items()}
-
-
-def render_report(data: ReportData, pictures: Mapping[str, bytes] | None = None) -> str:
-    """The page as HTML. `pictures` are those of `render_plots`, where they are at hand already."""
-    drawn = render_plots(data) if pictures is None else pictures
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "percent": percent, "squared": tables.squared}
-    inline = {name: _inline(name, svg) for name, svg in drawn.items()}
-    return environment.get_template("report.html").render(
+def render_report(data: ReportData) -> str:
+    """The page as HTML."""
+    models = {crop: response.crop_model(data, crop) for crop in data.headline["crops"]}
+    crops = slugs(data)
+    parts = [_crop(data, crop, slug, models[crop]) for crop, slug in crops.items()]
+    return frame.render(
+        "report.html",
+        charts_of(data, models),
+        {"number": number, "percent": percent, "squared": tables.squared},
+        {"region": next((part["regions"][0]["region"] for part in parts if part["regions"]), None)},
         data=data,
         seasons=tables.seasons_of(data),
         shape=_shape(data),
-        headline=headline(data),
+        cards=tables.cards(data),
+        checks=tables.checks(data),
         pooled=data.headline["pooled"],
         cutoffs=_cutoffs(data),
-        crops=[_crop(data, crop, slug, inline) for crop, slug in slugs(data).items()],
-        pictures=inline,
+        crops=parts,
         excess=data.metrics["as_of"][data.as_of].get("excess") or {},
         ledger=tables.ledger_rows(data.ledger),
         ledger_inputs=list(data.ledger),
@@ -77,7 +55,47 @@ def render_report(data: ReportData, pictures: Mapping[str, bytes] | None = None)
         baseline_names=NAIVE_BASELINES,
         judged=data.split != SplitName.TRAIN,
         split_name="training" if data.split == SplitName.TRAIN else data.split,
+        history_caption="What the chosen region harvested (grey), and what was predicted with its 80 % "
+        "interval (orange) for seasons that trained nothing.",
     )
+
+
+def charts_of(data: ReportData, models: Mapping[str, CropModel]) -> dict[str, Chart]:
+    """Every chart of the report by the name that the page gives it."""
+    found = artifact_charts(data)
+    skill = _skill_by_cutoff(data)
+    if len(skill):
+        found[SKILL] = scores.skill_by_cutoff(skill)
+    for crop, slug in slugs(data).items():
+        unit = data.crop_units.get(crop)
+        seasons = _seasons(data, crop)
+        if len(seasons) > 1:
+            best = NAIVE_BASELINES[_best(data, crop)]
+            name = f"{BY_SEASON}-{slug}"
+            found[name] = scores.error_by_season(name, seasons, best, crop, unit)
+        found |= _model_charts(data, crop, slug, models[crop])
+        history = tables.history(data, crop)
+        if len(history):
+            found[f"{HISTORY}-{slug}"] = scores.region_history(f"{HISTORY}-{slug}", history, crop, unit)
+    return found
+
+
+def artifact_charts(data: ReportData) -> dict[str, Chart]:
+    """The charts that Prefect's artifacts show too: the way to the optimum, predicted against actual."""
+    found: dict[str, Chart] = {}
+    excess = _excess(data)
+    if (excess["excess"] > 0).any():
+        found[EXCESS] = scores.excess_curve(excess)
+    for crop, name in clouds(data).items():
+        rows = data.scored(crop)
+        if len(rows):
+            found[name] = scores.predicted_actual(name, rows, crop, data.crop_units.get(crop))
+    return found
+
+
+def clouds(data: ReportData) -> dict[str, str]:
+    """The name of each crop's chart of predicted against actual."""
+    return {crop: f"{PREDICTED_ACTUAL}-{slug}" for crop, slug in slugs(data).items()}
 
 
 def slugs(data: ReportData) -> dict[str, str]:
@@ -89,18 +107,25 @@ def slugs(data: ReportData) -> dict[str, str]:
     return found
 
 
-def headline(data: ReportData) -> list[dict[str, Any]]:
-    """The headline's figures of each crop, with the name of its best naive baseline."""
-    return [
-        {
-            **figures,
-            "crop": crop,
-            "unit": data.crop_units.get(crop),
-            "best": best_baseline(figures.get("baselines") or {})[0],
-            "baselines": figures.get("baselines") or {},
-        }
-        for crop, figures in data.headline["crops"].items()
-    ]
+def _excess(data: ReportData) -> pd.DataFrame:
+    """Excess of the evaluated fit over its last round's optimum: each epoch's, at last the certificate's."""
+    parts = []
+    for as_of, losses in data.losses.items():
+        best = data.optimum.get(as_of)
+        if not best or best <= 0 or not len(losses):
+            continue
+        excess = np.asarray(losses, dtype=np.float64) / best - 1
+        last = (data.metrics["as_of"].get(as_of, {}).get("excess") or {}).get("evaluation")
+        epochs = list(range(1, len(excess) + 1))
+        if last is not None:
+            epochs.append(len(excess) + 1)
+            excess = np.append(excess, last)
+        parts.append(pd.DataFrame({"as_of": as_of, "epoch": epochs, "excess": excess}))
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame({"as_of": [], "epoch": [], "excess": []})
+    )
 
 
 def _shape(data: ReportData) -> dict[str, Any]:
@@ -110,7 +135,6 @@ def _shape(data: ReportData) -> dict[str, Any]:
         "rows": len(data.dataset),
         "first": int(years.min()) if len(years) else None,
         "last": int(years.max()) if len(years) else None,
-        "features": len(data.dataset.features),
     }
 
 
@@ -125,81 +149,65 @@ def _cutoffs(data: ReportData) -> list[dict[str, Any]]:
     return rows
 
 
-def _skill_by_cutoff(data: ReportData) -> dict[str, list[float | None]]:
-    rows = _cutoffs(data)
-    return {
-        crop: [row["crops"][at].get("skill") for row in rows]
-        for at, crop in enumerate(data.headline["crops"])
-        if any(row["crops"][at].get("skill") is not None for row in rows)
-    }
+def _skill_by_cutoff(data: ReportData) -> pd.DataFrame:
+    rows = [
+        {"as_of": row["as_of"], "crop": crop, "skill": figures.get("skill")}
+        for row in _cutoffs(data)
+        for crop, figures in zip(data.headline["crops"], row["crops"], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["as_of", "crop", "skill"]).dropna(ignore_index=True)
 
 
-def _season_plot(data: ReportData, crop: str) -> plots.Draw | None:
+def _best(data: ReportData, crop: str) -> str:
+    return best_baseline(data.headline["crops"][crop].get("baselines") or {})[0] or "region_trend"
+
+
+def _seasons(data: ReportData, crop: str) -> pd.DataFrame:
+    """RMSE of each season, of the model and of the headline's best naive forecast."""
     rows = data.scores(crop, "year").sort_values("year")
-    if len(rows) < 2:
-        return None
-    best = best_baseline(data.headline["crops"][crop].get("baselines") or {})[0] or "region_trend"
-    return plots.error_by_season(
-        rows["year"].to_numpy().astype(np.int64),
-        rows["rmse"].to_numpy(),
-        np.sqrt(rows[f"mse_{best}"].to_numpy(dtype=np.float64)),
-        (rows["split"] == str(SplitName.TEST)).to_numpy(),
-        NAIVE_BASELINES[best],
-        crop,
-        data.crop_units.get(crop),
+    best = _best(data, crop)
+    return pd.DataFrame(
+        {
+            "year": rows["year"].astype(np.int64),
+            "rmse": rows["rmse"],
+            "naive": np.sqrt(rows[f"mse_{best}"].astype(np.float64)),
+            "trained": rows["split"] == str(SplitName.TRAIN),
+        }
     )
 
 
-def _plane_plot(data: ReportData, crop: str) -> plots.Draw | None:
-    model = tables.crop_model(data, crop)
-    strongest = [at for at in model.order if model.deviation_T[at] > 0][:2]
-    if len(strongest) < 2 or not len(model.residual_N):
-        return None
-    slopes = model.coefficient_T[strongest]
-    centred = data.settings.baseline == "none"
-    x_N2 = model.x_NT[:, strongest]
-    # the plane passes through the mean of what the model says, the other features at their means
-    y_N = data.dataset.y_NT[:, data.dataset.crops.index(crop)]
-    mean = float(np.mean(y_N[np.isfinite(y_N)] - model.residual_N)) if centred else 0.0
-    level = mean - float(x_N2.mean(axis=0) @ slopes) if centred else 0.0
-    what = "" if centred else " departure"
-    first, second = (
-        _axis(model.terms[at], what, data.feature_units.get(model.terms[at])) for at in strongest
-    )
-    return plane.plane(
-        plane.Plane(
-            (first, second),
-            (float(slopes[0]), float(slopes[1])),
-            level,
-            x_N2,
-            model.residual_N,
-            f"{crop}{what}",
-            data.crop_units.get(crop),
-        )
-    )
+def _model_charts(data: ReportData, crop: str, slug: str, model: CropModel) -> dict[str, Chart]:
+    found: dict[str, Chart] = {}
+    unit = data.crop_units.get(crop)
+    labels = response.labels(data)
+    curved = [at for at in model.order if model.square_T[at]][:_MOST_CURVES]
+    if curved and len(model.raw_NT):
+        curves = [
+            curve(labels[model.terms[at]], model.raw_NT[:, at], model.linear_T[at], model.square_T[at])
+            for at in curved
+        ]
+        name = f"{RESPONSES}-{slug}"
+        found[name] = response_curves(name, pd.concat(curves, ignore_index=True), crop, unit)
+    points = response.plane(data, model)
+    if points is not None:
+        name = f"{HEAT_MAP}-{slug}"
+        axes = (labels[points.terms[0]], labels[points.terms[1]])
+        what = crop if data.settings.baseline == "none" else f"change of {crop}"
+        found[name] = heat_map(name, points.rows, axes, points.coefficients, points.level, what, unit)
+    return found
 
 
-def _axis(feature: str, what: str, unit: str | None) -> str:
-    """A label in two lines, short enough for a slanted axis."""
-    name = feature if len(feature) <= 32 else f"{feature[:31]}…"
-    return f"{name}\n{plots.with_unit(what, unit).strip()}".strip()
-
-
-def _crop(data: ReportData, crop: str, slug: str, inline: Mapping[str, Markup]) -> dict[str, Any]:
+def _crop(data: ReportData, crop: str, slug: str, model: CropModel) -> dict[str, Any]:
     figures = data.headline["crops"][crop]
-    model = tables.crop_model(data, crop)
     return {
         "name": crop,
+        "slug": slug,
         "unit": data.crop_units.get(crop),
-        "pictures": {
-            kind: inline[f"{kind}-{slug}"]
-            for kind in (PREDICTED_ACTUAL, BY_SEASON, PLANE)
-            if f"{kind}-{slug}" in inline
-        },
-        "coefficients": tables.coefficient_rows(data, crop, model),
-        "regional": tables.regional_rows(data, crop, model),
-        "regions": tables.misses_by_region(data, crop),
-        "seasons": tables.largest_misses(data, crop),
+        "coefficients": response.coefficient_rows(data, crop, model),
+        "regional": response.regional_rows(data, crop, model),
+        "regions": tables.region_rows(data, crop),
+        "earlier": data.cutoffs[:-1],
+        "misses": tables.largest_misses(data, crop),
         "intervals": [
             {
                 "level": level,
@@ -213,16 +221,3 @@ def _crop(data: ReportData, crop: str, slug: str, inline: Mapping[str, Markup]) 
             if figures.get(f"coverage_{level}") is not None
         ],
     }
-
-
-def _inline(name: str, svg: bytes) -> Markup:
-    """An SVG as part of a page: no prologue, its size left to the page, its ids its own."""
-    text = svg.decode("utf-8")
-    text = text[text.index("<svg") :]
-    head, end, body = text.partition(">")
-    head = re.sub(r'\s(?:width|height|version)="[^"]*"', "", head)
-    body = re.sub(r'(\sid=")', rf"\1{name}.", body)
-    body = re.sub(r'(xlink:href="#|url\(#)', rf"\1{name}.", body)
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    # matplotlib escapes every text that it writes
-    return Markup(head + end + body)

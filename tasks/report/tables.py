@@ -1,14 +1,11 @@
-"""The report's tables and sentences: numbers in order, in their units.
-
-Shapes: N rows, F features, R regions, T terms.
-"""
+"""The report's tables and sentences: numbers in order, in their units."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,12 +13,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.columns import INTERCEPT
-from data.contracts.season_table import Floats, SeasonTable
-from data.contracts.vocabulary import WEATHER, YIELDS, OutOfScope, Reason, SplitName
-from data.contracts.wording import number, span
+from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import (
+    NAIVE_BASELINES,
+    WEATHER,
+    YIELDS,
+    OutOfScope,
+    Reason,
+    SplitName,
+    best_baseline,
+)
+from data.contracts.wording import number, percent, span
 from data.settings.expand import cutoffs
-from data.settings.schema import YEAR, Settings
+from data.settings.schema import Settings
 
 _ORDER: dict[str, tuple[StrEnum, ...]] = {
     "used": tuple(SplitName),
@@ -29,6 +33,8 @@ _ORDER: dict[str, tuple[StrEnum, ...]] = {
     "out_of_scope": tuple(OutOfScope),
 }
 _MISSES = 8
+_LEAST_SEASONS, _DRAWS = 3, 2000
+_HISTORY = tuple(str(split) for split in SplitName if split != SplitName.FORECAST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,21 +89,29 @@ class ReportData:
         splits = self.metrics["as_of"][self.as_of]["splits"]
         return dict(splits.get(self.split, {"rows": 0, "pooled": {}, "crops": {}}))
 
+    @functools.cached_property
+    def full_season(self) -> pd.DataFrame:
+        """The predictions of the full season."""
+        found: pd.DataFrame = self.predictions.filter(
+            pc.equal(self.predictions["as_of"], self.as_of)
+        ).to_pandas()
+        return found
+
+    @functools.cached_property
+    def _scores(self) -> pd.DataFrame:
+        found: pd.DataFrame = self.evaluation.filter(pc.is_valid(self.evaluation["crop"])).to_pandas()
+        return found
+
     def scored(self, crop: str) -> pd.DataFrame:
         """The predictions of a crop that the headline is about, those with a known yield."""
-        table = self.predictions
-        wanted = pc.and_(pc.equal(table["as_of"], self.as_of), pc.equal(table["split"], self.split))
-        wanted = pc.and_(pc.and_(wanted, pc.equal(table["crop"], crop)), pc.is_valid(table["actual"]))
-        rows: pd.DataFrame = table.filter(wanted).to_pandas()
-        return rows
+        rows = self.full_season
+        return rows[(rows["crop"] == crop) & (rows["split"] == self.split) & rows["actual"].notna()]
 
-    def scores(self, crop: str, by: str) -> pd.DataFrame:
-        """Evaluation rows of a crop at the full season, one for each `region` or `year`, all splits."""
-        table, other = self.evaluation, "year" if by == "region" else "region"
-        wanted = pc.and_(pc.equal(table["as_of"], self.as_of), pc.equal(table["crop"], crop))
-        wanted = pc.and_(pc.and_(wanted, pc.is_valid(table[by])), pc.is_null(table[other]))
-        rows: pd.DataFrame = table.filter(wanted).to_pandas()
-        return rows
+    def scores(self, crop: str, by: str, as_of: str | None = None) -> pd.DataFrame:
+        """Evaluation rows of a crop at a cut-off, one for each `region` or `year`, all splits."""
+        rows, other = self._scores, "year" if by == "region" else "region"
+        wanted = (rows["as_of"] == (as_of or self.as_of)) & (rows["crop"] == crop)
+        return rows[wanted & rows[by].notna() & rows[other].isna()]
 
 
 def squared(unit: str | None) -> str:
@@ -114,10 +128,81 @@ def seasons_of(data: ReportData) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def misses_by_region(data: ReportData, crop: str) -> list[dict[str, Any]]:
-    """The regions with the largest MSE in the headline's split, largest first."""
+def cards(data: ReportData) -> list[dict[str, Any]]:
+    """The headline's figures of each crop, its best naive baseline, and what they come to.
+
+    `verdict` is a gain or a loss where the 95 % interval of the skill lies wholly on one side of 0 (without
+    an interval: where the skill does), else open; `biased` where the bias's interval leaves out 0.
+    """
+    found = []
+    for crop, figures in data.headline["crops"].items():
+        skill, interval = figures.get("skill"), figures.get("skill_interval_95")
+        low, high = interval or (skill, skill)
+        verdict = "open" if skill is None else "gain" if low > 0 else "loss" if high < 0 else "open"
+        of_bias = bias_interval(data.scored(crop))
+        found.append(
+            {
+                **figures,
+                "crop": crop,
+                "unit": data.crop_units.get(crop),
+                "best": best_baseline(figures.get("baselines") or {})[0],
+                "baselines": figures.get("baselines") or {},
+                "interval": interval,
+                "verdict": verdict,
+                "bias_interval": of_bias,
+                "biased": of_bias is not None and (of_bias[0] > 0 or of_bias[1] < 0),
+            }
+        )
+    return found
+
+
+def bias_interval(rows: pd.DataFrame) -> tuple[float, float] | None:
+    """95 % percentile bootstrap over whole seasons of mean predicted - actual; None below three."""
+    seasons = (rows["predicted"] - rows["actual"]).groupby(rows["year"]).agg(["sum", "size"])
+    if len(seasons) < _LEAST_SEASONS:
+        return None
+    rng = np.random.default_rng(0)  # the same rows always have the same interval
+    drawn = rng.integers(len(seasons), size=(_DRAWS, len(seasons)))
+    sums, sizes = (seasons[name].to_numpy(dtype=np.float64)[drawn].sum(axis=1) for name in ("sum", "size"))
+    low, high = np.quantile(sums / sizes, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def checks(data: ReportData) -> list[dict[str, str]]:
+    """The values that the gate looks at; its thresholds and verdicts are no part of a run."""
+    rows = []
+    splits = data.metrics["as_of"][data.as_of]["splits"]
+    for card in cards(data):
+        best = NAIVE_BASELINES.get(card["best"] or "", "best naive forecast")
+        span = card["interval"]
+        value = percent(card.get("skill")) + (f" ({percent(span[0])} to {percent(span[1])})" if span else "")
+        rows.append(_check("against the best naive forecast", card["crop"], value, f"skill over the {best}"))
+    for fit, excess in (data.metrics["as_of"][data.as_of].get("excess") or {}).items():
+        rows.append(_check("excess over the exact optimum", f"{fit} fit", number(excess, 3), "as a fraction"))
+    for split in (SplitName.TRAIN, SplitName.TEST):
+        for crop, figures in splits.get(split, {"crops": {}})["crops"].items():
+            name = "training" if split == SplitName.TRAIN else split
+            rows.append(_check("sound", crop, number(figures.get("r2"), 3), f"R² of {name} seasons"))
+    for crop, found in data.metrics.get("breaks", {}).items():
+        value = f"× {number(found['factor'], 3)} from {found['year']} on" if found else "none"
+        rows.append(_check("sound", crop, value, "break in the level of its yields"))
+    return rows
+
+
+def _check(check: str, of: str, value: str, what: str) -> dict[str, str]:
+    return {"check": check, "of": of, "value": value, "what": what}
+
+
+def region_rows(data: ReportData, crop: str) -> list[dict[str, Any]]:
+    """Scores of every region in the headline's split, the largest MSE first, with earlier cut-offs' RMSE."""
     rows = data.scores(crop, "region")
     rows = rows[rows["split"] == data.split].sort_values(["mse", "region"], ascending=[False, True])
+    earlier = {
+        day: found[found["split"] == data.split].set_index("region")["rmse"]
+        for day in data.cutoffs[:-1]
+        for found in [data.scores(crop, "region", day)]
+    }
+    by_day = pd.DataFrame(earlier).reindex(rows["region"]).to_numpy(dtype=np.float64)
     return [
         {
             "region": row["region"],
@@ -125,9 +210,29 @@ def misses_by_region(data: ReportData, crop: str) -> list[dict[str, Any]]:
             "rmse": number(row["rmse"]),
             "mae": number(row["mae"]),
             "bias": number(row["bias"], 3),
+            "skill": percent(row["skill"]),
+            "earlier": [number(value) for value in days],
         }
-        for row in rows.head(_MISSES).to_dict("records")
+        for row, days in zip(rows.to_dict("records"), by_day, strict=True)
     ]
+
+
+def history(data: ReportData, crop: str) -> pd.DataFrame:
+    """Yields of every region and season: region, year, actual; what was predicted where nothing trained."""
+    rows = data.full_season
+    rows = rows[(rows["crop"] == crop) & rows["split"].isin(_HISTORY)]
+    said = rows["split"] != str(SplitName.TRAIN)
+    table = pd.DataFrame(
+        {
+            "region": rows["region"],
+            "year": rows["year"].astype(np.int64),
+            "actual": rows["actual"],
+            "predicted": rows["predicted"].where(said),
+            "lower": rows["lower_80"].where(said),
+            "upper": rows["upper_80"].where(said),
+        }
+    )
+    return table.sort_values(["region", "year"], ignore_index=True)
 
 
 def largest_misses(data: ReportData, crop: str) -> list[dict[str, Any]]:
@@ -148,125 +253,6 @@ def largest_misses(data: ReportData, crop: str) -> list[dict[str, Any]]:
         }
         for row in rows.head(_MISSES).to_dict("records")
     ]
-
-
-@dataclass(frozen=True, eq=False)
-class CropModel:
-    """One crop's published model against the data it may have seen.
-
-    `terms` are those whose coefficient all regions share, with the feature's standard deviation
-    over harvested rows (of departures from the region's mean, unless the baseline is `none`);
-    `regional` are the others' values over known regions. A square is shown about the feature's mean, and
-    beside it the feature's slope there, so that both can be read; `squares` maps its name to the feature's.
-    """
-
-    terms: tuple[str, ...]
-    coefficient_T: Floats
-    deviation_T: Floats
-    x_NT: Floats
-    residual_N: Floats
-    regional: Mapping[str, Floats]
-    squares: Mapping[str, str]
-
-    @property
-    def size_T(self) -> Floats:
-        """Change of yield for one standard deviation of each term, in the crop's unit."""
-        return self.coefficient_T * self.deviation_T
-
-    @property
-    def order(self) -> list[int]:
-        """Positions of the terms, the most telling first."""
-        return [int(at) for at in np.argsort(-np.abs(self.size_T), kind="stable")]
-
-
-def crop_model(data: ReportData, crop: str) -> CropModel:
-    """Read a crop's coefficients and what they leave of each harvest: yield - published prediction."""
-    rows = data.coefficients.filter(pc.equal(data.coefficients["crop"], crop)).to_pandas()
-    dataset = data.dataset
-    table = dataset.take(np.isfinite(dataset.y_NT[:, dataset.crops.index(crop)]))
-    raw = {name: table.x_NF[:, at] for at, name in enumerate(dataset.features)}
-    squares = {}
-    for feature in dict.fromkeys(rows.loc[rows["power"] == 2, "term"]):
-        middle = float(raw[feature].mean()) if len(table) else 0.0
-        name = f"({feature} − {number(middle)})²"
-        raw[name], squares[name] = (raw[feature] - middle) ** 2, feature
-        # q x² = q (x - m)² + 2 q m x - q m²
-        of_square = (rows["term"] == feature) & (rows["power"] == 2)
-        q = float(rows.loc[of_square, "coefficient"].iloc[0])
-        rows.loc[of_square, "term"] = name
-        rows.loc[(rows["term"] == feature) & (rows["power"] == 1), "coefficient"] += 2 * q * middle
-        rows.loc[rows["term"] == INTERCEPT, "coefficient"] -= q * middle**2
-    terms = list(dict.fromkeys(rows["term"]))
-    known = rows[rows["region"].notna()].pivot(index="region", columns="term", values="coefficient")[terms]
-    pooled = rows[rows["region"].isna()].set_index("term")["coefficient"].reindex(terms)
-    y_N = table.y_NT[:, dataset.crops.index(crop)]
-    of_region = known.reindex(list(dataset.region_names)).fillna(pooled).to_numpy()
-    raw |= {INTERCEPT: np.ones(len(table))} | ({} if YEAR in raw else {YEAR: table.year_N.astype(np.float64)})
-    predicted_N = sum(
-        (of_region[table.region_N, at] * raw[term] for at, term in enumerate(terms)), np.zeros(len(table))
-    )
-    values = known.to_numpy() if len(known) else pooled.to_numpy()[None]
-    shared = [at for at, term in enumerate(terms) if term != INTERCEPT and np.ptp(values[:, at]) == 0]
-    x_NT = np.stack([raw[terms[at]] for at in shared], axis=1) if shared else np.empty((len(table), 0))
-    if data.settings.baseline != "none":
-        x_NT = x_NT - _region_means(x_NT, table)
-    return CropModel(
-        tuple(terms[at] for at in shared),
-        values[0, shared],
-        x_NT.std(axis=0) if len(table) else np.zeros(len(shared)),
-        x_NT,
-        y_N - predicted_N,
-        {term: values[:, at] for at, term in enumerate(terms) if at not in shared},
-        squares,
-    )
-
-
-def _region_means(x_NT: Floats, table: SeasonTable) -> Floats:
-    R = len(table.region_names)
-    rows_R = np.maximum(np.bincount(table.region_N, minlength=R), 1)
-    sums = [np.bincount(table.region_N, x_NT[:, at], R) for at in range(x_NT.shape[1])]
-    means_RT = np.stack(sums, axis=1) / rows_R[:, None] if sums else np.empty((R, 0))
-    return np.asarray(means_RT[table.region_N], dtype=np.float64)
-
-
-def coefficient_rows(data: ReportData, crop: str, model: CropModel) -> list[dict[str, Any]]:
-    """The coefficients that all regions share, with units and size, most telling first."""
-    unit = _yield_unit(data, crop)
-    largest = float(np.abs(model.size_T).max(initial=0.0)) or 1.0
-    return [
-        {
-            "term": model.terms[at],
-            "coefficient": number(model.coefficient_T[at]),
-            "unit": f"{unit} per {_per(data, model.terms[at], model.squares)}",
-            "size": number(model.size_T[at], 3),
-            "share": round(100 * abs(float(model.size_T[at])) / largest, 1),
-            "rising": bool(model.size_T[at] >= 0),
-        }
-        for at in model.order
-    ]
-
-
-def regional_rows(data: ReportData, crop: str, model: CropModel) -> list[dict[str, Any]]:
-    """What differs by region: its least, middle and largest value."""
-    unit = _yield_unit(data, crop)
-    names = {YEAR: "Trend"} | ({INTERCEPT: "Intercept at year 0"} if YEAR in model.regional else {})
-    rows = []
-    for term, value_R in model.regional.items():
-        low, middle, high = (number(value) for value in np.quantile(value_R, (0.0, 0.5, 1.0)))
-        of_unit = f"{unit} per {_per(data, term)}" if term != INTERCEPT else unit
-        name = names.get(term, term.capitalize() if term == INTERCEPT else term)
-        rows.append({"term": name, "low": low, "middle": middle, "high": high, "unit": of_unit})
-    return rows
-
-
-def _yield_unit(data: ReportData, crop: str) -> str:
-    return data.crop_units.get(crop) or "yield"
-
-
-def _per(data: ReportData, term: str, squares: Mapping[str, str] = MappingProxyType({})) -> str:
-    if term in squares:
-        return f"{_per(data, squares[term])}²"
-    return "year" if term == YEAR else data.feature_units.get(term) or "unit"
 
 
 def ledger_rows(ledger: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

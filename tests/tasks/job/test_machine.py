@@ -31,10 +31,11 @@ def test_a_changed_file_in_any_room_changes_the_digest(copy: Path) -> None:
         with (copy / room / "__init__.py").open("a") as file:
             file.write("# changed\n")
         seen.add(machine.source_digest())
-    with (copy / "tasks/report/report.html").open("a") as file:
-        file.write(" ")
-    seen.add(machine.source_digest())
-    assert len(seen) == len(ROOMS) + 2
+    for name in ("report.html", "page.js", "page.css"):
+        with (copy / "tasks/report/templates" / name).open("a") as file:
+            file.write(" ")
+        seen.add(machine.source_digest())
+    assert len(seen) == len(ROOMS) + 4
 
 
 def test_a_file_that_moves_changes_the_digest(copy: Path) -> None:

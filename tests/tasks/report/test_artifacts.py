@@ -10,7 +10,7 @@ import pytest
 
 from data.contracts.wording import number
 from tasks.report.artifacts import MOST_PICTURES, headline_markdown, of_gate, of_report, pictures_markdown
-from tasks.report.page import render_plots
+from tasks.report.page import artifact_charts
 from tasks.report.tables import ReportData
 from tests.tasks.report.reporting import report_data, world_table
 
@@ -22,21 +22,14 @@ def data() -> ReportData:
     return report_data(world_table([f"R{at:02d}" for at in range(9)], 25))
 
 
-@pytest.fixture
-def plots(data: ReportData, tmp_path: Path) -> Path:
-    for name, svg in render_plots(data).items():
-        (tmp_path / f"{name}.svg").write_bytes(svg)
-    return tmp_path
-
-
 def columns(markdown: str) -> set[int]:
     """The numbers of cells that the rows of a table have."""
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     return {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
 
 
-def test_a_report_has_its_pages(data: ReportData, plots: Path) -> None:
-    pages = {page.key: page.markdown for page in of_report(data, plots)}
+def test_a_report_has_its_pages(data: ReportData) -> None:
+    pages = {page.key: page.markdown for page in of_report(data)}
     assert list(pages) == ["headline", "loss-curve", "predicted-actual", "ledger"]
     for key, count in (("loss-curve", 1), ("predicted-actual", 2)):
         pictures = re.findall(r"\]\(data:image/svg\+xml;base64,([^)]+)\)", pages[key])
@@ -62,14 +55,15 @@ def test_names_are_text_whatever_they_are() -> None:
     assert len(columns(hostile)) == 1
 
 
-def test_a_run_in_which_nothing_was_scored_has_a_headline(data: ReportData, plots: Path) -> None:
+def test_a_run_in_which_nothing_was_scored_has_a_headline(data: ReportData) -> None:
     unscored = {"as_of": {"09-30": {"excess": {"evaluation": None, "published": None}, "splits": {}}}}
     bare = replace(data, metrics=unscored, losses={})
-    assert [page.key for page in of_report(bare, plots)] == ["headline", "ledger"]
+    assert [page.key for page in of_report(bare)] == ["headline", "ledger"]
 
 
-def test_pictures_beyond_a_few_are_left_to_the_report(plots: Path) -> None:
-    text = pictures_markdown({f"crop {at}": plots / "loss.svg" for at in range(MOST_PICTURES + 3)})
+def test_pictures_beyond_a_few_are_left_to_the_report(data: ReportData) -> None:
+    chart = artifact_charts(data)["excess"]
+    text = pictures_markdown({f"crop {at}": chart for at in range(MOST_PICTURES + 3)})
     assert text.count("![") == MOST_PICTURES
     assert "3 more are in the report" in text
 

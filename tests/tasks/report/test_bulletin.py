@@ -1,0 +1,179 @@
+"""The bulletin: figures as in the tables, regions to click, nothing fetched, whatever regions are called."""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data.contracts.wording import number
+from tasks.report.bulletin import Bulletin, region_table, render_bulletin
+from tests.tasks.report.browsing import open_browser, requests, serious_faults, set_width
+from tests.tasks.report.bulletins import YEAR, made_up_bulletin, squares
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script>",
+    "'; DROP TABLE x; --",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}",
+    "大阪府",
+    "$\\alpha_{",
+]
+NAMES = [f"R{at:02d}" for at in range(30)]
+CHARTS = "document.querySelectorAll('[data-chart] svg, [data-chart] canvas')"
+BULLETINS: dict[str, Bulletin] = {
+    "map": made_up_bulletin(NAMES, squares(NAMES[:28])),
+    "tiles": made_up_bulletin(NAMES),
+    "hostile": made_up_bulletin(
+        HOSTILE, squares(HOSTILE), ["</script>"] * 3 + ["b"] * 4, crops=("</script>", "x")
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render_bulletin(data) for name, data in BULLETINS.items()}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    yield from open_browser()
+
+
+def test_the_same_data_make_the_same_bytes(pages: dict[str, str]) -> None:
+    assert render_bulletin(BULLETINS["map"]) == pages["map"]
+
+
+def test_hostile_names_come_through_as_text(pages: dict[str, str]) -> None:
+    text = pages["hostile"]
+    assert text.count("</script>") == 3
+    assert "<img" not in text
+    for name in HOSTILE:
+        assert name in html.unescape(text)
+
+
+def test_a_region_is_ranked_among_its_past_years() -> None:
+    data = BULLETINS["map"]
+    rows = data.forecasts[data.forecasts["crop"] == "corn"]
+    table = region_table(data, "corn", rows).set_index("region")
+    for region in NAMES[:5]:
+        past = data.yields[(data.yields["region"] == region) & (data.yields["crop"] == "corn")]["yield"]
+        row: dict[Any, Any] = table.loc[region].to_dict()
+        assert row["rank"] == 1 + int((past > row["predicted"]).sum())
+        assert row["years"] == len(past)
+        assert len(row["history"]) == 40
+        assert row["history"].count(".") == 40 - len(past)
+        assert {"A", "9"} <= set(row["history"])
+    assert table["departure"].abs().is_monotonic_decreasing
+
+
+def test_what_is_missing_is_said(pages: dict[str, str]) -> None:
+    assert "3 regions without weather" in pages["map"]
+    assert "2 regions have no boundary: R28, R29" in pages["map"]
+
+
+def test_gaps_of_the_past_are_only_counted() -> None:
+    data = BULLETINS["tiles"]
+    older = data.forecasts.assign(year=YEAR - 20)
+    text = render_bulletin(replace(data, forecasts=pd.concat([data.forecasts, older])))
+    assert "60 forecasts for gaps of past seasons" in text
+    assert f"corn {YEAR - 20}" not in text
+
+
+def test_without_aggregates_and_record_there_is_a_page() -> None:
+    data = BULLETINS["map"]
+    none = {
+        name: getattr(data, name).iloc[:0]
+        for name in ("aggregates", "drivers", "issued", "record", "previous")
+    }
+    text = render_bulletin(replace(data, **none))
+    assert "corn 2026" in text
+
+
+@pytest.mark.parametrize("name", list(BULLETINS))
+def test_in_a_browser(name: str, browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
+    data = BULLETINS[name]
+    file = tmp_path / "bulletin.html"
+    file.write_text(pages[name], encoding="utf-8")
+    browser.get("about:blank")
+    requests(browser)
+    browser.get_log("browser")
+    for width in (390, 1280):
+        set_width(browser, width)
+        browser.get(file.as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        charts = browser.execute_script("return document.querySelectorAll('[data-chart]').length")
+        drawn = browser.execute_script(
+            "return document.querySelectorAll('[data-chart] svg, [data-chart] canvas').length"
+        )
+        assert charts == drawn == 10
+    assert browser.get_log("browser") == []
+    assert requests(browser) == [file.as_uri()]
+    assert serious_faults(browser) == []
+    for crop, rows in data.aggregates[data.aggregates["level"] == "all"].groupby("crop"):
+        shown = browser.execute_script(
+            "return [...document.querySelectorAll('[data-crop]')]"
+            ".filter(card => card.dataset.crop === arguments[0])"
+            ".map(card => card.querySelector('[data-metric=predicted]'))"
+            ".map(figure => [figure.dataset.value, figure.textContent])",
+            crop,
+        )
+        ((value, text),) = shown
+        assert float(value) == rows["predicted"].iloc[0]
+        assert text == number(rows["predicted"].iloc[0])
+
+
+def test_a_click_on_a_region_shows_its_drivers(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
+    data = BULLETINS["map"]
+    file = tmp_path / "bulletin.html"
+    file.write_text(pages["map"], encoding="utf-8")
+    set_width(browser, 1280)
+    browser.get(file.as_uri())
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    shapes = browser.find_elements("css selector", "[data-chart=map-1] .mark-shape path")
+    assert len(shapes) == 28
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", shapes[11])
+    webdriver = pytest.importorskip("selenium.webdriver")
+    webdriver.ActionChains(browser).move_to_element(shapes[11]).click().perform()
+    chosen = browser.execute_script("return document.querySelector('tr[data-chosen]').dataset.region")
+    assert (
+        browser.execute_script("return document.querySelector('[data-chosen-name]').textContent")
+        == f"{chosen} county"
+    )
+    tip = browser.execute_script("return document.querySelector('.tip').textContent")
+    assert f"region: {chosen} county" in tip
+    assert "forecast t/ha" in tip
+    own = data.drivers[(data.drivers["region"] == chosen) & (data.drivers["crop"] == "corn")]
+    largest = own.loc[own["contribution"].abs().idxmax(), "term"].replace("_", " ")
+    first = (
+        "return [...document.querySelectorAll('[data-chart=region-drivers-1] .role-axis-label text')]"
+        ".filter(text => /^[a-z]/.test(text.textContent))"
+        ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)[0].textContent"
+    )
+    wait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+    wait(browser, 5).until(lambda browser: browser.execute_script(first) == largest)
+
+
+def test_a_page_of_three_thousand_regions_is_small_and_quickly_drawn(browser: Any, tmp_path: Path) -> None:
+    names = [f"county {at:04d}" for at in range(3000)]
+    text = render_bulletin(
+        made_up_bulletin(names, squares(names, 60), [f"state {at // 60}" for at in range(3000)])
+    )
+    assert len(text.encode()) < 5e6
+    file = tmp_path / "bulletin.html"
+    file.write_text(text, encoding="utf-8")
+    set_width(browser, 1280)
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    browser.get(file.as_uri())
+    metrics = {
+        each["name"]: each["value"]
+        for each in browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    }
+    assert metrics["TaskDuration"] < 2  # seconds of the page's own thread
+    assert len(re.findall("<tr data-region", text)) == 6000
