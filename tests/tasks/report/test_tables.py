@@ -40,6 +40,27 @@ def test_residuals_are_what_the_published_coefficients_leave(baseline: str) -> N
     assert set(model.regional) == {"intercept"} | ({"year"} if baseline == "trend" else set())
 
 
+def test_a_square_is_part_of_its_feature_s_term() -> None:
+    table = world_table(NAMES)
+    features = [
+        {"measure": "temperature", "aggregate": "mean", "square": True},
+        {"measure": "rainfall", "aggregate": "sum"},
+        {"measure": "humidity", "aggregate": "mean"},
+    ]
+    data = report_data(table, settings_for(features=features))
+    model = response.crop_model(data, "apples")
+    plain = response.crop_model(report_data(table, settings_for()), "apples")
+    # what is left of the harvests is still small, and smaller than without
+    assert np.std(model.residual_N) <= np.std(plain.residual_N)
+    assert set(model.terms) == set(table.features)
+    squared = np.array([name == "temperature_mean" for name in model.terms])
+    assert (model.square_T[~squared] == 0).all()
+    known = data.coefficients.to_pandas().query("crop == 'apples' and term == 'temperature_mean'")
+    raw = known.drop_duplicates("power").set_index("power")["coefficient"]
+    assert model.square_T[squared] == pytest.approx(raw[2])
+    assert model.linear_T[squared] == pytest.approx(raw[1])
+
+
 def test_sizes_are_the_change_of_yield_for_a_standard_deviation(data: tables.ReportData) -> None:
     model = response.crop_model(data, "oranges")
     table = data.dataset
