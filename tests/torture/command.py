@@ -37,7 +37,7 @@ def kill_command(root: Path, reader: Reader, tally: Tally, kills: int, seed: int
     """Kill it at random times, so often; repeat it each time and compare with an undisturbed one."""
     moments = random.Random(seed)
     undisturbed, place, home = root / "command undisturbed", root / "command", root / "prefect of the command"
-    shutil.copytree(root / "old", undisturbed)
+    shutil.copytree(root / "old", undisturbed, symlinks=True)
     begin = time.monotonic()
     _finish(undisturbed, home)
     whole = time.monotonic() - begin
@@ -45,7 +45,7 @@ def kill_command(root: Path, reader: Reader, tally: Tally, kills: int, seed: int
     reader.predictions |= {wanted["predictions.parquet"]}
     done = 0
     while done < kills:
-        shutil.copytree(root / "old", place)
+        shutil.copytree(root / "old", place, symlinks=True)
         # half of them late, when there is something to go wrong
         for attempt in range(3):
             until = time.monotonic() + whole * moments.choice((moments.random(), moments.uniform(0.6, 1)))
@@ -73,7 +73,7 @@ def kill_once(root: Path, reader: Reader, tally: Tally, wanted: dict[str, str]) 
     """Kill it once its models are trained; its repetition must end in what `wanted` says of the quick job."""
     place, home = root / "command once", root / "prefect of the command"
     changes = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
-    shutil.copytree(root / "old", place)
+    shutil.copytree(root / "old", place, symlinks=True)
     known = set(place.glob(".work/*/evaluated"))
     process = command(place, home, *changes)
     try:

@@ -36,7 +36,7 @@ def main() -> None:
     root.chmod(0o755)
     old, wanted = root / "old", root / "undisturbed"
     scenes.finish(lambda place, steps: scenes.train_on(place, steps, seed=1), old)
-    shutil.copytree(old, wanted)
+    shutil.copytree(old, wanted, symlinks=True)
     scenes.finish(scenes.train_on, wanted)
     reader = job.Reader(scenes.predictions_of(root))
     found: dict[str, Any] = {}
@@ -65,7 +65,7 @@ def main() -> None:
             if not mounted:
                 found[name] = {"skipped": "this user may not mount"}
                 return
-            shutil.copytree(old, place, dirs_exist_ok=True)
+            shutil.copytree(old, place, dirs_exist_ok=True, symlinks=True)
             if options:
                 _remount(place, options)
             attempt(name, place, scenes.train_on)
@@ -80,7 +80,7 @@ def main() -> None:
 
     name, place = "permission denied", root / "denied"
     if name.startswith(chosen):
-        shutil.copytree(old, place)
+        shutil.copytree(old, place, symlinks=True)
         if os.getuid():
             place.chmod(0o555)
         attempt(name, place, _as_nobody(scenes.train_on))
@@ -89,7 +89,7 @@ def main() -> None:
 
     name, place = "file size limit", root / "limited"
     if name.startswith(chosen):
-        shutil.copytree(old, place)
+        shutil.copytree(old, place, symlinks=True)
         attempt(name, place, _limited(scenes.train_on, 60_000))
         repeat(name, place)
 
@@ -98,7 +98,7 @@ def main() -> None:
         if not name.startswith(chosen):
             continue
         place = root / name
-        shutil.copytree(old, place)
+        shutil.copytree(old, place, symlinks=True)
         attempt(name, place, _vanishing(scenes.train_on, stage, step))
         left = place.rglob("*") if place.exists() else ()
         found[name]["left"] = [str(file) for file in left if file.name in ("current.json", "manifest.json")]
@@ -130,7 +130,7 @@ def _remount(place: Path, options: str) -> None:
 
 def _size_mb(place: Path) -> float:
     # a tmpfs counts whole pages
-    return sum(-(-file.stat().st_size // 4096) * 4096 for file in place.rglob("*") if file.is_file()) / 2**20
+    return sum(-(-file.lstat().st_size // 4096) * 4096 for file in place.rglob("*") if file.is_file()) / 2**20
 
 
 def _as_nobody(act: Callable[[Path, Any], None]) -> Callable[[Path, Any], None]:

@@ -103,9 +103,9 @@ def scenes(root: Path) -> list[Scene]:
     """Each with its steps counted and its undisturbed end known, below the folder `root`."""
     old, new = root / "old", root / "new"
     finish(lambda place, steps: train_on(place, steps, seed=1), old)
-    shutil.copytree(old, new)
+    shutil.copytree(old, new, symlinks=True)
     finish(train_on, new)
-    shutil.copytree(new, root / "three")
+    shutil.copytree(new, root / "three", symlinks=True)
     finish(lambda place, steps: train_on(place, steps, seed=2), root / "three")
     first = json.loads((old / "current.json").read_bytes())["run_id"]
 
@@ -125,7 +125,7 @@ def scenes(root: Path) -> list[Scene]:
     ]
     for scene in found:
         place = root / f"{scene.name} undisturbed"
-        shutil.copytree(scene.before, place)
+        shutil.copytree(scene.before, place, symlinks=True)
 
         def counted(where: Path, steps: Steps, act: Action = scene.act) -> None:
             act(where, steps)
@@ -192,14 +192,14 @@ def random_kills(scene: Scene, root: Path, reader: Reader, tally: Tally, kills: 
     """SIGKILL at random times: in the middle of computing, and of writing that Python doesn't see."""
     moments = random.Random(seed)
     place = root / f"{scene.name} at random"
-    shutil.copytree(scene.before, place)
+    shutil.copytree(scene.before, place, symlinks=True)
     begin = time.monotonic()
     finish(scene.act, place)
     whole = time.monotonic() - begin
     done = 0
     while done < kills:
         shutil.rmtree(place)
-        shutil.copytree(scene.before, place)
+        shutil.copytree(scene.before, place, symlinks=True)
         for attempt in range(4):
             until = time.monotonic() + moments.uniform(0, whole / (attempt + 1))
             status = reader.watch(in_child(scene.act, place, Steps()), place, until)
@@ -235,8 +235,8 @@ def _beginning(scene: Scene, stages: Iterable[str], root: Path) -> Path:
         return scene.before
     place = root / "ready to publish"
     if not place.exists():
-        shutil.copytree(scene.before, place)
+        shutil.copytree(scene.before, place, symlinks=True)
         undisturbed = root / "train undisturbed"
         shutil.rmtree(place / ".work")
-        shutil.copytree(undisturbed / ".work", place / ".work")
+        shutil.copytree(undisturbed / ".work", place / ".work", symlinks=True)
     return place

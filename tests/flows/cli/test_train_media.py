@@ -13,8 +13,8 @@ SAID = {
     "read-only": "the file system is read-only",
     "permission denied": "permission denied; check who may write there",
     "file size limit": "the file grows beyond what is allowed",
-    "vanishes before step 0 of publish": "the folder is gone; bring it back",
-    "vanishes before step 150 of publish": "the folder is gone; bring it back",
+    "vanishes before step 0 of publish": "bring it",
+    "vanishes before step 150 of publish": "bring it",
 }
 
 
