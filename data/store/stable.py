@@ -7,6 +7,7 @@ stores they are copies.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -189,6 +190,9 @@ def _is_linked(source: Path, target: Path, sha256: str) -> bool:
     except OSError:  # another user's file, or another file system
         shutil.copyfile(source, target)
     if digest(target.read_bytes()) == sha256:
+        # who writes to a stable path by mistake would write to the run's own file
+        with contextlib.suppress(PermissionError):
+            target.chmod(0o444)
         return True
     target.unlink()
     return False

@@ -68,8 +68,10 @@ def test_what_is_not_as_it_was_published_is_never_at_the_top(any_store: Store) -
     forecast(any_store, "f1")
     run = f"runs/{an_id('aa')}/predictions.parquet"
     if isinstance(any_store, LocalStore):  # in place: a file that replaces it leaves the one at the top alone
-        (any_store.root / run).write_bytes(b"forged")
-        (any_store.root / "forecasts.parquet").write_bytes(b"forged")
+        for name in (run, "forecasts.parquet"):
+            assert (any_store.root / name).stat().st_mode & 0o222 == 0
+            (any_store.root / name).chmod(0o644)
+            (any_store.root / name).write_bytes(b"forged")
     else:
         any_store.put(run, b"forged")
     any_store.remove(f"forecasts/{an_id('f1')}/predictions.parquet")

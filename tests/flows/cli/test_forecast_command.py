@@ -141,7 +141,7 @@ def test_a_repeat_has_nothing_new_and_imports_neither_torch_nor_prefect(
 ) -> None:
     first = forecast(under_way, capsys)
     before = (under_way / "store/forecast.json").read_bytes()
-    (under_way / "store/forecasts.parquet").write_bytes(b"something else")
+    replace(under_way / "store/forecasts.parquet", b"something else")
     command = ["forecast", str(under_way / "settings.toml"), "--store", str(under_way / "store"), "--json"]
     script = (
         "import sys; from flows.cli.main import run; code = run(sys.argv[1:]); "
@@ -293,17 +293,26 @@ def test_nothing_to_forecast_is_said_and_publishes_nothing(
         assert (folder / "store" / name).read_bytes() == content
 
 
+def replace(file: Path, content: bytes) -> None:
+    """Put another file in its place, as somebody who copies one there."""
+    other = file.with_name("other")
+    other.write_bytes(content)
+    other.replace(file)
+
+
 @pytest.mark.parametrize("name", ["forecasts.parquet", "predictions.parquet"])
-def test_any_store_command_repairs_both_stable_copies(
+def test_whatever_writes_to_a_store_repairs_both_stable_paths(
     name: str, under_way: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     forecast(under_way, capsys)
     folder = copy_of(under_way, tmp_path)
     sound = (folder / "store" / name).read_bytes()
-    for command in (["runs"], ["show"], ["verify"], ["prune", "--keep", "1"]):
-        (folder / "store" / name).write_bytes(b"of another run")
+    for command in (["runs"], ["show"], ["verify"]):
+        replace(folder / "store" / name, b"of another run")
         assert run([command[0], str(folder / "store"), *command[1:]]) == 0
-        assert (folder / "store" / name).read_bytes() == sound, command
+        assert (folder / "store" / name).read_bytes() == b"of another run", command
+    assert run(["prune", str(folder / "store"), "--keep", "1"]) == 0
+    assert (folder / "store" / name).read_bytes() == sound
     (folder / "store" / name).unlink()
     settings = [str(folder / "settings.toml"), "--store", str(folder / "store")]
     assert run(["train", *settings, "--set", 'as_of=["06-30"]']) == 0
@@ -330,13 +339,13 @@ def test_a_damaged_model_is_refused_and_a_damaged_forecast_made_anew(
     copy = store / "forecasts.parquet"
     good, own = copy.read_bytes(), store / f"forecasts/{made}/predictions.parquet"
     for damaged, content in ((own, good[:-9]), (store / "forecast.json", b"x")):
-        damaged.write_bytes(content)
+        replace(damaged, content)
         assert run(["runs", str(store), "--json"]) == 0
         assert copy.read_bytes() == good
         forecast(folder, capsys)
         assert (own.read_bytes(), copy.read_bytes()) == (good, good)
     assert run(["verify", str(store), "--json"]) == 0
-    own.write_bytes(good[:-9])
+    replace(own, good[:-9])
     for which in ((), (made,)):
         assert run(["verify", str(store), *which, "--json"]) == 5
 

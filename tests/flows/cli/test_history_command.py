@@ -57,7 +57,7 @@ def test_a_sound_run_is_verified(place: Path, capsys: Capture) -> None:
 
 
 def test_damage_is_listed_and_ends_with_code_5(place: Path, capsys: Capture) -> None:
-    (folder(place, "a1") / "predictions.parquet").write_text("tampered")
+    LocalStore(place).put(f"runs/{an_id('a1')}/predictions.parquet", b"tampered")
     (folder(place, "a1") / "model/09-30/model.json").unlink()
     (folder(place, "a1") / "stranger").write_text("")
     assert run(["verify", str(place), "a1", "--json"]) == 5
