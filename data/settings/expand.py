@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -41,16 +41,21 @@ def season_end(settings: Settings) -> str:
     return settings.season.end
 
 
-def cutoffs(settings: Settings) -> tuple[str, ...]:
-    """Every AS_OF of a run, earliest first, the full season last. Raises SettingsError."""
-    order = {f"{month:02d}-{day:02d}": at for at, (month, day) in enumerate(season_days(settings.season))}
-    for day in settings.as_of:
+def check_days(settings: Settings, days: Iterable[str]) -> None:
+    """Whether cut-off days are written MM-DD. Raises SettingsError."""
+    for day in days:
         if dated := re.fullmatch(r"\d{4}-(\d\d-\d\d)", day):
             raise SettingsError(
                 f"as_of: {day}: a cut-off is a day of every season, written MM-DD: {dated[1]}"
             )
         if not re.fullmatch(r"\d\d-\d\d", day):
             raise SettingsError(f"as_of: {day}: write a cut-off day as MM-DD, as in {season_end(settings)}")
+
+
+def cutoffs(settings: Settings) -> tuple[str, ...]:
+    """Every AS_OF of a run, earliest first, the full season last. Raises SettingsError."""
+    order = {f"{month:02d}-{day:02d}": at for at, (month, day) in enumerate(season_days(settings.season))}
+    check_days(settings, settings.as_of)
     outside = [day for day in settings.as_of if day not in order]
     if outside:
         raise SettingsError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from data.contracts.vocabulary import MAIN
 from data.errors import SettingsError
-from data.settings.expand import season_days
+from data.settings.expand import check_days, season_days
 from data.settings.schema import FurtherSeason, Season, Settings
 
 
@@ -74,6 +74,7 @@ def with_cutoffs(settings: Settings, days: tuple[str, ...]) -> Settings:
 
     Raises SettingsError for a day that is in none.
     """
+    check_days(settings, days)
     names = season_names(settings)
     windows = {name: _window(of_season(settings, name).season) for name in names}
     for day in days:

@@ -143,4 +143,4 @@ def test_files_that_are_no_model_are_told(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no model of this program"):
             Model.from_bytes(files | {name: spoilt})
     with pytest.raises(InputError, match="schema 99"):
-        Model.from_bytes(files | {FACTS_FILE: files[FACTS_FILE].replace(b'"schema": 1', b'"schema": 99')})
+        Model.from_bytes(files | {FACTS_FILE: files[FACTS_FILE].replace(b'"schema": 2', b'"schema": 99')})
