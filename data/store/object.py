@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 _PART = 8 << 20  # a larger file is uploaded in parts of so many bytes
+_LOOKS_UP_S = 0.2  # how soon the main thread hears Ctrl-C
 _QUICK = 1 << 20  # a larger upload is silent for longer, through a slow line
 _LINE_IS_SLOW = 6
 _UPLOADS_AT_ONCE = 4
@@ -230,7 +231,8 @@ def _interruptible(call: Callable[[], Found]) -> Found:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        thread.join(_LOOKS_UP_S)  # the signal may have met another thread, which doesn't wake this one
     if failures:
         raise failures[0]
     return answers[0]
