@@ -138,7 +138,7 @@ def test_regions_are_an_input_like_the_others(season: Path) -> None:
     manifest = json.loads((run_of(season) / "manifest.json").read_text())
     (file,) = manifest["inputs"]["regions"]["files"]
     assert file["name"] == "regions.geojson"
-    entry = manifest["ledger"]["regions"]
+    entry = manifest["ledger"]["regions"]["main"]
     assert entry["out_of_scope"] == {"region without weather and yields": 1}
     assert entry["without_data"]["names"] == ["nowhere"]
     assert FORMULA in entry["not_in_file"]["names"]
@@ -152,7 +152,7 @@ def test_regions_are_an_input_like_the_others(season: Path) -> None:
         ("aggregates", AGGREGATE_COLUMNS),
         ("weights", WEIGHT_COLUMNS),
         ("predictions", FORECAST_COLUMNS),
-        ("model/06-30/errors", ERROR_COLUMNS),
+        ("model/main/06-30/errors", ERROR_COLUMNS),
     ],
 )
 def test_tables_are_documented_and_open_everywhere(
