@@ -32,6 +32,13 @@ def listen() -> None:
     threading.Thread(target=_watch, args=(reading,), name="ctrl-c", daemon=True).start()
 
 
+def release() -> None:
+    """Leave Ctrl-C to a command that ends by it in good order, such as one that serves."""
+    if threading.current_thread() is threading.main_thread():
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def interrupted() -> bool:
     """Whether somebody has pressed Ctrl-C: then any other error is its consequence."""
     return _asked.is_set()

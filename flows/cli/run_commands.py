@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from data.errors import GateError, SettingsError
+from flows.cli import ending
 from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
 
 
@@ -165,6 +166,7 @@ def serve(
     from flows.server import serve as serving
 
     chosen = load_settings(settings, changes.as_dict())
+    ending.release()
     clock = serving.Clock(train_cron, forecast_cron, timezone)
     serving.serve(chosen, name, clock, output.json, output.debug)
 

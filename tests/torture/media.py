@@ -93,7 +93,7 @@ def main() -> None:
         attempt(name, place, _limited(scenes.train_on, 60_000))
         repeat(name, place)
 
-    for stage, step in (("assemble", 0), ("report", 0), ("publish", 0), ("publish", 60), ("publish", 150)):
+    for stage, step in (("assemble", 0), ("report", 0), ("publish", 0), ("publish", 60), ("publish", 90)):
         name = f"vanishes before step {step} of {stage}"
         if not name.startswith(chosen):
             continue

@@ -9,7 +9,14 @@ from flows.cli import tables
 
 def season(crop: str, year: int, predicted: float, regions: int = 12) -> dict[str, Any]:
     interval = {"lower_80": predicted - 1000, "upper_80": predicted + 1000}
-    about = {"year": year, "crop": crop, "as_of": "07-31", "unit": "hg/ha", "regions": regions}
+    about = {
+        "season": "main",
+        "year": year,
+        "crop": crop,
+        "as_of": "07-31",
+        "unit": "hg/ha",
+        "regions": regions,
+    }
     return about | interval | {"unseen_regions": 0, "predicted": predicted, "baseline": predicted}
 
 

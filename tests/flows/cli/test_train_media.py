@@ -14,7 +14,7 @@ SAID = {
     "permission denied": "permission denied; check who may write there",
     "file size limit": "the file grows beyond what is allowed",
     "vanishes before step 0 of publish": "bring it",
-    "vanishes before step 150 of publish": "bring it",
+    "vanishes before step 90 of publish": "bring it",
 }
 
 

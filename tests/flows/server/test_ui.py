@@ -261,9 +261,9 @@ def test_the_run_form_explains_the_settings(browser: Any, trained: Started) -> N
     text_of(
         browser,
         f"{trained.server.url}/v2/deployments/deployment/{deployment}/run",
-        "Passes over the training rows.",
+        "Passes over the training rows in each round, at most.",
         "Folder or file of weather Parquet",
-        "Tolerated loss of test MSE against the best naive baseline, as a fraction.",
+        "Tolerated loss of test MSE against the best naive baseline, as a fraction, for each crop.",
         "Compute the run again even when it is finished.",
     )
 
