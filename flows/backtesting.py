@@ -37,7 +37,7 @@ def backtest_yields(
         chosen = backtesting.choose_seasons(job, assembled, seasons)
         hindcasts = workers.map(
             backtesting.hindcast_season, "hindcasts",
-            job=unmapped(job), assembled=unmapped(assembled), held_out=chosen,
+            job=unmapped(job), assembled=unmapped(assembled), yields=unmapped(yields), held_out=chosen,
             leave_one_out=unmapped(leave_one_out),
         )  # fmt: skip
-    return backtesting.publish_backtest(job, hindcasts, leave_one_out)
+    return backtesting.publish_backtest(job, yields, hindcasts, leave_one_out)

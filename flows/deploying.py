@@ -23,7 +23,7 @@ def read_settings(file: str) -> dict[str, Any]:
 def parameters(settings: Settings, project: Path | None = None) -> dict[str, Any]:
     """The settings as a flow's parameter: what the file says, the rest left to the form's defaults."""
     given = settings.model_dump(mode="json", exclude_unset=True)
-    for key in LOCATIONS:
+    for key in given.keys() & {*LOCATIONS}:
         if project and is_local(given[key]) and Path(given[key]).is_relative_to(project):
             given[key] = Path(given[key]).relative_to(project).as_posix()
     return given

@@ -34,5 +34,7 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
             training.train(job, cutoff, assembled, training.normalise(job, cutoff, assembled))
             for cutoff in assembled.cutoffs
         ]
-        training.report(job, assembled, models, training.evaluate(job, assembled, models))
+        evaluated = training.evaluate(job, assembled, models)
+        training.outlook(job, assembled, yields, models, evaluated)
+        training.report(job, assembled, models, evaluated)
     return training.publish(job, accept)

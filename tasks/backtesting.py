@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -15,6 +17,7 @@ from data.contracts.wording import ABSENT, as_text, markdown_table, number, perc
 from data.errors import InputError
 from data.settings.seasons import Cutoff, of_season
 from data.store.manifests import BACKTESTS, to_json
+from tasks.assemble.regions import read_regions
 from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.assembled import AssembledStep, season_data
 from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
@@ -23,12 +26,16 @@ from tasks.evaluate.predictions import predictions_of
 from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
+from tasks.outlook.aggregates import aggregate_metrics, joined_aggregates
+from tasks.outlook.outlook import harvests_of, outlook_of_backtest
+from tasks.outlook.reliability import chance_metrics, usual_frequencies
 from tasks.publish.manifest import origin, parquet, put_whole
 from tasks.report.artifacts import pictures_markdown
 from tasks.report.charts.scores import skill_by_cutoff
 from tasks.steps import POLICY, logger, open_step, step_folder
+from tasks.yields.ingest import Yields
 
-_HINDCAST = "hindcast.parquet"
+_HINDCAST, _CHANCES, _AGGREGATES = "hindcast.parquet", "chances.parquet", "aggregates.parquet"
 
 
 @dataclass(frozen=True)
@@ -58,32 +65,52 @@ def choose_seasons(job: Job, assembled: AssembledStep, seasons: int) -> tuple[He
 
 
 @task(name="hindcast", task_run_name="hindcast {held_out.year} as of {held_out.cutoff}", **POLICY)
-def hindcast_season(job: Job, assembled: AssembledStep, held_out: HeldOut, leave_one_out: bool) -> str:
+def hindcast_season(
+    job: Job, assembled: AssembledStep, yields: str, held_out: HeldOut, leave_one_out: bool
+) -> str:
     """Train without one season and predict it."""
     season, as_of = held_out.cutoff.season, held_out.cutoff.as_of
     name = f"hindcast {season} {as_of} {held_out.year}"
     with open_step(job, name) as folder:
         if folder is not None:
-            found = season_data(job, assembled, season)
-            hindcast = backtest_season(
-                found.datasets[as_of], of_season(job.settings, season), as_of, held_out.year, leave_one_out,
+            found, settings = season_data(job, assembled, season), of_season(job.settings, season)
+            made = backtest_season(
+                found.datasets[as_of], settings, as_of, held_out.year, leave_one_out,
                 crop_units=found.crop_units,
             )  # fmt: skip
-            pq.write_table(to_arrow(replace(hindcast, season=season)), folder / _HINDCAST)
+            made = replace(made, hindcast=replace(made.hindcast, season=season))
+            chances, aggregates = outlook_of_backtest(
+                made, Yields.load(step_folder(job, yields)), read_regions(job.settings), settings, job.run_id
+            )
+            pq.write_table(to_arrow(made.hindcast), folder / _HINDCAST)
+            chances.to_parquet(folder / _CHANCES)
+            pq.write_table(aggregates, folder / _AGGREGATES)
     return name
 
 
 @task(name="publish backtest", task_run_name="publish backtest", **POLICY)
-def publish_backtest(job: Job, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
+def publish_backtest(job: Job, yields: str, hindcasts: Sequence[str], leave_one_out: bool) -> dict[str, Any]:
     """Sum the hindcasts up and publish: the manifest last."""
     found = [from_arrow(pq.read_table(step_folder(job, name) / _HINDCAST)) for name in hindcasts]
     curve = skill_curve(found)
     metrics: dict[str, Any] = {"schema": SCHEMA_VERSION, "run_id": job.run_id}
     metrics |= summarise(found, leave_one_out)
+    folders = [step_folder(job, name) for name in hindcasts]
+    chances = pd.concat([pd.read_parquet(folder / _CHANCES) for folder in folders], ignore_index=True)
+    aggregates = joined_aggregates([pq.read_table(folder / _AGGREGATES) for folder in folders])
+    harvests = harvests_of(Yields.load(step_folder(job, yields)), pd.unique(chances["crop"]).tolist())
+    usual = usual_frequencies(harvests)
+    for season, scores in metrics["seasons"].items():
+        said = chances[chances["season"] == season]
+        units = aggregates.filter(pc.equal(aggregates["season"], season))
+        for day, of in scores["as_of"].items():
+            of["chances"] = chance_metrics(said[said["as_of"] == day], usual)
+            of["aggregates"] = aggregate_metrics(units, day)
     rows = curve.to_pylist()
     files = {
         "settings.toml": run_settings(job.settings).encode(),
         "predictions.parquet": parquet(predictions_of(found, job.run_id)),
+        "aggregates.parquet": parquet(aggregates),
         "skill.parquet": parquet(curve),
         "metrics.json": to_json(metrics),
     }

@@ -11,10 +11,11 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from data.settings.schema import Settings
-from data.settings.seasons import Cutoff, named_crops
+from data.settings.seasons import Cutoff, named_crops, of_season
 from data.store.log import read_state
 from data.store.manifests import to_json
 from tasks.assemble.forecast_seasons import find_all_forecast_rows
+from tasks.assemble.regions import read_regions
 from tasks.evaluate import results, stored_intervals
 from tasks.evaluate.predictions import predictions_of
 from tasks.job.forecast_job import ForecastJob, open_forecast
@@ -22,7 +23,10 @@ from tasks.job.identity import run_settings
 from tasks.job.progress import report as report_progress
 from tasks.ledger.account import ledger_columns, ledger_story, merge_ledgers
 from tasks.ledger.rejected import merge_seasons
-from tasks.model.published import load_model
+from tasks.model.model import Model
+from tasks.outlook.joined import joined_outlook
+from tasks.outlook.outlook import outlook_of_forecast
+from tasks.outlook.published import load_fitted
 from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
 from tasks.steps import POLICY, logger, name_run, open_step, step_folder
@@ -45,25 +49,37 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
     """Find what isn't harvested yet and predict it with the published models."""
     with open_step(job, "forecast") as folder:
         if folder is not None:
+            harvests, regions = Yields.load(step_folder(job, yields)), read_regions(job.settings)
             found, unserved = find_all_forecast_rows(
-                load_weather(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job
+                load_weather(step_folder(job, weather)), harvests, job, regions
             )
-            models = {
-                Cutoff(season, day): load_model(job.store, job.model_run_id, season, day)
-                for season, rows in found.items()
-                for day in rows.tables
-            }
-            said = [
-                results.forecast(model, found[of.season].tables[of.as_of], job.crops, of.season)
-                for of, model in models.items()
-            ]
-            predictions = predictions_of(said, job.model_run_id)
+            models: dict[Cutoff, Model] = {}
+            parts = []
+            for season, rows in found.items():
+                fitted = {day: load_fitted(job.store, job.model_run_id, season, day) for day in rows.served}
+                models |= {Cutoff(season, day): fitted[day].model for day in rows.tables}
+                said, served = (
+                    {
+                        day: results.forecast(fitted[day].model, table, job.crops, season)
+                        for day, table in tables.items()
+                    }
+                    for tables in (rows.tables, rows.served)
+                )
+                parts.append(
+                    outlook_of_forecast(
+                        predictions_of([*said.values()], job.model_run_id), served, fitted, rows, harvests,
+                        regions, of_season(job.settings, season), season,
+                    )
+                )  # fmt: skip
+            outlook = joined_outlook(parts)
+            predictions = outlook["predictions"]
             absent = [note for model in models.values() for note in stored_intervals.interval_notes(model)]
             left_out = [crop for crop in named_crops(job.settings) if crop not in job.crops]
             harvested, short = (
                 sum(getattr(rows, name) for rows in found.values()) for name in ("harvested", "short")
             )
-            pq.write_table(predictions, folder / "predictions.parquet")
+            for name, table in outlook.items():
+                pq.write_table(table, folder / f"{name}.parquet")
             pq.write_table(
                 merge_seasons([rows.rejected for rows in found.values()]), folder / "rejected.parquet"
             )
@@ -105,7 +121,7 @@ def _publish(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
     facts = json.loads((folder / _FACTS).read_bytes())
     if not facts["region_seasons"]["forecast"]:
         return publishing.nothing_ahead(job, facts)
-    files = {name: (folder / name).read_bytes() for name in ("predictions.parquet", "rejected.parquet")}
+    files = {file.name: file.read_bytes() for file in sorted(folder.glob("*.parquet"))}
     files |= {
         "settings.toml": run_settings(job.settings).encode(),
         "ledger.json": to_json(facts["ledger"]),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from data.contracts.season_table import SeasonTable
+from data.contracts.vocabulary import SplitName
 from data.contracts.wording import number
 from data.errors import GateError
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, of_season
 from data.store.current import find_finished
 from data.store.log import read_state
+from tasks.assemble.regions import read_regions
 from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, assembled_cutoffs, full_season
 from tasks.assembled import AssembledStep, season_data
 from tasks.evaluate import results, stored_intervals
@@ -26,18 +30,22 @@ from tasks.model.model import Model
 from tasks.model.sql import predict_sql
 from tasks.normalise import normalise as normalising
 from tasks.normalise.tensors import load_normalised, save_normalised
+from tasks.outlook.errors import ERRORS, Errors, evaluation_errors
+from tasks.outlook.joined import joined_outlook
+from tasks.outlook.outlook import Fitted, outlook_of_run
 from tasks.publish import run
 from tasks.report import artifacts, gather
 from tasks.steps import POLICY, logger, name_run, open_step, step_folder
 from tasks.train.fit import fit_normalised
 from tasks.weather.merge import load_weather
+from tasks.weather.parts import with_named_cutoffs
 from tasks.yields.ingest import Yields
 
 
 @task(name="identify", task_run_name="identify", **POLICY)
 def identify(settings: Settings, force: bool = False, kind: str = "train") -> Job:
     """Digest the inputs; the run's id follows from what they and the settings are."""
-    job = open_job(settings, force, kind)
+    job = open_job(with_named_cutoffs(settings), force, kind)
     files = [*job.weather, *job.yields]
     size = sum(file.size for file in files)
     logger().info("run %s: %d input files, %.1f MB", job.run_id, len(files), size / 1e6)
@@ -50,8 +58,9 @@ def assemble(job: Job, weather: str, yields: str) -> AssembledStep:
     with open_step(job, "assembled") as folder:
         if folder is not None:
             found = assemble_seasons(
-                load_weather(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job.settings
-            )
+                load_weather(step_folder(job, weather)), Yields.load(step_folder(job, yields)), job.settings,
+                read_regions(job.settings),
+            )  # fmt: skip
             found.save(folder)
             for line in account.ledger_story(account.ledger_columns(found.ledger)):
                 logger().info(line)
@@ -90,8 +99,11 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
                     feature_units=tuple(data.feature_units[feature] for feature in table.features),
                 )  # fmt: skip
                 if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
-                    model = stored_intervals.with_intervals(model, rows, settings)
+                    calibration = stored_intervals.calibrate_published(rows, settings)
+                    model = stored_intervals.with_intervals(model, calibration)
                 model.to_files(folder / fit)
+                if fit == PUBLISHED:
+                    pq.write_table(Errors.of(calibration, rows).to_arrow(), folder / fit / ERRORS)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
                 report_progress(f"train {cutoff} {fit}", 1, 1)
@@ -133,9 +145,54 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 report_progress("evaluate", len(found), len(assembled.cutoffs))
             breaks = {season: results.level_breaks(full_season(of)) for season, of in data.items()}
             results.save_results(found, breaks, ahead, folder, job.run_id)
+            for cutoff, result in found.items():
+                train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)
+                place = folder / evaluation_errors(cutoff)
+                place.parent.mkdir(parents=True)
+                pq.write_table(Errors.of(result.calibration, train).to_arrow(), place)
             for line in results.story(found):
                 logger().info(line)
     return "evaluated"
+
+
+@task(name="outlook", task_run_name="outlook", **POLICY)
+def outlook(job: Job, assembled: AssembledStep, yields: str, models: list[str], evaluated: str) -> str:
+    """What drives predictions and what they come to in larger units: test seasons and seasons to come."""
+    with open_step(job, "outlook") as folder:
+        if folder is not None:
+            said, places = step_folder(job, evaluated), dict(zip(assembled.cutoffs, models, strict=True))
+            predictions = pq.read_table(said / "predictions.parquet").to_pandas()
+            harvests, regions = Yields.load(step_folder(job, yields)), read_regions(job.settings)
+            parts = []
+            for season in dict.fromkeys(cutoff.season for cutoff in places):
+                data, tested, ahead = season_data(job, assembled, season), {}, {}
+                for day, table in data.datasets.items():
+                    cutoff = Cutoff(season, day)
+                    bases = _fitted(job, cutoff, places[cutoff], said, table)
+                    tested[day] = bases[EVALUATED], table.of_split(SplitName.TEST)
+                    ahead[day] = bases[PUBLISHED], data.forecast_rows[day]
+                parts.append(
+                    outlook_of_run(
+                        predictions[predictions["season"] == season], tested, ahead, harvests, regions,
+                        of_season(job.settings, season), job.run_id, season,
+                    )
+                )  # fmt: skip
+            for name, joined in joined_outlook(parts).items():
+                pq.write_table(joined, folder / f"{name}.parquet")
+    return "outlook"
+
+
+def _fitted(job: Job, cutoff: Cutoff, name: str, evaluated: Path, table: SeasonTable) -> dict[str, Fitted]:
+    """Both fits of a cut-off with their errors and the rows that each learned from."""
+    errors = {
+        EVALUATED: evaluated / evaluation_errors(cutoff),
+        PUBLISHED: step_folder(job, name) / PUBLISHED / ERRORS,
+    }
+    rows = fits_of(table)
+    return {
+        fit: Fitted(model, Errors.from_arrow(pq.read_table(errors[fit])), rows[fit])
+        for fit, model in models_of(job, name).items()
+    }
 
 
 def models_of(job: Job, name: str) -> dict[str, Model]:

@@ -61,8 +61,142 @@ PREDICTION_COLUMNS = (
     Column("run_id", pa.string(), "the run that trained the model"),
 )
 
+OUTLOOK_COLUMNS = (
+    Column(
+        "mean_5", pa.float64(),
+        "mean of the known yields of the five calendar years before the season, or of the five that end with "
+        "the crop's last known one where yields end earlier; null with fewer than three",
+        _YIELD, nullable=True,
+    ),
+    Column("last", pa.float64(), "last known yield before the season", _YIELD, nullable=True),
+    Column(
+        "chance_below_mean_5", pa.float64(),
+        "chance that the yield comes out below mean_5, from the errors that the intervals are calibrated on",
+        "1", nullable=True,
+    ),
+    Column(
+        "percentile", pa.float64(),
+        "share of past seasons whose predicted departure from the baseline was smaller, ties half",
+        "%", nullable=True,
+    ),
+)  # fmt: skip
+
+FORECAST_COLUMNS = (
+    *PREDICTION_COLUMNS,
+    *OUTLOOK_COLUMNS,
+    Column("weather_until", pa.date32(), "last day of weather that the season has in the region"),
+    Column(
+        "days_unused", pa.int16(), "days of weather after as_of, which no trained cut-off uses yet", "days"
+    ),
+    Column("lead_days", pa.int16(), "days from as_of to the end of the season", "days"),
+)
+
+DRIVER_COLUMNS = (
+    REGION,
+    SEASON_YEAR,
+    CROP,
+    SEASON,
+    AS_OF,
+    Column("term", pa.string(), "a feature, its square included, or constant: bias and centres"),
+    Column("value", pa.float64(), "the feature's value; null for constant", "the feature's", nullable=True),
+    Column(
+        "usual", pa.float64(), "the region's climatology, under baseline none the training rows' mean",
+        "the feature's", nullable=True,
+    ),
+    Column("departure", pa.float64(), "value - usual", "the feature's", nullable=True),
+    Column("contribution", pa.float64(), "part of predicted; baseline and all of these add up to it", _YIELD),
+)  # fmt: skip
+CONSTANT = "constant"
+
+AGGREGATE_COLUMNS = (
+    Column("level", pa.string(), "a label column of regions, or all: all regions together"),
+    Column("name", pa.string(), "the larger unit; null: regions without a label", nullable=True),
+    SEASON_YEAR,
+    CROP,
+    SEASON,
+    AS_OF,
+    UNIT,
+    SPLIT,
+    Column("regions", pa.int32(), "regions that the figures are made of"),
+    Column("area", pa.float64(), "area of the whole unit; null: equal weights", "the area's", nullable=True),
+    Column("share", pa.float64(), "known share of the unit's weight; below min_share figures are null", "1"),
+    Column("predicted", pa.float64(), "weighted mean of the regions' predictions", _YIELD, nullable=True),
+    *(column for column in PREDICTION_COLUMNS if column.name.startswith(("lower_", "upper_"))),
+    Column("actual", pa.float64(), "weighted mean of the same regions' yields", _YIELD, nullable=True),
+    Column("baseline", pa.float64(), "weighted mean of the regions' baselines", _YIELD, nullable=True),
+    Column(
+        "production", pa.float64(), "predicted times area; null where weights are equal",
+        "the crop's unit times the area's", nullable=True,
+    ),
+    Column("weights", pa.string(), "harvested: areas of yields; regions: areas of regions; equal"),
+    *OUTLOOK_COLUMNS,
+    Column("run_id", pa.string(), "the run that trained the model"),
+)  # fmt: skip
+ALL = "all"
+# of rows that are about one region
+OF_REGION = "region"
+
+RECORD_COLUMNS = (
+    Column("level", pa.string(), "region, a label column of regions, or all"),
+    Column("name", pa.string(), "the region or larger unit; null: regions without a label", nullable=True),
+    SEASON_YEAR,
+    CROP,
+    SEASON,
+    AS_OF,
+    UNIT,
+    Column("lead_days", pa.int16(), "days from as_of to the end of the season", "days"),
+    Column("predicted", pa.float64(), "the forecast as it was issued", _YIELD),
+    *(column for column in PREDICTION_COLUMNS if column.name.startswith(("lower_", "upper_"))),
+    Column("baseline", pa.float64(), "what the model's own regional baseline alone said", _YIELD),
+    *(
+        Column(column.name, column.type, column.meaning, column.unit, nullable=True)
+        for column in OUTLOOK_COLUMNS
+    ),
+    Column("run_id", pa.string(), "the run that trained the model"),
+)
+
+VERIFICATION_COLUMNS = (
+    Column("vintage", pa.string(), "SHA-256 of the yields that it is held against"),
+    Column("number", pa.int32(), "the forecast's entry in the publication log"),
+    Column("issued", pa.string(), "the day of that entry"),
+    *(column for column in RECORD_COLUMNS if column.name not in ("unit", "run_id")),
+    Column("actual", pa.float64(), "yield as known by now; of larger units over the same weights", _YIELD),
+    Column("error", pa.float64(), "predicted - actual", _YIELD),
+    Column("error_mean_5", pa.float64(), "mean_5 - actual", _YIELD, nullable=True),
+    Column("error_baseline", pa.float64(), "baseline - actual", _YIELD),
+    Column("inside_80", pa.bool_(), "actual lies in the 80 % interval", nullable=True),
+    Column("inside_95", pa.bool_(), "actual lies in the 95 % interval", nullable=True),
+    Column("interval_score_80", pa.float64(), "Winkler score of the 80 % interval", _YIELD, nullable=True),
+    Column("interval_score_95", pa.float64(), "Winkler score of the 95 % interval", _YIELD, nullable=True),
+    Column("brier", pa.float64(), "squared error of chance_below_mean_5", "1", nullable=True),
+    Column(
+        "revision",
+        pa.float64(),
+        "predicted - that of the forecast before; null: first",
+        _YIELD,
+        nullable=True,
+    ),
+)
+
+WEIGHT_COLUMNS = (
+    Column("level", pa.string(), "a label column of regions, or all: all regions together"),
+    Column("name", pa.string(), "the larger unit; null: regions without a label", nullable=True),
+    REGION,
+    SEASON_YEAR,
+    CROP,
+    Column("weight", pa.float64(), "what the region weighs in the unit: its area, or 1 where all are equal"),
+)
+
+ERROR_COLUMNS = (
+    REGION,
+    SEASON_YEAR,
+    CROP,
+    Column("lead", pa.int8(), "years from the last season learned from to this one", "years"),
+    Column("error", pa.float64(), "actual - predicted by a model of the seasons before the lead", _YIELD),
+)
+
 REJECTED = (
-    Column("input", pa.string(), "weather or yields"),
+    Column("input", pa.string(), "weather, yields or regions"),
     Column("file", pa.string(), "source file, relative to the input"),
     Column("row", pa.int64(), "position in the source file, from 0"),
     Column("region", pa.string(), "region as found", nullable=True),

@@ -30,6 +30,7 @@ class OutOfScope(StrEnum):
     CROP_NOT_SELECTED = "crop not selected"
     NO_YIELD = "weather without a yield"
     NO_WEATHER = "yield without weather"
+    NO_DATA = "region without weather and yields"
     # of forecasts, which are made of what isn't harvested yet
     AFTER_AS_OF = "after the as-of day"
     HARVESTED = "weather with a yield"
@@ -44,7 +45,7 @@ class SplitName(StrEnum):
     FORECAST = "forecast"
 
 
-WEATHER, YIELDS = "weather", "yields"
+WEATHER, YIELDS, REGIONS = "weather", "yields", "regions"
 MAIN = "main"
 """The season of `[season]`."""
 LEVELS = (80, 95)

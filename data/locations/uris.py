@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from data.errors import SettingsError
 
-LOCATIONS = ("weather", "yields", "store")  # the settings that say where something lies
+LOCATIONS = ("weather", "yields", "regions", "store")  # the settings that say where something lies
 
 
 def locate(location: str, folder: Path) -> str:

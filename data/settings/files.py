@@ -66,7 +66,10 @@ def load_settings(path: str | Path, changes: dict[str, Any] | None = None) -> Se
 
 def located(settings: Settings, folder: Path) -> Settings:
     """The same settings with absolute locations, relative ones seen from `folder`."""
-    return settings.model_copy(update={key: locate(getattr(settings, key), folder) for key in LOCATIONS})
+    given = {key: getattr(settings, key) for key in LOCATIONS}
+    return settings.model_copy(
+        update={key: locate(location, folder) for key, location in given.items() if location is not None}
+    )
 
 
 def parse_settings(raw: dict[str, Any], source: str) -> Settings:

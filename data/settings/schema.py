@@ -219,6 +219,24 @@ class Gate(_Section):
     """Largest excess of the training objective over its exact optimum."""
 
 
+class Aggregation(_Section):
+    """Larger units that predictions are summed up to."""
+
+    levels: tuple[str, ...] = ()
+    """Label columns of the regions, smallest unit first."""
+    min_share: float = Field(default=0.8, gt=0, le=1)
+    """Share of a unit's weight that must be known for its figures."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        taken = [name for name in self.levels if name in ("all", "region", "area", "geometry")]
+        if taken:
+            raise ValueError(f"levels: {taken[0]!r} is no label column; give the column another name")
+        if len(set(self.levels)) != len(self.levels):
+            raise ValueError(f"levels names one twice: {', '.join(self.levels)}")
+        return self
+
+
 class Settings(_Section):
     """Everything a run depends on."""
 
@@ -230,6 +248,9 @@ class Settings(_Section):
     store: Location
     """Folder that receives runs, models and predictions: a path, s3:// or gs://; relative paths as for the
     weather."""
+    regions: Location | None = None
+    """File of the regions' names, larger units, areas and boundaries: Parquet or GeoJSON; relative paths as
+    for the weather."""
     crops: tuple[str, ...] = ()
     """Crops to model; empty: all found."""
     baseline: Literal["none", "mean", "trend"] = "trend"
@@ -244,6 +265,8 @@ class Settings(_Section):
     """Latest harvest year used."""
     as_of: tuple[MonthDay, ...] = ()
     """Cut-off days besides the full season: a model for each."""
+    as_of_every: int = Field(default=0, ge=0, le=366)
+    """Days between further cut-offs, in every season; 0: none. In monthly data the months' ends."""
     min_coverage: float = Field(default=0.9, gt=0, le=1)
     """Share of a feature's days that must be observed."""
     max_rejected: float = Field(default=0.2, ge=0, le=1)
@@ -260,6 +283,8 @@ class Settings(_Section):
     """ours = "theirs", for the weather files."""
     yield_columns: Annotated[dict[str, str], ByKey] = {}
     """ours = "theirs", for the yield files."""
+    region_columns: Annotated[dict[str, str], ByKey] = {}
+    """ours = "theirs", for the file of regions."""
     crop_units: Annotated[dict[str, str], ByKey] = {}
     """Unit of each crop where the yields carry no unit column."""
     measures: Annotated[dict[str, Measure], ByKey] = {}
@@ -274,6 +299,8 @@ class Settings(_Section):
     """What the model sees of the weather."""
     split: Split = Split()
     """Training and test seasons."""
+    aggregate: Aggregation = Aggregation()
+    """Larger units."""
     training: Training = Training()
     """Stochastic gradient descent."""
     gate: Gate = Gate()
@@ -294,6 +321,11 @@ class Settings(_Section):
             and self.first_season > self.last_season
         ):
             raise ValueError(f"first_season {self.first_season} is after last_season {self.last_season}")
+        if self.aggregate.levels and self.regions is None:
+            raise ValueError(
+                f"aggregate.levels names {', '.join(self.aggregate.levels)}, which are columns of a file of "
+                'regions; name it with regions = "…"'
+            )
         if self.runner_address and self.runner != "dask":
             raise ValueError('runner_address needs runner = "dask"')
         listed = {"crops": self.crops, "as_of": self.as_of}

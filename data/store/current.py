@@ -12,6 +12,7 @@ from data.store.base import MANIFEST, Store
 from data.store.entries import Action, Draft, Instance, State
 from data.store.log import append, begin, read_state, time_after
 from data.store.manifests import FORECASTS, RUNS, digest, folder, is_id, load_manifest, now, seconds, to_json
+from data.store.record import RECORD
 from data.store.stable import derive, vouched
 
 
@@ -168,7 +169,7 @@ def make_newest(
         if before and (before.run_id, before.manifest) == (forecast, instance.manifest):
             return None
         after = replace(candidate.living(state, before.run_id if before else None), forecast=instance)
-        return Draft(Action.FORECAST, {"run_id": forecast, **facts}, after)
+        return Draft(Action.FORECAST, {"run_id": forecast, **facts, **candidate.recorded()}, after)
 
     return change(store, draft, FORECASTS, candidate.is_whole)
 
@@ -234,6 +235,11 @@ class _Candidate:
         if self.found is None:
             raise self._gone()
         return Instance(self.run, self.found.digest, state.number + 1)
+
+    def recorded(self) -> dict[str, str]:
+        """The SHA-256 of what the record will hold of a forecast; nothing where it has no record."""
+        files = self.found.manifest["files"] if self.found else {}
+        return {"record": files[RECORD]["sha256"]} if RECORD in files else {}
 
     def living(self, state: State, before: str | None) -> State:
         """The state without what it remembers of this one's end; `before` ceases to be current."""

@@ -25,6 +25,7 @@ from data.store.entries import Instance, State
 from data.store.local import LocalStore, flush_folder, make_folder, write_flushed
 from data.store.log import CURRENT, FORECAST, read_facts, read_state
 from data.store.manifests import FORECASTS, PREDICTIONS, REPAIR, RUNS, digest, folder, load_manifest, to_json
+from data.store.record import complete_record
 
 VIEWS = ".views"
 _CURRENT_VIEW = "current"
@@ -60,11 +61,12 @@ class View:
 
 
 def derive(store: Store, state: State) -> dict[str, DamageError]:
-    """Bring what is derived into agreement with the log, whose last known state is `state`.
+    """Bring what is derived into agreement with the log, the record first; `state` is the last known.
 
     The caller holds the store's lock. Returns what can't be shown as the log says: its area, and why.
     """
     while True:
+        complete_record(store, state)
         view = _view(store, state)
         if isinstance(store, LocalStore):
             _switch(store, view, state.number)

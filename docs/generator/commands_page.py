@@ -13,10 +13,11 @@ from flows.backtesting import backtest_yields
 from flows.cli import run_commands, store_commands  # noqa: F401  they register their commands
 from flows.cli.app import app
 from flows.forecasting import forecast_yields
+from flows.scoring import score_forecasts
 from flows.training import train_yields
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOWS = (train_yields, forecast_yields, backtest_yields)
+FLOWS = (train_yields, forecast_yields, backtest_yields, score_forecasts)
 
 
 def command_line() -> str:

@@ -8,7 +8,22 @@ from data.contracts import columns, vocabulary
 from data.contracts.columns import Column
 from docs.generator.markdown import code, one_line, table
 
-OTHER_NAMES = {"PREDICTION_COLUMNS": "predictions.parquet, forecasts.parquet"}
+OTHER_NAMES = {
+    "PREDICTION_COLUMNS": "predictions.parquet",
+    "FORECAST_COLUMNS": "forecasts.parquet, predictions.parquet of a forecast",
+    "OUTLOOK_COLUMNS": "Columns that forecasts and aggregates share",
+    **{
+        f"{name.upper()}_COLUMNS": f"{file}.parquet"
+        for name, file in (
+            ("driver", "drivers"),
+            ("aggregate", "aggregates"),
+            ("record", "record"),
+            ("verification", "verification"),
+            ("weight", "weights"),
+            ("error", "errors"),
+        )
+    },
+}
 """Tables whose files aren't named as the contract names their columns."""
 
 

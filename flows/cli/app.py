@@ -51,6 +51,8 @@ class Changes:
     """Weather, instead of the settings file's."""
     yields: str | None = None
     """Yields, instead of the settings file's."""
+    regions: str | None = None
+    """Regions, instead of the settings file's."""
     set: Many = ()
     """A setting as key=value, for example training.epochs=50 or 'crops=["corn"]'; repeatable."""
 

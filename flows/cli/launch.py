@@ -26,8 +26,10 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     """
     from tasks.assemble.precheck import check_inputs
     from tasks.job.job import could_be_current, open_job
+    from tasks.weather.parts import with_named_cutoffs
 
     prepare_environment(debug)
+    settings = with_named_cutoffs(settings)
     if not force and accept is None and could_be_current(settings):
         from tasks.publish.summary import unchanged
 
@@ -96,6 +98,17 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
 
         with _served(debug):
             return forecast_yields(settings, as_of=as_of)
+
+
+def score(settings: Settings, as_json: bool, debug: bool) -> dict[str, Any]:
+    """Run `score_forecasts` with the embedded server where no other is named; the flow's summary."""
+    prepare_environment(debug)
+    with progress_bar(not as_json):
+        _start()
+        from flows.scoring import score_forecasts
+
+        with _served(debug):
+            return score_forecasts(settings)
 
 
 def _start() -> None:

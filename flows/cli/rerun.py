@@ -20,11 +20,11 @@ from tasks.job import machine
 
 
 def rerun(
-    location: str, run: str, weather: str | None, yields: str | None, as_json: bool, debug: bool
+    location: str, run: str, given: Mapping[str, str | None], as_json: bool, debug: bool
 ) -> dict[str, Any]:
     """Repeat a run in a temporary store and compare every file with the run's manifest.
 
-    `weather` and `yields` replace the recorded locations. The store itself is only read. `differing`
+    `given` maps inputs to locations instead of the recorded ones. The store itself is only read. `differing`
     names the files that came out otherwise; `changed` says what differs from the recorded code,
     versions and machine, and then other bytes are no surprise. Raises SettingsError for an unknown
     run, InputError when the inputs aren't the recorded ones any more, DeviceError when this machine
@@ -34,7 +34,6 @@ def rerun(
 
     store = existing_store(location)
     manifest = find_run(store, current_state(store)[0], run).manifest
-    given = {"weather": weather, "yields": yields}
     with tempfile.TemporaryDirectory(prefix="cropyield-rerun-") as temporary:
         settings = recorded_settings(manifest, given, temporary)
         check_inputs(manifest, settings)
@@ -66,7 +65,8 @@ def recorded_settings(manifest: Mapping[str, Any], given: Mapping[str, str | Non
     for name in ("runner", "runner_address"):
         recorded.pop(name, None)
     recorded["training"] = recorded["training"] | {"device": device}
-    for name, location in given.items():
+    for name in manifest["inputs"]:
+        location = given.get(name)
         recorded[name] = locate(location, Path()) if location else manifest["inputs"][name]["location"]
     return parse_settings(recorded | {"store": store}, f"manifest of run {manifest['run_id']}")
 

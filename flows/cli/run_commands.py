@@ -19,6 +19,7 @@ def train(
     *,
     force: Flag = False,
     accept: str | None = None,
+    as_of_every: int | None = None,
     changes: Changes = UNCHANGED,
     output: Output = PLAIN,
 ) -> None:
@@ -41,11 +42,14 @@ def train(
         Compute the run again even when it is finished, and publish it even when it was rolled back from.
     accept
         Publish in spite of a failed gate or an earlier rollback, for this reason.
+    as_of_every
+        Train cut-offs at this distance in days, too: the setting of that name.
     """
     from data.settings.files import load_settings
     from flows.cli import launch, tables
 
-    chosen = load_settings(settings, changes.as_dict())
+    every = {} if as_of_every is None else {"as_of_every": as_of_every}
+    chosen = load_settings(settings, changes.as_dict() | every)
     try:
         result = launch.train(chosen, force, accept, output.json, output.debug)
     except GateError as refusal:
@@ -114,6 +118,22 @@ def backtest(
     chosen = load_settings(settings, changes.as_dict())
     result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
     emit(output, result, lambda: tables.backtest(result))
+
+
+@app.command(sort_key=32)
+def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN) -> None:
+    """Hold every issued forecast against the yields known by now: verification.parquet in the store.
+
+    Parameters
+    ----------
+    settings
+        Settings file (TOML).
+    """
+    from data.settings.files import load_settings
+    from flows.cli import launch, outlook_tables
+
+    result = launch.score(load_settings(settings, changes.as_dict()), output.json, output.debug)
+    emit(output, result, lambda: outlook_tables.scored(result))
 
 
 @app.command(sort_key=35)

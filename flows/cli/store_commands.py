@@ -22,13 +22,21 @@ def runs(store: str, *, output: Output = PLAIN) -> None:
 
 
 @app.command(name="show", sort_key=50, usage="cropyield show [OPTIONS] STORE [RUN]")
-def show_run(store: str, run: str = "current", *, output: Output = PLAIN) -> None:
+def show_run(
+    store: str,
+    run: str = "current",
+    *,
+    why: str | None = None,
+    crop: str | None = None,
+    output: Output = PLAIN,
+) -> None:
     """Show what a run used, found and published: scores, ledger of all rows, gate, inputs.
 
     Examples:
 
     - `cropyield show store`
     - `cropyield show store 3f2a`
+    - `cropyield show store --why 1701 --crop corn`
 
     Parameters
     ----------
@@ -36,7 +44,19 @@ def show_run(store: str, run: str = "current", *, output: Output = PLAIN) -> Non
         Folder or URI of the store.
     run
         Run id, or the beginning of one; `current` for the published run.
+    why
+        A region: what drives its newest forecast, and the past seasons most like it.
+    crop
+        Only this crop, for --why.
     """
+    if crop is not None and why is None:
+        raise SettingsError("--crop goes with --why")
+    if why is not None:
+        from flows.cli import outlook_tables, published
+
+        explained = published.why(store, run, why, crop)
+        emit(output, explained, lambda: outlook_tables.why(explained))
+        return
     from flows.cli import history, tables
 
     result = history.show(store, run)
@@ -51,6 +71,7 @@ def verify(
     rerun: Flag = False,
     weather: str | None = None,
     yields: str | None = None,
+    regions: str | None = None,
     output: Output = PLAIN,
 ) -> None:
     """Read every file of a run, forecast or backtest again and compare its digest; exit code 5 on damage.
@@ -68,11 +89,14 @@ def verify(
         Where the recorded weather lies now, for --rerun.
     yields
         Where the recorded yields lie now, for --rerun.
+    regions
+        Where the recorded regions lie now, for --rerun.
     """
     from flows.cli import history, tables
 
-    if not rerun and (weather or yields):
-        raise SettingsError("--weather and --yields go with --rerun")
+    given = {"weather": weather, "yields": yields, "regions": regions}
+    if not rerun and any(given.values()):
+        raise SettingsError("--weather, --yields and --regions go with --rerun")
     result = history.verify(store, run)
     if not rerun or result["faults"]:
         emit(output, result, lambda: tables.verified(result))
@@ -82,7 +106,7 @@ def verify(
 
     if not output.json:
         tables.verified(result)
-    repeated = repetition.rerun(store, result["run_id"], weather, yields, output.json, output.debug)
+    repeated = repetition.rerun(store, result["run_id"], given, output.json, output.debug)
     emit(output, result | {"rerun": repeated}, lambda: tables.repeated(repeated))
     repetition.raise_if_different(repeated)
 
@@ -134,17 +158,45 @@ def prune(store: str, *, keep: int, min_age: float = 1.0, output: Output = PLAIN
     emit(output, result, lambda: tables.pruned(result))
 
 
-@app.command(sort_key=85, usage="cropyield export --onnx FILE [OPTIONS] STORE [RUN]")
+@app.command(sort_key=65)
+def compare(store: str, before: str, after: str, *, output: Output = PLAIN) -> None:
+    """Show what changed from one forecast or run to another: new weather, a new model, revised yields.
+
+    Parameters
+    ----------
+    store
+        Folder or URI of the store.
+    before
+        Id of a forecast or run, or the beginning of one; `current` for the published run.
+    after
+        The same of the later one.
+    """
+    from flows.cli import outlook_tables, published
+
+    result = published.compare(store, before, after)
+    emit(output, result, lambda: outlook_tables.compared(result))
+
+
+@app.command(sort_key=85, usage="cropyield export (--onnx FILE | --csv TABLE FILE) [OPTIONS] STORE [RUN]")
 def export(
     store: str,
     run: str = "current",
     *,
-    onnx: str,
+    onnx: str | None = None,
+    csv: tuple[str, str] | None = None,
     season: str | None = None,
     as_of: str | None = None,
     output: Output = PLAIN,
 ) -> None:
-    """Write a published model as an ONNX file, which takes raw features by name (needs the extra `onnx`).
+    """Write a published model as an ONNX file, or a published table as CSV.
+
+    The ONNX file takes raw features by name (needs the extra `onnx`). The CSV is safe from formulas: a text
+    that a spreadsheet would take for one gets an apostrophe before it.
+
+    Examples:
+
+    - `cropyield export store --csv forecasts forecasts.csv`
+    - `cropyield export store 3f2a --onnx model.onnx --as-of 07-31`
 
     Parameters
     ----------
@@ -154,11 +206,23 @@ def export(
         Run id, or the beginning of one; `current` for the published run.
     onnx
         File to write.
+    csv
+        Table (predictions, forecasts, drivers, aggregates, evaluation, dataset or rejected) and the file to
+        write. Of forecasts, drivers and aggregates the newest forecast's, unless a run is named.
     season
-        Season of the model, by its name in the settings; by default the main one.
+        Season of the model or dataset, by its name in the settings; by default the main one.
     as_of
         Cut-off (MM-DD) of the model; by default the full season.
     """
+    if (onnx is None) == (csv is None):
+        raise SettingsError("export takes either --onnx FILE or --csv TABLE FILE")
+    if csv is not None:
+        from flows.cli import outlook_tables, published
+
+        written = published.export_csv(store, run, *csv, season)
+        emit(output, written, lambda: outlook_tables.exported(written))
+    if onnx is None:
+        return
     from flows.cli import history, tables
 
     result = history.export(store, run, onnx, season, as_of)

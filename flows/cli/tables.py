@@ -267,9 +267,11 @@ def _ends(ends: list[dict[str, Any]]) -> Table:
 
 
 def _ledger(ledger: dict[str, Any]) -> Table:
+    from data.contracts.vocabulary import WEATHER, YIELDS
     from tasks.ledger.account import ledger_columns, ledger_table
 
-    columns = ledger_columns(ledger)
+    # the regions' entry isn't of splits; the run's log tells it
+    columns = ledger_columns({name: ledger[name] for name in (WEATHER, YIELDS) if name in ledger})
     table = _table("ledger", "reason", *columns)
     for kind, what, counts in ledger_table(columns):
         table.add_row(kind, what, *(ABSENT if count is None else f"{count:,}" for count in counts))

@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Integers, SeasonTable
-from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import REGIONS, WEATHER, OutOfScope, Reason, SplitName
 from data.errors import SettingsError
-from data.settings.calendar import cutoff_day
+from data.settings.calendar import SeasonCalendar, cutoff_day
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks.assemble.join import ROUNDING, find_seasons, lay_out_yields
+from tasks.assemble.regions import Regions, account_regions
 from tasks.features.plan import make_plan
 from tasks.features.season_features import compute_features
+from tasks.features.season_sums import Sums
 from tasks.features.time_table import unpack_bits
 from tasks.job.forecast_job import Trained
 from tasks.ledger import rejected
@@ -32,13 +35,16 @@ from tasks.yields.ingest import Yields
 class ForecastRows:
     """What there is to forecast, and what became of every row of weather.
 
-    `tables` go from cut-off to region-seasons that its model serves; the yields in them are those
-    known already, which aren't forecast. `harvested` and `short` count the region-seasons that are not: those
-    whose yields are known, and those without a yield and with too little weather. `rejected` is laid
-    out as contracts.REJECTED.
+    `tables` go from cut-off to region-seasons that no later one serves, `served` to all that it serves; the
+    yields in them are those known already, which aren't forecast. `until` says up to which day each
+    region-season of `tables` has weather: region, year, weather_until. `harvested` and `short` count the
+    region-seasons that are in none: those whose yields are known, and those without a yield and with too
+    little weather. `rejected` is laid out as contracts.REJECTED.
     """
 
     tables: dict[str, SeasonTable]
+    served: dict[str, SeasonTable]
+    until: pd.DataFrame
     harvested: int
     short: int
     rejected: pa.Table
@@ -55,6 +61,7 @@ def find_forecast_rows(
     trained: Trained,
     crops: tuple[str, ...],
     as_of: date | None = None,
+    listed: Regions | None = None,
 ) -> ForecastRows:
     """Find the region-seasons to forecast and, for each, the latest cut-off that its weather serves.
 
@@ -73,12 +80,13 @@ def find_forecast_rows(
     asked_C = ~observed_CT.any(axis=1) | (later_C & ~observed_CT.all(axis=1))
 
     days = tuple(plan.cutoffs)
-    x = {}
+    x, served_C = {}, {}
     choice_C = np.full(len(sums), -1)
     for at, day in enumerate(days):  # the latest that serves is the last to write
         x[day], cover_C = compute_features(sums, plan, plan.cutoffs[day])
         serves_C = cover_C + ROUNDING >= settings.min_coverage
-        choice_C[asked_C & serves_C & _come(settings, day, sums.year_C, as_of)] = at
+        served_C[day] = asked_C & serves_C & _come(settings, day, sums.year_C, as_of)
+        choice_C[served_C[day]] = at
     short_C = asked_C & (choice_C < 0)
     _refuse_unserved(settings, weather, trained, asked_C, short_C, as_of)
 
@@ -96,19 +104,38 @@ def find_forecast_rows(
             weather.outside | {str(OutOfScope.HARVESTED): int(observed_C[~asked_C].sum())},
         )
     }
+    if listed is not None:
+        ledger[REGIONS] = account_regions(listed, sums.names, yields.table["region"].unique())
+        rejects = pa.concat_tables([listed.rejected, rejects])
     check_ledger(ledger)
-    tables = {}
-    for at, day in enumerate(days):
-        chosen_C = choice_C == at
-        if chosen_C.any():
-            features = tuple(spec.name for spec in plan.cutoffs[day])
-            regions, region_N = np.unique(sums.region_C[chosen_C], return_inverse=True)
-            tables[day] = SeasonTable(
-                tuple(sums.names[region] for region in regions.tolist()), region_N.astype(np.int64),
-                sums.year_C[chosen_C], np.full(int(chosen_C.sum()), str(SplitName.FORECAST)), features,
-                x[day][chosen_C], crops, y_CT[chosen_C],
-            )  # fmt: skip
-    return ForecastRows(tables, int((~asked_C).sum()), int(short_C.sum()), rejects, ledger)
+
+    def table(day: str, chosen_C: Flags) -> SeasonTable:
+        features = tuple(spec.name for spec in plan.cutoffs[day])
+        regions, region_N = np.unique(sums.region_C[chosen_C], return_inverse=True)
+        return SeasonTable(
+            tuple(sums.names[region] for region in regions.tolist()), region_N.astype(np.int64),
+            sums.year_C[chosen_C], np.full(int(chosen_C.sum()), str(SplitName.FORECAST)), features,
+            x[day][chosen_C], crops, y_CT[chosen_C],
+        )  # fmt: skip
+
+    return ForecastRows(
+        {day: table(day, choice_C == at) for at, day in enumerate(days) if (choice_C == at).any()},
+        {day: table(day, chosen_C) for day, chosen_C in served_C.items() if chosen_C.any()},
+        _weather_until(sums.take(choice_C >= 0), plan.calendar, settings),
+        int((~asked_C).sum()), int(short_C.sum()), rejects, ledger,
+    )  # fmt: skip
+
+
+def _weather_until(sums: Sums, calendar: SeasonCalendar, settings: Settings) -> pd.DataFrame:
+    """The last day of weather of each region-season: region, year, weather_until."""
+    seen_CK = unpack_bits(sums.present_CW, len(calendar))
+    last_C = len(calendar) - 1 - seen_CK[:, ::-1].argmax(axis=1)
+    until = [
+        cutoff_day(settings.season, year, calendar.slot_end(slot))
+        for year, slot in zip(sums.year_C.tolist(), last_C.tolist(), strict=True)
+    ]
+    names = [sums.names[region] for region in sums.region_C.tolist()]
+    return pd.DataFrame({"region": names, "year": sums.year_C, "weather_until": until})
 
 
 def _come(settings: Settings, cutoff: str, year_C: Integers, as_of: date | None) -> Flags:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from data.errors import SettingsError
 from data.settings.seasons import of_season
 from tasks.assemble.forecast_rows import ForecastRows, find_forecast_rows
+from tasks.assemble.regions import Regions
 from tasks.job.forecast_job import ForecastJob
 from tasks.weather.merge import Weather
 from tasks.yields.ingest import Yields
 
 
 def find_all_forecast_rows(
-    weather: Mapping[str, Weather], yields: Yields, job: ForecastJob
+    weather: Mapping[str, Weather], yields: Yields, job: ForecastJob, listed: Regions | None = None
 ) -> tuple[dict[str, ForecastRows], list[str]]:
     """The region-seasons to forecast by season, and why there are none yet in the others, a sentence each.
 
@@ -28,7 +29,9 @@ def find_all_forecast_rows(
         of_crops = yields.of_crops(trained.crops)
         settings = of_season(job.settings, season)
         try:
-            found[season] = find_forecast_rows(weather[season], of_crops, settings, trained, crops, job.as_of)
+            found[season] = find_forecast_rows(
+                weather[season], of_crops, settings, trained, crops, job.as_of, listed
+            )
         except SettingsError as error:
             unserved[season] = error
     if not found:

@@ -9,17 +9,19 @@ from data.errors import StorageError
 from data.inputs.parquet import read_footers
 from data.locations.uris import is_local
 from data.settings.schema import Settings
+from tasks.assemble.regions import read_regions
 from tasks.weather.parts import partition
 from tasks.yields.layout import find_layout
 
 
 def check_inputs(settings: Settings) -> None:
-    """Files, columns and types of both inputs, features that such weather can give, a place to write to.
+    """Files, columns and types of all inputs, features that such weather can give, a place to write to.
 
     Raises InputError, SettingsError and StorageError, as the run itself would later.
     """
     partition(settings)
     find_layout(settings, read_footers(settings.yields))
+    read_regions(settings)
     if is_local(settings.store):
         _check_writable(Path(settings.store.removeprefix("file://")))
 

@@ -14,6 +14,7 @@ from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, crops_of, of_season
 from tasks.assemble.join import Assembled, assemble
+from tasks.assemble.regions import Regions
 from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, merge_ledgers
@@ -70,7 +71,9 @@ def assembled_cutoffs(folder: Path, settings: Settings) -> tuple[Cutoff, ...]:
     return tuple(Cutoff(name, day) for name in names for day in cutoffs(of_season(settings, name)))
 
 
-def assemble_seasons(weather: Mapping[str, Weather], yields: Yields, settings: Settings) -> AssembledSeasons:
+def assemble_seasons(
+    weather: Mapping[str, Weather], yields: Yields, settings: Settings, listed: Regions | None = None
+) -> AssembledSeasons:
     """Join each season's weather with the yields of its crops; the main season may have none and is left out.
 
     Raises what `assemble` does, and InputError where no season has a crop.
@@ -81,7 +84,7 @@ def assemble_seasons(weather: Mapping[str, Weather], yields: Yields, settings: S
         if not crops:
             continue
         try:
-            seasons[name] = assemble(of, yields.of_crops(crops), of_season(settings, name), name)
+            seasons[name] = assemble(of, yields.of_crops(crops), of_season(settings, name), name, listed)
         except InputError as error:
             if len(weather) == 1:
                 raise

@@ -7,7 +7,7 @@ at later years; it stands beside for comparison with figures that were made that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ from data.contracts.vocabulary import NAIVE_BASELINES, SplitName, best_baseline
 from data.errors import InputError
 from data.settings.expand import fewest_rows
 from data.settings.schema import Settings
-from tasks.evaluate.calibration import calibrate, leads_to, learnable, of_crops
+from tasks.evaluate.calibration import Calibration, calibrate, leads_to, learnable, of_crops
 from tasks.evaluate.hindcast import Hindcast, hindcast, join
 from tasks.evaluate.metrics import metrics
 from tasks.evaluate.naive import naive_predictions
@@ -45,6 +45,16 @@ def backtest_seasons(table: SeasonTable, settings: Settings, seasons: int) -> tu
     return tuple(year for year in last if learnable(table.take(table.year_N < year), settings))
 
 
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """A held-out season: what was said of it, by which model, how calibrated, from which rows."""
+
+    hindcast: Hindcast
+    model: Forecaster
+    calibration: Calibration
+    train: SeasonTable
+
+
 def backtest_season(
     table: SeasonTable,
     settings: Settings,
@@ -53,7 +63,7 @@ def backtest_season(
     leave_one_out: bool = False,
     fit: Fit = fit_model,
     crop_units: Mapping[str, str | None] | None = None,
-) -> Hindcast:
+) -> Backtest:
     """One season, as a model at one cut-off would have predicted it, with intervals and naive baselines.
 
     `table` has the features known by `as_of`; its own split plays no part. The model, the baselines
@@ -74,10 +84,11 @@ def backtest_season(
     history = train.take(train.year_N < season)
     naive = naive_predictions(train, history, rows)
     calibration = calibrate(train, settings, leads_to(train, rows))
-    made = hindcast(fit(train, settings, as_of), rows, calibration, as_of, naive)
-    if crop_units is None:
-        return made
-    return replace(made, crop_units=tuple(crop_units.get(crop) for crop in made.crops))
+    model = fit(train, settings, as_of)
+    made = hindcast(model, rows, calibration, as_of, naive)
+    if crop_units is not None:
+        made = replace(made, crop_units=tuple(crop_units.get(crop) for crop in made.crops))
+    return Backtest(made, model, calibration, train)
 
 
 def summarise(hindcasts: Sequence[Hindcast], leave_one_out: bool = False) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Shapes: N rows of a SeasonTable, E rows of one season, T crops.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,8 @@ class Calibration:
 
     `absent` maps (level, crop) to a sentence why there is no interval for the next season. `seasons`
     counts, for each crop, the seasons that were predicted from those before them. `valid` are the smallest
-    and the largest yield of each crop that can be true.
+    and the largest yield of each crop that can be true. `errors` are those that the widths are made of, by
+    (lead, season).
     """
 
     seasons: Mapping[str, int]
@@ -32,6 +33,7 @@ class Calibration:
     trend: WidthsByLead
     absent: Mapping[tuple[int, str], str]
     valid: Mapping[str, tuple[float, float]]
+    errors: Mapping[tuple[int, int], SeasonErrors] = field(default_factory=dict)
 
     def sentences(self) -> tuple[str, ...]:
         """Why intervals are missing, a sentence for each; empty when none is."""
@@ -77,6 +79,12 @@ def calibrate(train: SeasonTable, settings: Settings, leads: Iterable[int] = (1,
                 crop: sum(bool(np.isfinite(each.model_ET[:, at]).any()) for each in errors)
                 for at, crop in enumerate(train.crops)
             }
+    kept = {
+        (lead, season): ahead[season - lead, season]
+        for lead in leads
+        for season in wanted
+        if season - lead in asked
+    }
     absent = {
         (level, crop): _why_absent(crop, level, seasons[crop], settings)
         for crop in train.crops
@@ -85,7 +93,7 @@ def calibrate(train: SeasonTable, settings: Settings, leads: Iterable[int] = (1,
     }
     last = int(years[-1]) if len(years) else 0
     valid = {crop: settings.yield_range(crop) for crop in train.crops}
-    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent, valid)
+    return Calibration(seasons, WidthsByLead(last, model), WidthsByLead(last, trend), absent, valid, kept)
 
 
 def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -133,30 +133,59 @@ def fit_widths(
     factor: dict[tuple[int, str], float] = {}
     unseen: dict[tuple[int, str], float] = {}
     for at, crop in enumerate(crops):
-        pairs = [
-            (region_E[known_E], np.abs(error_ET[known_E, at]))
-            for region_E, error_ET in zip(region_KE, error_KET, strict=True)
-            if (known_E := np.isfinite(error_ET[:, at])).any()
-        ]
-        if len(pairs) < seasons_needed(min(LEVELS)):
+        known = relative_errors(
+            len(names), region_KE, [error_ET[:, at] for error_ET in error_KET], own_seasons
+        )
+        if known is None:
             continue
-        squares_KR = np.stack([np.bincount(region_E, size_E**2, len(names)) for region_E, size_E in pairs])
-        rows_KR = np.stack([np.bincount(region_E, minlength=len(names)) for region_E, _ in pairs])
-        squares_R, rows_R = squares_KR.sum(axis=0), rows_KR.sum(axis=0)
-        scale_RT[:, at], middle = _scale(squares_R, rows_R, own_seasons)
-        relative = []
-        for k, (region_E, size_E) in enumerate(pairs):
-            others_R, _ = _scale(squares_R - squares_KR[k], rows_R - rows_KR[k], own_seasons)
-            scale_E = np.maximum(others_R[region_E], _LEAST_SCALE * middle)
-            relative.append(np.divide(size_E, scale_E, out=np.zeros_like(size_E), where=scale_E > 0))
+        scale_RT[:, at] = known.scale_R
+        sizes = [np.abs(each) for each in known.error_KE]
         for level in LEVELS:
-            found = conformal_quantile(relative, level)
+            found = conformal_quantile(sizes, level)
             if found is not None:
-                factor[level, crop], unseen[level, crop] = found, found * middle
+                factor[level, crop], unseen[level, crop] = found, found * known.middle
     return Widths(names, crops, scale_RT, factor, unseen)
 
 
-def conformal_quantile(sizes: Sequence[Floats], level: int) -> float | None:
+@dataclass(frozen=True, eq=False)
+class RelativeErrors:
+    """One crop's errors of K seasons, signed, in units of their region's usual size.
+
+    `scale_R` is that size for the season to come, in the crop's unit, `middle` that of the middle region.
+    """
+
+    error_KE: Sequence[Floats]
+    scale_R: Floats
+    middle: float
+
+
+def relative_errors(
+    regions: int, region_KE: Sequence[Integers], error_KE: Sequence[Floats], own_seasons: int
+) -> RelativeErrors | None:
+    """Errors relative to their region's usual size in the other seasons; None with too few seasons.
+
+    See `fit_widths`. NaN errors don't count.
+    """
+    pairs = [
+        (region_E[known_E], error_E[known_E])
+        for region_E, error_E in zip(region_KE, error_KE, strict=True)
+        if (known_E := np.isfinite(error_E)).any()
+    ]
+    if len(pairs) < seasons_needed(min(LEVELS)):
+        return None
+    squares_KR = np.stack([np.bincount(region_E, error_E**2, regions) for region_E, error_E in pairs])
+    rows_KR = np.stack([np.bincount(region_E, minlength=regions) for region_E, _ in pairs])
+    squares_R, rows_R = squares_KR.sum(axis=0), rows_KR.sum(axis=0)
+    scale_R, middle = _scale(squares_R, rows_R, own_seasons)
+    relative = []
+    for k, (region_E, error_E) in enumerate(pairs):
+        others_R, _ = _scale(squares_R - squares_KR[k], rows_R - rows_KR[k], own_seasons)
+        scale_E = np.maximum(others_R[region_E], _LEAST_SCALE * middle)
+        relative.append(np.divide(error_E, scale_E, out=np.zeros_like(error_E), where=scale_E > 0))
+    return RelativeErrors(relative, scale_R, middle)
+
+
+def conformal_quantile(sizes: Iterable[Floats], level: int) -> float | None:
     """The size within which `level` % of a season to come is expected to lie, from the sizes of K seasons.
 
     Conformal prediction with the season as the unit: seasons weigh alike, 1/(K+1) each, whatever their

@@ -18,9 +18,13 @@ from tasks.model.model import Model
 _LEADS_KEPT = (1, 2, 3)
 
 
-def with_intervals(model: Model, train: SeasonTable, settings: Settings) -> Model:
+def calibrate_published(train: SeasonTable, settings: Settings) -> Calibration:
+    """Intervals for a model that is published, for as many seasons ahead as it may be used."""
+    return calibrate(train, settings, _LEADS_KEPT)
+
+
+def with_intervals(model: Model, found: Calibration) -> Model:
     """The model with intervals calibrated on its own training rows, kept in its record."""
-    found = calibrate(train, settings, _LEADS_KEPT)
     valid = {crop: [_or_none(end) for end in ends] for crop, ends in found.valid.items()}
     kept = intervals(found) | {"widths": found.model.as_json(), "valid": valid}
     return replace(model, record=model.record | {"intervals": kept})

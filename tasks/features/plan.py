@@ -14,7 +14,7 @@ import numpy as np
 from data.contracts.season_table import Integers
 from data.errors import SettingsError
 from data.settings.calendar import Resolution, SeasonCalendar, season_calendar
-from data.settings.expand import FeatureSpec, cutoffs, expand_features, season_end
+from data.settings.expand import FeatureSpec, cutoffs, expand_features, season_days, season_end
 from data.settings.schema import YEAR, Settings
 from tasks.features.aggregates import Kind, Statistic, arithmetic_of, statistics_of
 
@@ -68,6 +68,30 @@ def make_plan(settings: Settings, resolution: Resolution) -> Plan:
         gathers = tuple(Statistic(measure, Kind.sum.name) for measure in measures)
         segment_K = np.arange(len(calendar), dtype=np.int64)
     return Plan(calendar, segment_K, int(segment_K[-1]) + 1, gathers, measures, of_cutoff)
+
+
+def spread_cutoffs(settings: Settings, resolution: Resolution) -> Settings:
+    """The settings with the cut-offs that `as_of_every` stands for among those of `as_of`.
+
+    They are the days at that distance on which something of the season is known, each taken back to the end
+    of the last day, month or season that is over by then, since nothing more is known in such weather.
+    """
+    calendar, days = season_calendar(settings.season, resolution), season_days(settings.season)
+    found = dict.fromkeys(settings.as_of)
+    for known in range(settings.as_of_every, len(days), settings.as_of_every):
+        over_K = np.flatnonzero(calendar.within(days[:known]))
+        if not len(over_K) or len(over_K) == len(calendar):
+            continue
+        as_of = calendar.slot_end(int(over_K[-1]))
+        try:
+            specs = expand_features(settings, as_of)
+        except (
+            SettingsError
+        ):  # no feature begins by then; whatever else is wrong comes up with the season's end
+            continue
+        if any(spec.days and _enough(spec, calendar) for spec in specs):
+            found[as_of] = None
+    return settings.model_copy(update={"as_of": tuple(found), "as_of_every": 0})
 
 
 def _enough(spec: FeatureSpec, calendar: SeasonCalendar) -> bool:

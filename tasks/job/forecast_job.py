@@ -86,7 +86,7 @@ def open_forecast(settings: Settings, as_of: date | None = None) -> ForecastJob:
         name: season.model_copy(update={"as_of": before.seasons[name].as_of})
         for name, season in settings.seasons.items()
     }
-    settings = settings.model_copy(update={"as_of": before.as_of, "seasons": seasons})
+    settings = settings.model_copy(update={"as_of": before.as_of, "as_of_every": 0, "seasons": seasons})
     kind = f"forecast by {run}, as of {as_of or 'the newest weather'}"
     job = open_job(settings, kind=kind)
     found = {field.name: getattr(job, field.name) for field in fields(Job)}
@@ -106,8 +106,10 @@ def trained_settings(store: Store, manifest: Mapping[str, Any], settings: Settin
     """
     name = f"{folder(manifest['run_id'])}/settings.toml"
     raw = tomllib.loads(read_published(store, manifest, "settings.toml").decode())
+    located = {key: getattr(settings, key) for key in LOCATIONS}
+    # a forecast sums up to its own settings' larger units
     return parse_settings(
-        raw | {key: getattr(settings, key) for key in LOCATIONS},
+        raw | located | {"aggregate": settings.aggregate.model_dump()},
         f"{store.place(name)} (written by another version of cropyield? train again)",
     )
 

@@ -17,8 +17,10 @@ from data.store.log import read_state
 from data.store.manifests import now
 from data.store.open import open_store
 from data.store.work import Work, forced_name
-from tasks.job.digest import InputFile, digest_inputs
+from tasks.job.digest import InputFile, digest_inputs, verify_inputs
 from tasks.job.identity import run_id, run_settings
+
+INPUTS = ("weather", "yields", "regions")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Job:
     yields: tuple[InputFile, ...]
     started_at: str
     as_of: date | None = None
+    regions: tuple[InputFile, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -48,10 +51,17 @@ class Job:
 
     def inputs(self) -> dict[str, list[dict[str, Any]]]:
         """Input files with size and digest, for run id and manifest."""
+        given = {"weather": self.weather, "yields": self.yields, "regions": self.regions}
         return {
-            "weather": [asdict(file) for file in self.weather],
-            "yields": [asdict(file) for file in self.yields],
+            name: [asdict(file) for file in files]
+            for name, files in given.items()
+            if getattr(self.settings, name) is not None
         }
+
+    def verify(self) -> None:
+        """Raise InputError when an input changed since its files were digested."""
+        for name in self.inputs():
+            verify_inputs(getattr(self.settings, name), getattr(self, name))
 
 
 def could_be_current(settings: Settings) -> bool:
@@ -60,7 +70,8 @@ def could_be_current(settings: Settings) -> bool:
     False only where it can't: there is none, its settings are others, or its files had other names or
     sizes. Raises InputError for an input that is missing, StorageError.
     """
-    listed = {name: list_files(getattr(settings, name)) for name in ("weather", "yields")}
+    given = {name: getattr(settings, name) for name in INPUTS}
+    listed = {name: list_files(location) for name, location in given.items() if location is not None}
     store = open_store(settings.store)
     state = read_state(store)
     current = find_finished(store, state, state.current.run_id) if state.current else None
@@ -70,10 +81,14 @@ def could_be_current(settings: Settings) -> bool:
     if state.withdrawn:
         return True  # one of these, whose answer is as quick
     alike = hashlib.sha256(run_settings(settings).encode()).hexdigest() == manifest["settings_digest"]
-    return alike and all(
-        [(file.name, file.size) for file in files]
-        == [(file["name"], file["size"]) for file in manifest["inputs"][name]["files"]]
-        for name, files in listed.items()
+    return (
+        alike
+        and listed.keys() == manifest["inputs"].keys()
+        and all(
+            [(file.name, file.size) for file in files]
+            == [(file["name"], file["size"]) for file in manifest["inputs"][name]["files"]]
+            for name, files in listed.items()
+        )
     )
 
 
@@ -84,7 +99,12 @@ def open_job(settings: Settings, force: bool = False, kind: str = "train") -> Jo
     whatever folder a task runs in: a deployment's are relative to its working directory.
     """
     settings = located(settings, Path())
-    weather, yields = digest_inputs(settings.weather, known=True), digest_inputs(settings.yields, known=True)
-    inputs = {"weather": [asdict(f) for f in weather], "yields": [asdict(f) for f in yields]}
-    run = run_id(settings, inputs, kind)
-    return Job(settings, run, forced_name(run) if force else run, weather, yields, now())
+    given = {name: getattr(settings, name) for name in INPUTS}
+    files = {
+        name: digest_inputs(location, known=True) for name, location in given.items() if location is not None
+    }
+    run = run_id(settings, {name: [asdict(file) for file in found] for name, found in files.items()}, kind)
+    return Job(
+        settings, run, forced_name(run) if force else run, files["weather"], files["yields"], now(),
+        regions=files.get("regions", ()),
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import OutOfScope, Reason, SplitName
 from data.errors import CropyieldError, InputError
 from data.locations.uris import redact_uri
 
@@ -21,6 +21,12 @@ _ORDER = {
     "used": tuple(map(str, SplitName)),
     "rejected": tuple(map(str, Reason)),
     "out_of_scope": tuple(map(str, OutOfScope)),
+}
+
+# what the regions' entry says besides counts of rows
+ONE_PLACE = {
+    "without_data": "in the file of regions without weather or yields",
+    "not_in_file": "with data but absent from the file of regions",
 }
 
 
@@ -87,7 +93,7 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
 
     by_reason = sorted(rejected.counts(rejects).items(), key=lambda item: -item[1])
     lines = [f"  {reason}: {n}, for example {_example(rejects, reason)}" for reason, n in by_reason[:3]]
-    uri = settings.weather if name == WEATHER else settings.yields
+    uri = getattr(settings, name)
     raise InputError(
         f"{redact_uri(uri)}: {count} of {others} {name} rows in scope are rejected, "
         f"more than max_rejected = {settings.max_rejected:g} allows:\n"
@@ -105,7 +111,7 @@ def _example(rejects: pa.Table, reason: str) -> str:
 
 
 def ledger_story(ledger: Ledger) -> list[str]:
-    """Two lines for each entry: rows in, and what became of them; why rows were rejected."""
+    """Lines for each entry: rows in, what became of them, why rows were rejected; regions in one place."""
     lines = []
     for name, entry in ledger.items():
         kinds = (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope"))
@@ -114,4 +120,8 @@ def ledger_story(ledger: Ledger) -> list[str]:
         if entry["rejected"]:
             reasons = (f"{reason} {count:,}" for reason, count in entry["rejected"].items())
             lines.append(f"{name} rejected: {', '.join(reasons)}")
+        for what, words in ONE_PLACE.items():
+            if found := entry.get(what, {}).get("count"):
+                names = ", ".join(entry[what]["names"][:5])
+                lines.append(f"regions {words}: {found:,} ({names}{', …' if found > 5 else ''})")
     return lines

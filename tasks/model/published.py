@@ -9,11 +9,12 @@ from data.errors import DamageError, SettingsError
 from data.settings.seasons import Cutoff
 from data.store.base import Store
 from data.store.manifests import REPAIR, folder, read_manifest, read_published
+from tasks.model.fits import PUBLISHED
 from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model
 
 
-def load_model(store: Store, run: str, season: str, as_of: str) -> Model:
-    """The published model of a finished run for one season and cut-off.
+def load_model(store: Store, run: str, season: str, as_of: str, fit: str = PUBLISHED) -> Model:
+    """A model of a finished run for one season and cut-off, by default the published fit.
 
     Raises SettingsError when the run has none for that day, DamageError when its files are gone or aren't
     as they were published.
@@ -26,7 +27,8 @@ def load_model(store: Store, run: str, season: str, as_of: str) -> Model:
         raise SettingsError(
             f"run {run} has no model for {Cutoff(season, as_of)}; it has {', '.join(days) or 'none at all'}"
         )
-    place, names = f"model/{season}/{as_of}", (WEIGHTS_FILE, FACTS_FILE)
+    place = f"model/{season}/{as_of}" + ("" if fit == PUBLISHED else f"/{fit}")
+    names = WEIGHTS_FILE, FACTS_FILE
     return Model.from_bytes({name: read_published(store, manifest, f"{place}/{name}") for name in names})
 
 

@@ -38,7 +38,7 @@ class Rehearsed:
 def as_settings(proposal: Proposal, file: Path) -> Settings:
     """The settings that the written file will be read as. Raises SettingsError, the sign of a bug here."""
     raw = tomllib.loads(write_text(proposal, file))
-    for key in LOCATIONS:
+    for key in raw.keys() & {*LOCATIONS}:
         raw[key] = locate(raw[key], file.absolute().parent)
     return parse_settings(raw, str(file))
 

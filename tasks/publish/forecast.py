@@ -22,7 +22,6 @@ from data.store.current import Written, find_finished, make_newest, repair
 from data.store.entries import State
 from data.store.log import read_state
 from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest, read_published
-from tasks.job.digest import verify_inputs
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
 
@@ -54,8 +53,7 @@ def is_newest(job: ForecastJob, state: State) -> bool:
 
 def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write a forecast and make it the newest one. Raises InputError when an input changed meanwhile."""
-    verify_inputs(job.settings.weather, job.weather)
-    verify_inputs(job.settings.yields, job.yields)
+    job.verify()
     about = {
         "model_run_id": job.model_run_id,
         "as_of": job.as_of and job.as_of.isoformat(),

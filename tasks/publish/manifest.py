@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contracts.vocabulary import SCHEMA_VERSION
-from data.locations.uris import redact_uri
+from data.locations.uris import LOCATIONS, redact_uri
 from data.store.base import Store
 from data.store.current import settle_manifest
 from data.store.manifests import folder, now
@@ -43,7 +43,6 @@ def digests(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 def origin(job: Job, kind: str) -> dict[str, Any]:
     """What any manifest says of how files came about: inputs, settings, versions, code, machine."""
     settings = job.settings
-    locations = {"weather": redact_uri(settings.weather), "yields": redact_uri(settings.yields)}
     return {
         "schema": SCHEMA_VERSION,
         "run_id": job.run_id,
@@ -51,12 +50,13 @@ def origin(job: Job, kind: str) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": now(),
         "inputs": {
-            name: {"location": locations[name], "files": files} for name, files in job.inputs().items()
+            name: {"location": redact_uri(getattr(settings, name)), "files": files}
+            for name, files in job.inputs().items()
         },
         "versions": machine.versions(),
         "device": machine.device_class(settings.training.device),
         "code": machine.code_version(),
-        "settings": settings.model_dump(mode="json", exclude={"weather", "yields", "store"}),
+        "settings": settings.model_dump(mode="json", exclude={*LOCATIONS}),
         "settings_digest": hashlib.sha256(run_settings(settings).encode()).hexdigest(),
         "machine": machine.facts(),
     }

@@ -15,7 +15,6 @@ from data.store.entries import Instance, State
 from data.store.log import read_state
 from data.store.manifests import DAY_S, RUNS, WORK, dataset_name, folder, to_json
 from tasks.assemble.seasons import AssembledSeasons, full_season
-from tasks.job.digest import verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import Job
 from tasks.model.fits import EVALUATED, PUBLISHED
@@ -41,8 +40,7 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
     written = None
     message = f"nothing new: run {job.run_id} was finished before"
     if finished is None or forced:
-        verify_inputs(job.settings.weather, job.weather)
-        verify_inputs(job.settings.yields, job.yields)
+        job.verify()
         with storage_errors("read", store.place(job.work.name)):
             files = run_files(job)
         write_files(store, job.run_id, files, finished.manifest if finished else None)
@@ -140,7 +138,7 @@ def run_files(job: Job) -> dict[str, bytes]:
         "rejected.parquet": parquet(assembled.rejected),
         "ledger.json": to_json(assembled.ledger),
     }
-    for step in ("evaluated", "report"):
+    for step in ("evaluated", "outlook", "report"):
         files |= _contents(_finished(job, step))
     for season, found in assembled.seasons.items():
         files[dataset_name(season)] = parquet(full_season(found).to_arrow())

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
+from data.contracts.vocabulary import MAIN
 from data.errors import InputError
 from data.inputs.listing import place_of
 from data.inputs.parquet import Footer, read_footers, require_alike
@@ -17,7 +18,7 @@ from data.inputs.parsing import DAYS, YEARS, Kind
 from data.settings.calendar import Resolution
 from data.settings.schema import YEAR, Settings
 from data.settings.seasons import of_season, season_names
-from tasks.features.plan import make_plan
+from tasks.features.plan import make_plan, spread_cutoffs
 from tasks.features.time_table import TimeTable
 
 SECTION = "weather_columns"
@@ -76,6 +77,25 @@ def partition(settings: Settings, as_of: date | None = None) -> list[Part]:
     known = None if as_of is None else as_of.isoformat()
     tables = time_tables(settings, layout.resolution, known)
     return [part for footer in footers for part in _parts_of(footer, layout, tables, known)]
+
+
+def with_named_cutoffs(settings: Settings) -> Settings:
+    """The settings with every cut-off named, those of `as_of_every` included: see `plan.spread_cutoffs`.
+
+    Raises InputError where the weather can't be read, StorageError.
+    """
+    if not settings.as_of_every:
+        return settings
+    layout = find_layout(settings, read_footers(settings.weather)[0])
+    days = {
+        name: spread_cutoffs(of_season(settings, name), layout.resolution).as_of
+        for name in season_names(settings)
+    }
+    seasons = {
+        name: season.model_copy(update={"as_of": days[name]}) for name, season in settings.seasons.items()
+    }
+    main = days.get(MAIN, settings.as_of)
+    return settings.model_copy(update={"as_of": main, "as_of_every": 0, "seasons": seasons})
 
 
 def find_layout(settings: Settings, footer: Footer) -> Layout:

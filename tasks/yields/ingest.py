@@ -32,10 +32,10 @@ _DESCRIBING = ("units", "wide", "rows", "outside")
 class Yields:
     """Sound yields in scope, one per region, harvest year and crop, in the order of file and row.
 
-    `table` has the columns region, year, crop, yield, file and row (its position in the file), names
-    as categories. `rows` counts all rows that came in (cells of wide files), `outside` those out of
-    scope, `rejected` holds the ones judged so far. `units`: unit of each crop, null where neither the
-    file nor the settings know it.
+    `table` has the columns region, year, crop, yield, area (harvested, in whatever unit; NaN where unknown),
+    file and row (its position in the file), names as categories. `rows` counts all rows that came in (cells
+    of wide files), `outside` those out of scope, `rejected` holds the ones judged so far. `units`: unit of
+    each crop, null where neither the file nor the settings know it.
     """
 
     table: pd.DataFrame
@@ -139,7 +139,7 @@ def ingest_yields(settings: Settings) -> Yields:
             rejects.append(file.reject(some, rejected.Faults(reasons, some["verdict"].to_numpy())))
     table = cells[kept_X].sort_values(["file", "row"], kind="stable", ignore_index=True)
     return Yields(
-        table[["region", "year", "crop", "yield", "file", "row"]], units, layout.wide, rows,
+        table[["region", "year", "crop", "yield", "area", "file", "row"]], units, layout.wide, rows,
         dict(sum((+file.outside for file in files), Counter())), rejected.sort(pa.concat_tables(rejects)),
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ class Layout:
     year: str
     crop: str
     unit: str
+    area: str
     wide: bool
     values: dict[str, str]
 
@@ -39,7 +40,7 @@ def find_layout(settings: Settings, footers: Sequence[Footer]) -> Layout:
         return settings.yield_columns.get(name, name)
 
     first = footers[0]
-    region, year, crop, value, unit = map(source, ("region", "year", "crop", "yield", "unit"))
+    region, year, crop, value, unit, area = map(source, ("region", "year", "crop", "yield", "unit", "area"))
     wanted: dict[str, tuple[str, tuple[Kind, ...]]] = {"region": (region, _NAMES), "year": (year, _NUMBERS)}
     wide = not (first.has(crop) and first.has(value))
     values = {name: source(name) for name in named_crops(settings)} if wide else {"yield": value}
@@ -57,4 +58,4 @@ def find_layout(settings: Settings, footers: Sequence[Footer]) -> Layout:
     if not wide and first.has(unit):
         wanted["unit"] = (unit, _NAMES)
     require_alike(settings.yields, footers, wanted, SECTION)
-    return Layout(region, year, crop, unit, wide, values)
+    return Layout(region, year, crop, unit, area, wide, values)

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data.contracts.season_table import Floats
 from data.contracts.vocabulary import YIELDS, OutOfScope, Reason
 from data.errors import InputError
 from data.inputs.listing import check_unchanged, place_of
 from data.inputs.parquet import Footer, read_batches
-from data.inputs.parsing import YEARS, Names, integers, numbers
+from data.inputs.parsing import SOUND, YEARS, Names, integers, kind_of, numbers
 from data.settings.schema import Settings
 from data.settings.seasons import named_crops
 from tasks.ledger import rejected
@@ -33,7 +34,7 @@ _CROP = ""
 class YieldFile:
     """The rows of one file as found, its sound cells in scope, and what became of the others.
 
-    `cells` has the columns row, region, year, crop, unit, yield and source (our name of the yield's
+    `cells` has the columns row, region, year, crop, unit, area, yield and source (our name of the yield's
     column); `rows` counts all cells, `outside` those out of scope.
     """
 
@@ -62,7 +63,8 @@ def read_file(settings: Settings, layout: Layout, footer: Footer) -> YieldFile:
     Raises InputError for a file that can't be read or changes meanwhile, and for text without numbers.
     """
     file, uri = footer.file, settings.yields
-    others = [] if layout.wide else [layout.crop, *([layout.unit] if footer.has(layout.unit) else [])]
+    beside = [name for name in (layout.unit, layout.area) if footer.has(name)]
+    others = [] if layout.wide else [layout.crop, *beside]
     columns = list(dict.fromkeys([layout.region, layout.year, *others, *layout.values.values()]))
     groups = range(footer.metadata.num_row_groups)
     check_unchanged(uri, file.name, file.size, file.mtime_ns)
@@ -81,6 +83,8 @@ def read_file(settings: Settings, layout: Layout, footer: Footer) -> YieldFile:
     rows = pd.DataFrame({"row": np.arange(count), "region": names(layout.region), "year": year.value_N})
     rows["year_lost"] = lost_N | (year.value_N < YEARS[0]) | (year.value_N > YEARS[1])
     rows["unit"] = names(layout.unit) if layout.unit in others else pd.Categorical([None] * count)
+    known = layout.area in others
+    rows["area"] = _areas(found[layout.area].combine_chunks()) if known else np.nan
     judged = YieldFile(file.name, layout, found, rows, count * len(layout.values), Counter(), rejected.NONE)
     cells, rejects = [], [rejected.NONE]
     for name in layout.values:
@@ -92,6 +96,17 @@ def read_file(settings: Settings, layout: Layout, footer: Footer) -> YieldFile:
     return YieldFile(
         file.name, layout, found, pd.concat(cells), judged.rows, judged.outside, pa.concat_tables(rejects)
     )
+
+
+def _areas(column: pa.Array) -> Floats:
+    """Harvested areas [N]; NaN where there is none. A yield is no worse for an area that can't be read."""
+    if kind_of(column.type) not in ("number", "text"):
+        return np.full(len(column), np.nan)
+    parsed = numbers(column)
+    sound_N = np.isfinite(parsed.value_N) & (parsed.value_N >= 0)
+    if parsed.fault_N is not None:
+        sound_N &= parsed.fault_N == SOUND
+    return np.where(sound_N, parsed.value_N, np.nan)
 
 
 def _judge(settings: Settings, file: YieldFile, cells: pd.DataFrame) -> tuple[pd.DataFrame, pa.Table]:

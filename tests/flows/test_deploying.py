@@ -28,7 +28,12 @@ def test_parameters_are_the_settings_again_in_another_folder(
 
 def test_every_deployment_has_its_runs_show_that_they_live(shipped: Path) -> None:
     deployments = yaml.safe_load((shipped.parent / "prefect.yaml").read_text())["deployments"]
-    assert [each["name"] for each in deployments] == ["train-weekly", "forecast-daily", "backtest-yearly"]
+    assert [each["name"] for each in deployments] == [
+        "train-weekly",
+        "forecast-daily",
+        "backtest-yearly",
+        "score-yearly",
+    ]
     for each in deployments:
         assert each["work_pool"]["job_variables"]["env"] == {HEARTBEAT_VARIABLE: str(HEARTBEAT_S)}
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.client.orchestration import get_client
 
-from data.contracts.columns import PREDICTION_COLUMNS, schema_of
+from data.contracts.columns import FORECAST_COLUMNS, schema_of
 from data.contracts.wording import number
 from flows.cli.main import run
 
@@ -76,7 +76,7 @@ def test_a_season_under_way_is_forecast_and_published_as_a_whole(under_way: Path
 
     table = pq.read_table(store / "forecasts.parquet")
     assert table.schema.equals(
-        schema_of(PREDICTION_COLUMNS, {"unit:apples": "t/ha", "unit:oranges": "t/ha"}), True
+        schema_of(FORECAST_COLUMNS, {"unit:apples": "t/ha", "unit:oranges": "t/ha"}), True
     )
     frame = table.to_pandas()
     assert frame["actual"].isna().all()

@@ -162,3 +162,44 @@ def test_backtest(place: Path, capsys: Capture) -> None:
     assert metrics["years"] == [2018, 2019, 2020]
     assert run([*command[:-2], "05-15"]) == 2
     assert "05-15 is outside the season 06-01 to 10-31, 11-01 to 04-30" in capsys.readouterr().err
+
+
+def test_outlook_of_both_seasons(place: Path, tmp_path: Path, capsys: Capture) -> None:
+    store, settings = str(place / "store"), str(place / "settings.toml")
+    folder = current(place)
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    drivers = pd.read_parquet(folder / "drivers.parquet")
+    key = ["region", "year", "crop", "season", "as_of"]
+    added = drivers.groupby(key)["contribution"].sum().rename("added").reset_index()
+    both = predictions[predictions["split"] != "train"].merge(added, on=key)
+    assert set(both["season"]) == {"main", "rabi"}
+    np.testing.assert_allclose(both["baseline"] + both["added"], both["predicted"], atol=1e-9)
+    aggregates = pd.read_parquet(folder / "aggregates.parquet")
+    assert set(zip(aggregates["crop"], aggregates["season"], strict=True)) == {
+        ("rice", "main"), ("wheat", "rabi"),
+    }  # fmt: skip
+    assert aggregates[["level", "name", "year", "crop"]].apply(tuple, axis=1).is_monotonic_increasing
+
+    assert run(["forecast", settings, "--as-of", "2020-11-30", "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)["run_id"]
+    assert run(["forecast", settings, "--json"]) == 0
+    after = json.loads(capsys.readouterr().out)["run_id"]
+    record = pd.read_parquet(place / f"store/forecasts/{after}/record.parquet")
+    assert set(zip(record["crop"], record["season"], record["lead_days"], strict=True)) == {
+        ("rice", "main", 0), ("wheat", "rabi", 120),
+    }  # fmt: skip
+    assert run(["compare", store, before, after, "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert {row["crop"] for row in compared["regions"]} == {"rice"}
+    assert run(["compare", store, after, after, "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert {row["crop"] for row in compared["regions"]} == {"rice", "wheat"}
+    assert {row["difference"] for row in compared["regions"]} == {0}
+    assert run(["show", store, "--why", "R00", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["why"]
+    assert [(each["crop"], each["season"], each["as_of"]) for each in told] == [
+        ("rice", "main", "10-31"), ("wheat", "rabi", "12-31"),
+    ]  # fmt: skip
+    file = tmp_path / "dataset.csv"
+    assert run(["export", store, "--csv", "dataset", str(file), "--season", "rabi"]) == 0
+    assert "wheat" in pd.read_csv(file)

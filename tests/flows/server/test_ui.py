@@ -103,6 +103,7 @@ def test_deployments_are_scheduled(ui: Started) -> None:
         "train-weekly": "0 6 * * 1",
         "forecast-daily": "0 7 * * *",
         "backtest-yearly": "0 3 15 1 *",
+        "score-yearly": "0 4 15 1 *",
     }
     assert {cron["timezone"] for cron in crons.values()} == {"UTC"}
     strategies = {

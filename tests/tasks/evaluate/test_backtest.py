@@ -49,16 +49,20 @@ def _spoilt(table: SeasonTable, season: int) -> SeasonTable:
     return replace(table, x_NF=x_NF, y_NT=y_NT)
 
 
+def hindcast_of(*given: Any, **more: Any) -> Hindcast:
+    return backtest_season(*given, **more).hindcast
+
+
 @pytest.mark.parametrize("baseline", ["none", "mean", "trend"])
 @pytest.mark.parametrize("scaling", ["standard", "whiten"])
 def test_nothing_later_changes_a_byte(baseline: str, scaling: str) -> None:
     table = random_table(seasons=30)
     settings = _settings(baseline=baseline, training={"epochs": 5, "scaling": scaling})
     for season in (2020, 2025):
-        made = backtest_season(table, settings, "12-31", season)
-        assert _bytes(backtest_season(_spoilt(table, season), settings, "12-31", season)) == _bytes(made)
+        made = hindcast_of(table, settings, "12-31", season)
+        assert _bytes(hindcast_of(_spoilt(table, season), settings, "12-31", season)) == _bytes(made)
         without = table.take(table.year_N <= season)
-        assert _bytes(backtest_season(without, settings, "12-31", season)) == _bytes(made)
+        assert _bytes(hindcast_of(without, settings, "12-31", season)) == _bytes(made)
     assert not np.isnan(made.half_width[95][made.crop_E == 0]).any()
 
 
@@ -79,20 +83,20 @@ def test_yields_of_test_seasons_change_no_byte_of_an_evaluation() -> None:
 
 def test_the_table_s_own_split_plays_no_part() -> None:
     table, settings = random_table(seasons=30), _settings()
-    one = backtest_season(table, settings, "12-31", 2025)
-    other = backtest_season(table.take(slice(None)), settings, "12-31", 2025)
+    one = hindcast_of(table, settings, "12-31", 2025)
+    other = hindcast_of(table.take(slice(None)), settings, "12-31", 2025)
     relabelled = replace(table, split_N=np.full(len(table), "validation"))
-    assert _bytes(one) == _bytes(other) == _bytes(backtest_season(relabelled, settings, "12-31", 2025))
+    assert _bytes(one) == _bytes(other) == _bytes(hindcast_of(relabelled, settings, "12-31", 2025))
     assert set(one.split_E) == {"test"}
 
 
 def test_leave_one_out_peeks_and_says_so() -> None:
     table, settings = random_table(seasons=20), _settings()
     honest, peeking = (
-        backtest_season(table, settings, "12-31", 2010, leave_one_out=each) for each in (False, True)
+        hindcast_of(table, settings, "12-31", 2010, leave_one_out=each) for each in (False, True)
     )
     model = fit_exact(_crops(table.take(table.year_N != 2010)), settings, "12-31")
-    exact = backtest_season(table, settings, "12-31", 2010, leave_one_out=True, fit=fit_exact)
+    exact = hindcast_of(table, settings, "12-31", 2010, leave_one_out=True, fit=fit_exact)
     rows = _crops(table.take(table.year_N == 2010))
     np.testing.assert_array_equal(exact.predicted_E, model.predict(rows)[np.isfinite(rows.y_NT)])
     assert (honest.predicted_E != peeking.predicted_E).all()
@@ -111,13 +115,13 @@ def test_crops_that_can_t_be_learned_are_left_out() -> None:
     table.y_NT[table.year_N == 2010, 0] = np.nan
     units = {"corn": "t/ha"}
     early, late = (
-        backtest_season(table, _settings(), "12-31", season, crop_units=units) for season in (2015, 2019)
+        hindcast_of(table, _settings(), "12-31", season, crop_units=units) for season in (2015, 2019)
     )
     assert early.crops == late.crops == ("corn",)
     assert early.crop_units == ("t/ha",)
-    assert len(backtest_season(table, _settings(), "12-31", 2010)) == 0
+    assert len(hindcast_of(table, _settings(), "12-31", 2010)) == 0
     with pytest.raises(InputError, match="season 2000"):
-        backtest_season(table, _settings(), "12-31", 2000)
+        hindcast_of(table, _settings(), "12-31", 2000)
     assert backtest_seasons(table, _settings(), 3) == (2017, 2018, 2019)
     assert backtest_seasons(table, _settings(), 50) == tuple(
         year for year in range(2001, 2020) if year != 2010
@@ -129,7 +133,7 @@ def test_crops_that_can_t_be_learned_are_left_out() -> None:
 def test_seasons_of_other_crops_add_up() -> None:
     table = random_table(seasons=20)
     table.y_NT[table.year_N < 2010, 1] = np.nan
-    made = [backtest_season(table, _settings(), "12-31", season) for season in (2009, 2014)]
+    made = [hindcast_of(table, _settings(), "12-31", season) for season in (2009, 2014)]
     joined = join([from_arrow(to_arrow(each)) for each in made])
     assert joined.crops == ("corn", "rye")
     assert len(joined) == sum(len(each) for each in made)
@@ -151,7 +155,7 @@ def _us(as_of: str) -> tuple[Hindcast, ...]:
     assert seasons == tuple(range(2013, 2023))
     # intervals only where they are looked at
     settings = us_settings() if as_of == "09-30" else us_settings(split={"calibration_seasons": 0})
-    return tuple(backtest_season(table, settings, as_of, season) for season in seasons)
+    return tuple(hindcast_of(table, settings, as_of, season) for season in seasons)
 
 
 def _us_test(as_of: str) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def test_us_reference_figures_of_the_first_model() -> None:
         features=monthly,
     )
     table = us_table()
-    made = join([backtest_season(table, first, "09-30", season) for season in range(2013, 2023)])
+    made = join([hindcast_of(table, first, "09-30", season) for season in range(2013, 2023)])
     harvest = {
         (table.region_names[region], int(year), crop)
         for at, crop in enumerate(CROPS)
@@ -230,10 +234,10 @@ def test_us_skill_grows_with_the_season() -> None:
 
 def test_us_backtest_of_forty_tasks_fits_a_minute() -> None:
     table, settings = us_table(), us_settings()
-    backtest_season(table, settings, "09-30", 2022)  # what torch loads once
+    hindcast_of(table, settings, "09-30", 2022)  # what torch loads once
     tries = []
     for _ in range(2):
         begun = time.process_time()
-        backtest_season(table, settings, "09-30", 2022)  # the season with most to learn from
+        hindcast_of(table, settings, "09-30", 2022)  # the season with most to learn from
         tries.append(time.process_time() - begun)
     assert 40 * min(tries) < 2 * 60  # a minute of two cores

@@ -12,7 +12,12 @@ from data.errors import SettingsError
 from tasks.evaluate.calibration import calibrate
 from tasks.evaluate.predictions import predictions_of
 from tasks.evaluate.results import forecast
-from tasks.evaluate.stored_intervals import calibration_of, interval_notes, with_intervals
+from tasks.evaluate.stored_intervals import (
+    calibrate_published,
+    calibration_of,
+    interval_notes,
+    with_intervals,
+)
 from tasks.model.model import Model
 from tasks.train.fit import fit_exact
 from tests.tasks.worlds import settings, world
@@ -20,7 +25,7 @@ from tests.tasks.worlds import settings, world
 
 def test_a_model_keeps_the_intervals_of_its_own_rows() -> None:
     table, chosen = world(), settings()
-    model = with_intervals(fit_exact(table, chosen, "09-30"), table, chosen)
+    model = with_intervals(fit_exact(table, chosen, "09-30"), calibrate_published(table, chosen))
     again = Model.from_bytes(model.to_bytes())
     kept, fresh = calibration_of(again), calibrate(table, chosen)
     for level in (80, 95):
@@ -33,7 +38,7 @@ def test_a_model_keeps_the_intervals_of_its_own_rows() -> None:
 def test_too_few_seasons_leave_nulls_and_a_sentence() -> None:
     table, chosen = world(), settings()
     few = table.take(table.year_N < 2000)
-    model = with_intervals(fit_exact(few, chosen, "09-30"), few, chosen)
+    model = with_intervals(fit_exact(few, chosen, "09-30"), calibrate_published(few, chosen))
     assert any("no 95 % interval" in note for note in interval_notes(model))
     ahead = table.take(table.year_N == 2005)
     ahead = replace(ahead, y_NT=np.full_like(ahead.y_NT, np.nan))
@@ -48,7 +53,9 @@ def test_no_end_leaves_the_valid_range_further_than_the_prediction() -> None:
     table = world()
     low, high = np.nanquantile(table.y_NT[:, 0], [0.3, 0.7])
     chosen = settings(measures={"c0": {"range": [low, high]}, "yield": {"range": [-1e9, 1e9]}})
-    model = Model.from_bytes(with_intervals(fit_exact(table, chosen, "09-30"), table, chosen).to_bytes())
+    model = Model.from_bytes(
+        with_intervals(fit_exact(table, chosen, "09-30"), calibrate_published(table, chosen)).to_bytes()
+    )
     ahead = replace(table, y_NT=np.full_like(table.y_NT, np.nan))
     found = predictions_of([forecast(model, ahead)], "a1").to_pandas()
     free = found[found["crop"] == "c1"]
@@ -66,7 +73,7 @@ def test_no_end_leaves_the_valid_range_further_than_the_prediction() -> None:
 
 def test_only_unknown_yields_of_the_chosen_crops_are_forecast() -> None:
     table, chosen = world(), settings()
-    model = with_intervals(fit_exact(table, chosen, "09-30"), table, chosen)
+    model = with_intervals(fit_exact(table, chosen, "09-30"), calibrate_published(table, chosen))
     ahead = table.take(table.year_N == 2005)
     y_NT = np.full_like(ahead.y_NT, np.nan)
     y_NT[0, 0] = 1.0

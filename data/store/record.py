@@ -1,0 +1,59 @@
+"""The record of issued forecasts: one file for each forecast's entry of the log, never changed or pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from data.store.base import Store
+from data.store.entries import Action, State
+from data.store.log import read_facts
+from data.store.manifests import FORECASTS, digest, folder
+
+RECORD = "record.parquet"  # of a forecast: what the record will hold of it
+_FOLDER = "record"
+VINTAGES = f"{_FOLDER}/yields"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One issued forecast: its entry's number and time, and what was recorded."""
+
+    number: int
+    at: str
+    content: bytes
+
+
+def record_name(number: int, at: str) -> str:
+    """The file of an entry: its year and number."""
+    return f"{_FOLDER}/{at[:4]}/{number:08d}.parquet"
+
+
+def complete_record(store: Store, state: State) -> None:
+    """Record every forecast that an entry names and no file holds yet, the newest first.
+
+    Each entry's file is there before the next one's, so that the first found ends the search. Forecasts of
+    versions that kept no record have none.
+    """
+    for number in range(state.forecast.entry if state.forecast else 0, 0, -1):
+        facts = read_facts(store, number)
+        if facts.get("action") != Action.FORECAST:
+            continue
+        name, wanted = record_name(number, str(facts.get("at"))), facts.get("record")
+        if wanted is None or store.get(name) is not None:
+            return
+        content = store.get(f"{folder(str(facts.get('run_id')), FORECASTS)}/{RECORD}")
+        if content is not None and digest(content) == wanted:
+            store.create(name, content)
+
+
+def read_record(store: Store) -> Iterator[Recorded]:
+    """Every issued forecast that is recorded as its entry says, oldest first."""
+    for name in store.names(_FOLDER):
+        number = name.rpartition("/")[2].removesuffix(".parquet")
+        if name.startswith(f"{VINTAGES}/") or not number.isdecimal():
+            continue
+        facts, content = read_facts(store, int(number)), store.get(name)
+        at = str(facts.get("at"))
+        if content and name == record_name(int(number), at) and digest(content) == facts.get("record"):
+            yield Recorded(int(number), at, content)

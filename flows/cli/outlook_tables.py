@@ -1,0 +1,98 @@
+"""An outlook on the terminal: why a forecast is what it is, and where an exported table lies."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from data.contracts.wording import number, percent
+
+
+def why(result: dict[str, Any]) -> None:
+    """For each crop the sentence, what each feature adds, and the past seasons most like this one."""
+    console = _console()
+    for found in result["why"]:
+        unit = found["unit"] or ""
+        console.print(Text(found["sentence"]), soft_wrap=True)
+        columns = [("term", "left"), ("in words", "left"), *_numbers("value", "usual"), ("unit", "left")]
+        drivers = _table(*columns, *_numbers(f"adds {unit}"))
+        for term in found["terms"]:
+            drivers.add_row(
+                Text(term["term"]), Text(term["words"]), number(term["value"]), number(term["usual"]),
+                Text(term["unit"]), number(term["contribution"]),
+            )  # fmt: skip
+        console.print(drivers)
+        if found["similar"]:
+            console.print(Text(f"seasons most like it up to {found['as_of']}, by what each feature added"))
+            seasons = _table(("season", "left"), *_numbers(f"harvested {unit}", "from baseline", "distance"))
+            for season in found["similar"]:
+                away = season["actual"] - season["baseline"]
+                figures = (season["actual"], away, season["distance"])
+                seasons.add_row(str(season["year"]), *map(number, figures))
+            console.print(seasons)
+
+
+def compared(result: dict[str, Any]) -> None:
+    """Means over regions, then the larger units: before, after, and what the difference came of."""
+    console = _console()
+    console.print(Text(f"from {result['before']} to {result['after']}"))
+    figures = ("before", "after", "difference", "from_weather", "from_model", "from_yields")
+    titles = _numbers("before", "after", "difference", "new weather", "new model", "revised yields")
+    means = _table(("season", "left"), ("crop", "left"), *_numbers("regions"), *titles)
+    for row in result["totals"]:
+        shown = (number(row[name]) for name in figures)
+        means.add_row(str(row["year"]), Text(row["crop"]), f"{row['regions']:,}", *shown)
+    console.print(means)
+    units = _table(("level", "left"), ("name", "left"), ("season", "left"), ("crop", "left"), *titles)
+    for row in result["aggregates"]:
+        shown = (number(row[name]) for name in figures)
+        units.add_row(
+            Text(row["level"]), Text(row["name"] or "–"), str(row["year"]), Text(row["crop"]), *shown
+        )
+    console.print(units)
+
+
+def scored(result: dict[str, Any]) -> None:
+    """Errors of issued forecasts by level, crop and lead, beside those of mean_5 and baseline."""
+    console = _console()
+    console.print(Text(f"{result['issued']:,} forecasts issued; vintages of yields: {result['vintages']}"))
+    table = _table(
+        ("level", "left"), ("crop", "left"),
+        *_numbers("days before the end", "forecasts", "RMSE", "of mean_5", "of baseline", "bias", "Brier"),
+        *_numbers("in 80 %"),
+    )  # fmt: skip
+    for level, crops in result["scores"].items():
+        for crop, scores in crops.items():
+            for lead, of in scores["lead_days"].items():
+                errors = (of["rmse"], of["mean_5"]["rmse"], of["baseline"]["rmse"], of["bias"], of["brier"])
+                figures = (*map(number, errors), percent(of["coverage_80"]))
+                table.add_row(Text(level), Text(crop), lead, f"{of['rows']:,}", *figures)
+    console.print(table)
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<22} {place}"))
+
+
+def exported(result: dict[str, Any]) -> None:
+    """Where the file lies and how long it is."""
+    size = f"{result['rows']:,} rows, {result['size']:,} bytes"
+    _console().print(Text(f"{result['file']}: {result['table']} of {result['run_id']}, {size}"))
+
+
+def _numbers(*names: str) -> list[tuple[str, str]]:
+    return [(name.strip(), "right") for name in names]
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, side in columns:
+        table.add_column(Text(name), justify="right" if side == "right" else "left", no_wrap=True)
+    return table
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else 160  # into a file nothing need be cut off
+    return Console(highlight=False, width=width)

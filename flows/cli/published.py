@@ -1,0 +1,217 @@
+"""Published tables for people: `show --why`, `compare` and `export --csv` as plain functions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts.vocabulary import MAIN
+from data.errors import SettingsError
+from data.locations.uris import locate
+from data.store.base import Store
+from data.store.current import find_finished
+from data.store.manifests import FORECASTS, PREDICTIONS, dataset_name, read_manifest, read_published
+from data.store.open import open_store
+from flows.cli.history import current_state, existing_store, find_published
+
+if TYPE_CHECKING:
+    from tasks.model.model import Model
+
+TABLES = ("predictions", "forecasts", "drivers", "aggregates", "weights", "evaluation", "dataset", "rejected")
+# what a spreadsheet takes for the beginning of a formula
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any]:
+    """The newest forecast of a region: its sentence, drivers and most similar past seasons, for each crop.
+
+    For a run that is named its own predictions, of the latest season that has drivers. Raises SettingsError
+    where the region or crop has none.
+    """
+    from tasks.outlook.drivers import most_similar, past_seasons
+    from tasks.outlook.published import load_fitted
+    from tasks.outlook.why import explain
+
+    store = existing_store(location)
+    area, manifest = _newest(store, run)
+    drivers = _read(store, area, manifest, "drivers.parquet")
+    frame = drivers.to_pandas()
+    of_region = frame[frame["region"] == region]
+    if not len(of_region):
+        raise SettingsError(
+            f"{store.place(area)}/{manifest['run_id']}: no region {region!r}{_near(frame, region)}"
+        )
+    crops = list(pd.unique(of_region["crop"]))
+    if crop is not None and crop not in crops:
+        raise SettingsError(f"region {region}: no crop {crop!r}; there are {', '.join(crops)}")
+    metadata = {key.decode(): value.decode() for key, value in (drivers.schema.metadata or {}).items()}
+    said = _read(store, area, manifest, PREDICTIONS).to_pandas()
+    of_run = str(said["run_id"].iloc[0])
+    found = []
+    for name in [crop] if crop else crops:
+        rows = of_region[of_region["crop"] == name]
+        rows = rows[rows["year"] == rows["year"].max()]
+        rows = rows[rows["as_of"] == rows["as_of"].iloc[-1]]
+        key = {column: rows[column].iloc[0] for column in ("region", "year", "crop", "season", "as_of")}
+        match = said[(said[list(key)] == pd.Series(key)).all(axis=1)].iloc[0].to_dict()
+        fitted = load_fitted(
+            store, of_run, str(key["season"]), str(key["as_of"]), evaluation=match["split"] != "forecast"
+        )
+        now = dict(zip(rows["term"], rows["contribution"], strict=True))
+        past = past_seasons(fitted.model, fitted.learned, region, str(name), int(key["year"]))
+        similar = most_similar({term: now[term] for term in fitted.model.features}, past)
+        columns = ["year", "actual", "baseline", "distance"]
+        found.append(
+            {
+                **{column: str(key[column]) for column in ("region", "crop", "season", "as_of")},
+                "year": int(key["year"]),
+                "unit": match["unit"],
+                "predicted": float(match["predicted"]),
+                "baseline": float(match["baseline"]),
+                **explain(match, rows, metadata),
+                "similar": similar[columns].astype(float).astype({"year": int}).to_dict("records"),
+            }
+        )
+    return {"run_id": manifest["run_id"], "place": store.place(f"{area}/{manifest['run_id']}"), "why": found}
+
+
+def compare(location: str, before: str, after: str) -> dict[str, Any]:
+    """What changed from one forecast or run to another: each region and larger unit, in parts that add up.
+
+    Raises SettingsError where they have no prediction in common.
+    """
+    from tasks.model.published import load_model, model_days
+    from tasks.outlook import comparison
+
+    store = existing_store(location)
+    found = [_find(store, name) for name in (before, after)]
+    said, drivers = (
+        [_read(store, area, manifest, name).to_pandas() for area, manifest in found]
+        for name in (PREDICTIONS, "drivers.parquet")
+    )
+    said = [each[each["split"] == "forecast"] for each in said]
+    models = [str(each["run_id"].iloc[0]) if len(each) else "" for each in said]
+    trained, newest = (read_manifest(store, run) or {"files": {}} for run in models)
+    inputs = [of.get("inputs", {}).get("yields", {}).get("files") for of in (trained, newest)]
+
+    def of_season(season: str) -> pd.DataFrame:
+        told = []
+        for (_, manifest), frame, terms in zip(found, said, drivers, strict=True):
+            own = frame[frame["season"] == season]
+            days = _in_order(pd.unique(own["as_of"]).tolist(), manifest, season)
+            told.append(comparison.Told.latest(own, terms[terms["season"] == season], days))
+        known = model_days(trained, season)
+
+        def old_model(as_of: str) -> Model:
+            days = _in_order([*known, as_of], found[0][1], season)
+            earlier = [day for day in days[: days.index(as_of) + 1] if day in known]
+            return load_model(store, models[0], season, earlier[-1] if earlier else days[0])
+
+        return comparison.compare(told[0], told[1], old_model, inputs[0] == inputs[1])
+
+    both = [season for season in pd.unique(said[0]["season"]) if season in set(said[1]["season"])]
+    regions = pd.concat([of_season(str(season)) for season in both or [MAIN]], ignore_index=True)
+    if not len(regions):
+        raise SettingsError(
+            f"{before} and {after} have no region, season and crop in common that they forecast"
+        )
+    weights = _read(store, *found[1], "weights.parquet").to_pandas()
+    units = comparison.compare_units(regions, weights)
+    if "weather_until" in said[1]:  # a forecast's: each region-season and crop once
+        until = said[1][["region", "year", "crop", "weather_until"]]
+        regions = regions.merge(until, on=["region", "year", "crop"], how="left")
+        regions["weather_until"] = regions["weather_until"].astype(str)
+    return {
+        "before": found[0][1]["run_id"],
+        "after": found[1][1]["run_id"],
+        "models": models,
+        "totals": comparison.totals(regions),
+        "aggregates": units.astype(object).where(units.notna(), None).to_dict("records"),
+        "regions": regions.astype(object).where(regions.notna(), None).to_dict("records"),
+    }
+
+
+def _in_order(days: list[str], manifest: Mapping[str, Any], season: str) -> list[str]:
+    """Cut-off days in the order of a season of a run."""
+    settings = manifest["settings"]
+    start = (settings["season"] if season == MAIN else settings["seasons"][season])["start"]
+    return sorted(set(days), key=lambda day: (day < start, day))
+
+
+def export_csv(location: str, run: str, table: str, file: str, season: str | None = None) -> dict[str, Any]:
+    """Write a published table as CSV (UTF-8 with a byte order mark, as spreadsheets want it).
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it. Raises SettingsError for a
+    table that isn't there.
+    """
+    if table not in TABLES:
+        raise SettingsError(f"--csv {table}: no such table; there are {', '.join(TABLES)}")
+    store = existing_store(location)
+    if table in ("forecasts", "drivers", "aggregates", "weights") or run != "current":
+        area, manifest = _newest(store, run)
+    else:
+        area, manifest = _find(store, run)
+    if table == "forecasts" and area != FORECASTS:
+        raise SettingsError(
+            f"{store.place('')}: no forecast has been published here yet; `cropyield forecast`"
+        )
+    name = {"forecasts": PREDICTIONS, "dataset": dataset_name(season or MAIN)}.get(table, f"{table}.parquet")
+    frame = guarded(_read(store, area, manifest, name).to_pandas())
+    content = frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
+    folder, _, target = locate(file, Path()).rpartition("/")
+    place = open_store(folder or "/")
+    place.put(target, content)
+    return {
+        "run_id": manifest["run_id"], "table": table, "file": place.place(target), "rows": len(frame),
+        "size": len(content),
+    }  # fmt: skip
+
+
+def guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table with texts, column names among them, that no spreadsheet takes for a formula."""
+    safe = frame.rename(columns=_guard)
+    for name in safe.columns:
+        if safe[name].dtype == object or isinstance(safe[name].dtype, pd.StringDtype):
+            safe[name] = safe[name].map(_guard, na_action="ignore")
+    return safe
+
+
+def _guard(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _newest(store: Store, run: str) -> tuple[str, Mapping[str, Any]]:
+    """The newest forecast, or where there is none the current run; or what is named."""
+    state, _ = current_state(store)
+    if run == "current" and state.forecast:
+        found = find_finished(store, state, state.forecast.run_id, FORECASTS)
+        if found is not None:
+            return FORECASTS, found.manifest
+    return _find(store, run)
+
+
+def _find(store: Store, run: str) -> tuple[str, Mapping[str, Any]]:
+    area, found = find_published(store, current_state(store)[0], run)
+    return area, found.manifest
+
+
+def _read(store: Store, area: str, manifest: Mapping[str, Any], name: str) -> pa.Table:
+    if name not in manifest["files"]:
+        place = f"{area}/{manifest['run_id']}/{name}"
+        raise SettingsError(f"{store.place(place)}: this {area.rstrip('s')} has no such table")
+    return pq.read_table(io.BytesIO(read_published(store, manifest, name, area)))
+
+
+def _near(frame: pd.DataFrame, region: str) -> str:
+    import difflib
+
+    known = pd.unique(frame["region"]).tolist()
+    near = difflib.get_close_matches(region, known, n=3, cutoff=0.5)
+    listed = ", ".join(map(repr, near or known[:5]))
+    return f"; did you mean {listed}?" if near else f"; there are {len(known):,}, such as {listed}"

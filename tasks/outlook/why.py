@@ -1,0 +1,104 @@
+"""Why a forecast is what it is: one sentence, its drivers by size, the past seasons most like it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from data.contracts.columns import CONSTANT
+from data.contracts.wording import number
+from data.settings.expand import FeatureSpec
+
+_BASELINES = {"trend": "its trend", "mean": "its mean", "none": "the training mean"}
+
+
+def describe_terms(specs: Mapping[str, FeatureSpec], baseline: str) -> dict[str, str]:
+    """What `explain` needs to know of features, for the metadata of `drivers.parquet`."""
+    found = {"baseline": baseline}
+    for name, spec in specs.items():
+        days = [f"{month:02d}-{day:02d}" for month, day in (spec.days[0], spec.days[-1])] if spec.days else []
+        found[f"term:{name}"] = json.dumps(
+            {
+                "measure": spec.measure, "aggregate": spec.aggregate, "days": days,
+                "months": len({month for month, _ in spec.days}), "threshold": spec.threshold,
+            },
+            ensure_ascii=False,
+        )  # fmt: skip
+    return found
+
+
+def explain(said: Mapping[str, Any], drivers: pd.DataFrame, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """One forecast as a sentence and its terms, those that matter most first.
+
+    `said` is a row of predictions, `drivers` its rows of `drivers.parquet`, `metadata` that file's.
+    """
+    ordered = drivers.assign(size=drivers["contribution"].abs()).sort_values("size", ascending=False)
+    terms = [
+        {
+            "term": row["term"],
+            "words": _words(row, metadata),
+            "unit": metadata.get(f"unit:{row['term']}", ""),
+            **{key: _known(row[key]) for key in ("value", "usual", "departure", "contribution")},
+        }
+        for row in ordered.to_dict("records")
+    ]
+    return {"sentence": _sentence(said, terms, metadata), "terms": terms}
+
+
+def _sentence(said: Mapping[str, Any], terms: list[dict[str, Any]], metadata: Mapping[str, str]) -> str:
+    departure = said["predicted"] - said["baseline"]
+    unit = f" {said['unit']}" if said["unit"] else ""
+    baseline = _BASELINES[metadata.get("baseline", "trend")]
+    start = f"{said['crop']} in {said['region']}, {said['year']}: {number(said['predicted'], 3)}{unit}"
+    # of the parts that pull the same way the largest
+    mostly = next((each for each in terms if each["words"] and each["contribution"] * departure > 0), None)
+    if mostly is None:
+        return f"{start}, at {baseline}"
+    side = "above" if departure > 0 else "below"
+    why = f"mostly {mostly['words']} ({_signed(mostly['contribution'])})"
+    return f"{start}, {number(abs(departure), 2)} {side} {baseline}, {why}"
+
+
+def _words(row: Mapping[Any, Any], metadata: Mapping[str, str]) -> str:
+    """A term's departure in words: `too dry in May`; empty for what isn't weather."""
+    described = metadata.get(f"term:{row['term']}")
+    if row["term"] == CONSTANT or described is None or pd.isna(row["departure"]):
+        return ""
+    spec = json.loads(described)
+    if not spec["days"]:
+        return ""
+    high = row["departure"] > 0
+    too = "too " if row["contribution"] < 0 else ""
+    return f"{too}{_adjective(spec, high)} {_when(spec)}"
+
+
+def _adjective(spec: Mapping[str, Any], high: bool) -> str:
+    measure = str(spec["measure"])
+    if spec["aggregate"] in ("days_above", "days_below"):
+        beyond = str(spec["aggregate"]).removeprefix("days_")
+        return f"{'many' if high else 'few'} days of {measure} {beyond} {spec['threshold']:g}"
+    if spec["aggregate"] != "std":
+        if any(part in measure.lower() for part in ("rain", "precip")):
+            return "wet" if high else "dry"
+        if "temp" in measure.lower():
+            return "warm" if high else "cold"
+    return f"{'high' if high else 'low'} in {measure.replace('_', ' ')}"
+
+
+def _when(spec: Mapping[str, Any]) -> str:
+    first, last = spec["days"]
+    if spec["months"] == 1:
+        return f"in {date.fromisoformat(f'2000-{first}'):%B}"
+    return f"from {first} to {last}"
+
+
+def _known(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{number(value, 2)}"

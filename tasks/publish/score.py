@@ -1,0 +1,105 @@
+"""Scoring: the record held against each vintage of yields, published as verification.parquet and .json."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts.columns import VERIFICATION_COLUMNS, schema_of
+from data.contracts.vocabulary import SCHEMA_VERSION
+from data.settings.schema import Settings
+from data.store.base import Store
+from data.store.manifests import digest, to_json
+from data.store.record import VINTAGES, read_record
+from tasks.assemble.regions import Regions
+from tasks.ledger import rejected
+from tasks.outlook.aggregates import Ground, parts_of
+from tasks.outlook.verification import Issue, summarise_verification, verify_record
+from tasks.outlook.weights import weigh
+from tasks.publish.manifest import parquet
+
+VERIFICATION, SUMMARY = "verification.parquet", "verification.json"
+_LABEL, _ASKED = "label:", b"aggregate"
+_AREA = "region_area"
+
+
+def score(
+    store: Store, harvests: pd.DataFrame, regions: Regions | None, settings: Settings
+) -> dict[str, Any]:
+    """Keep these yields as a vintage and hold the record against every vintage; what people are told.
+
+    `harvests`: region, year, crop, yield, area. What is written is a function of the record alone, vintages
+    included.
+    """
+    content = parquet(vintage_table(harvests, regions, settings))
+    vintage = digest(content)
+    store.create(f"{VINTAGES}/{vintage}.parquet", content)
+    issues = [
+        Issue(each.number, each.at[:10], pq.read_table(io.BytesIO(each.content)).to_pandas())
+        for each in read_record(store)
+    ]
+    tables, summaries = [schema_of(VERIFICATION_COLUMNS).empty_table()], {}
+    for name in store.names(VINTAGES):
+        of = name.rpartition("/")[2].removesuffix(".parquet")
+        verified = verify_record(
+            issues, ground_of_vintage(pq.read_table(io.BytesIO(store.get(name) or b""))), of
+        )
+        tables.append(verified)
+        summaries[of] = summarise_verification(verified)
+    files = {
+        VERIFICATION: parquet(pa.concat_tables(tables)),
+        SUMMARY: to_json({"schema": SCHEMA_VERSION, "issued": len(issues), "vintages": summaries}),
+    }
+    for name, made in files.items():
+        if store.get(name) != made:
+            store.put(name, made)
+    return {
+        "issued": len(issues),
+        "vintage": vintage,
+        "vintages": len(summaries),
+        "scores": summaries[vintage],
+        "places": {
+            name.partition(".")[0] + " " + name.partition(".")[2]: store.place(name) for name in files
+        },
+    }
+
+
+def vintage_table(harvests: pd.DataFrame, regions: Regions | None, settings: Settings) -> pa.Table:
+    """Yields as known now, with all that larger units are made of: the regions' areas and labels."""
+    levels = settings.aggregate.levels
+    frame = harvests[["region", "year", "crop", "yield", "area"]].astype({"region": object, "crop": object})
+    if regions is None:
+        frame = frame.assign(**{_AREA: float("nan")})
+    else:
+        beside = regions.table[["region", "area", *levels]].rename(
+            columns={"area": _AREA} | {level: f"{_LABEL}{level}" for level in levels}
+        )
+        frame = frame.merge(beside, on="region", how="left")
+    frame = frame.sort_values(["region", "year", "crop"], ignore_index=True)
+    texts = ["region", "crop", *(f"{_LABEL}{level}" for level in levels)]
+    schema = pa.schema([(name, _type(name, texts)) for name in frame.columns])
+    table = pa.Table.from_pandas(frame, schema, preserve_index=False)
+    return table.replace_schema_metadata({_ASKED: json.dumps(settings.aggregate.model_dump())})
+
+
+def ground_of_vintage(table: pa.Table) -> Ground:
+    """What larger units stand on, from a vintage."""
+    asked = json.loads(table.schema.metadata[_ASKED])
+    frame, levels = table.to_pandas(), list(asked["levels"])
+    labels = {f"{_LABEL}{level}": level for level in levels}
+    listed = (
+        frame[["region", _AREA, *labels]].drop_duplicates("region").rename(columns=labels | {_AREA: "area"})
+    )
+    regions = Regions(listed.reset_index(drop=True), len(listed), rejected.NONE)
+    weights = weigh(frame, regions, int(frame["year"].max()))
+    parts = parts_of(levels, regions, weights.regions)
+    return Ground(parts, weights, frame[["region", "year", "crop", "yield"]], asked["min_share"], {})
+
+
+def _type(name: str, texts: list[str]) -> pa.DataType:
+    return pa.string() if name in texts else pa.int64() if name == "year" else pa.float64()

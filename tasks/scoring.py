@@ -1,0 +1,46 @@
+"""The task of scoring: issued forecasts held against the yields known by now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from data.contracts.wording import as_text, markdown_table, number, percent
+from tasks.assemble.regions import read_regions
+from tasks.job.job import Job
+from tasks.outlook.outlook import harvests_of
+from tasks.publish.score import score
+from tasks.steps import POLICY, logger, step_folder
+from tasks.yields.ingest import Yields
+
+
+@task(name="score", task_run_name="score", **POLICY)
+def score_record(job: Job, yields: str) -> dict[str, Any]:
+    """Hold the record of forecasts against these yields, and publish the verification."""
+    known = Yields.load(step_folder(job, yields))
+    harvests = harvests_of(known, known.table["crop"].unique().tolist())
+    result = score(job.store, harvests, read_regions(job.settings), job.settings)
+    logger().info("%d forecasts issued, %d vintages of yields", result["issued"], result["vintages"])
+    create_markdown_artifact(
+        as_markdown(result), key="verification", description="Issued forecasts, verified"
+    )
+    return result
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """Errors by level, crop and days before the season's end, for Prefect's pages."""
+    rows = [
+        [
+            as_text(level), as_text(crop), lead, f"{of['rows']:,}", number(of["rmse"]),
+            number(of["mean_5"]["rmse"]), number(of["baseline"]["rmse"]), number(of["bias"]),
+            percent(of["coverage_80"]), number(of["brier"]),
+        ]
+        for level, crops in result["scores"].items()
+        for crop, scores in crops.items()
+        for lead, of in scores["lead_days"].items()
+    ]  # fmt: skip
+    heads = ["level", "crop", "days before the end", "forecasts", "RMSE", "of mean_5", "of baseline", "bias",
+             "in the 80 % interval", "Brier"]  # fmt: skip
+    return markdown_table(heads, rows)

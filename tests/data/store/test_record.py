@@ -1,0 +1,84 @@
+"""The record of forecasts: one file for each entry, whoever is killed when, and none that a prune takes."""
+
+from pathlib import Path
+
+import pytest
+
+from data.store import stable
+from data.store.base import Store
+from data.store.current import make_newest, repair
+from data.store.local import LocalStore
+from data.store.log import read_facts, read_state
+from data.store.manifests import FORECASTS, digest
+from data.store.pruning import prune
+from data.store.record import RECORD, read_record, record_name
+from tests.stores import an_id, any_store, publish, write
+
+__all__ = ["any_store"]
+
+
+def forecast(store: Store, name: str) -> None:
+    run = write(store, name, area=FORECASTS, files={RECORD: said(name)}, model_run_id=an_id("aa"))
+    make_newest(store, run, {"note": "a forecast"})
+
+
+def said(name: str) -> bytes:
+    return f"what {name} said".encode()
+
+
+def recorded(store: Store) -> list[bytes]:
+    return [each.content for each in read_record(store)]
+
+
+def test_every_forecast_entry_has_one_file(any_store: Store) -> None:
+    store = any_store
+    publish(store, "aa")
+    forecast(store, "b1")
+    forecast(store, "b2")
+    publish(store, "ac")
+    forecast(store, "b1")  # the newest again: another entry, the same words
+    assert recorded(store) == [said("b1"), said("b2"), said("b1")]
+    number = read_state(store).number
+    facts = read_facts(store, number)
+    assert facts["record"] == digest(said("b1"))
+    assert store.get(record_name(number, facts["at"])) == said("b1")
+    before = store.names("record")
+    repair(store)
+    assert store.names("record") == before
+
+
+def test_what_kills_kept_from_the_record_the_next_command_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(tmp_path / "store")
+    publish(store, "aa")
+    forecast(store, "b1")
+    with monkeypatch.context() as killed:
+        killed.setattr(stable, "complete_record", lambda *_: None)
+        forecast(store, "b2")
+        forecast(store, "b3")
+    assert recorded(store) == [said("b1")]
+    repair(store)
+    assert recorded(store) == [said("b1"), said("b2"), said("b3")]
+
+
+def test_a_prune_records_first_and_takes_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path / "store")
+    publish(store, "aa")
+    with monkeypatch.context() as killed:
+        killed.setattr(stable, "complete_record", lambda *_: None)
+        for name in ("b1", "b2", "b3"):
+            forecast(store, name)
+    assert recorded(store) == []
+    removed = prune(store, 1, 0.0)
+    assert f"{FORECASTS}/{an_id('b1')}" in removed
+    assert recorded(store) == [said("b1"), said("b2"), said("b3")]
+
+
+def test_a_changed_record_is_not_read(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    publish(store, "aa")
+    forecast(store, "b1")
+    (name,) = store.names("record")
+    store.put(name, b"something else")
+    assert recorded(store) == []
