@@ -176,7 +176,10 @@ def texts(column: pa.Array) -> pa.StringArray:
 def _values(column: pa.Array) -> list[Any]:
     """Values of a column; texts that aren't UTF-8 stay bytes."""
     if kind_of(column.type) != "text":
-        return list(column.to_pylist())
+        try:
+            return list(column.to_pylist())
+        except (ValueError, OverflowError):  # times that Arrow knows and Python doesn't
+            return list(texts(column).to_pylist())
     raw = column.cast(pa.large_binary())
     try:
         return list(raw.cast(pa.large_string()).to_pylist())
