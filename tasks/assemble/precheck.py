@@ -9,7 +9,6 @@ from data.errors import StorageError
 from data.inputs.parquet import read_footers
 from data.locations.uris import is_local
 from data.settings.schema import Settings
-from tasks.assemble.regions import read_regions
 from tasks.weather.parts import partition
 from tasks.yields.layout import find_layout
 
@@ -21,7 +20,12 @@ def check_inputs(settings: Settings) -> None:
     """
     partition(settings)
     find_layout(settings, read_footers(settings.yields))
-    read_regions(settings)
+    if settings.regions is not None:
+        from tasks.assemble.regions import (
+            read_regions,  # with pandas, which a run with nothing new does without
+        )
+
+        read_regions(settings)
     if is_local(settings.store):
         _check_writable(Path(settings.store.removeprefix("file://")))
 

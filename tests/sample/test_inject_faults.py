@@ -25,8 +25,8 @@ def read(folder: Path) -> pa.Table:
 
 def test_every_reason_occurs(spoilt: tuple[Path, dict[str, Any]]) -> None:
     _, ledger = spoilt
-    of_forecasts = {OutOfScope.AFTER_AS_OF, OutOfScope.HARVESTED}
-    for part, reasons in (("rejected", set(Reason)), ("out_of_scope", set(OutOfScope) - of_forecasts)):
+    elsewhere = {OutOfScope.AFTER_AS_OF, OutOfScope.HARVESTED, OutOfScope.NO_DATA}  # of forecasts and regions
+    for part, reasons in (("rejected", set(Reason)), ("out_of_scope", set(OutOfScope) - elsewhere)):
         assert set(ledger["weather"][part]) | set(ledger["yields"][part]) == {
             str(reason) for reason in reasons
         }

@@ -13,7 +13,18 @@ from typing import Any
 from data.settings.schema import Settings
 from tasks import ingesting, training
 
-STAGES = ("identify", "weather", "yields", "assemble", "normalise", "train", "evaluate", "report", "publish")
+STAGES = (
+    "identify",
+    "weather",
+    "yields",
+    "assemble",
+    "normalise",
+    "train",
+    "evaluate",
+    "outlook",
+    "report",
+    "publish",
+)
 Enter = Callable[[str], None]
 
 
@@ -39,6 +50,8 @@ def train(settings: Settings, enter: Enter, force: bool = False, accept: str | N
         models = [training.train.fn(job, cutoff, assembled, name) for cutoff, name in tensors.items()]
         enter("evaluate")
         evaluated = training.evaluate.fn(job, assembled, models)
+        enter("outlook")
+        training.outlook.fn(job, assembled, yields, models, evaluated)
         enter("report")
         training.report.fn(job, assembled, models, evaluated)
     enter("publish")

@@ -21,5 +21,7 @@ def train(settings: Settings) -> dict[str, Any]:
             training.train.fn(job, cutoff, assembled, training.normalise.fn(job, cutoff, assembled))
             for cutoff in assembled.cutoffs
         ]
-        training.report.fn(job, assembled, models, training.evaluate.fn(job, assembled, models))
+        evaluated = training.evaluate.fn(job, assembled, models)
+        training.outlook.fn(job, assembled, yields.result(), models, evaluated)
+        training.report.fn(job, assembled, models, evaluated)
         return training.publish.fn(job)

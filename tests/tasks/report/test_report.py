@@ -134,7 +134,7 @@ def test_nothing_of_time_or_place_is_told(data: ReportData) -> None:
     text = render_report(replace(data, settings=settings_for(weather="/secret/w", runner="processes")))
     assert "/secret" not in text
     assert "processes" not in text
-    assert "gate]" not in text
+    assert "[gate]" not in text
 
 
 def test_without_a_test_the_report_says_so(pages: dict[str, str]) -> None:
