@@ -63,7 +63,9 @@ def test_the_site_works_from_a_file_without_a_network(site: Path, browser: Any) 
     results = "const box = document.activeElement.shadowRoot; return box ? box.textContent : ''"
     assert _wait(lambda: browser.execute_script("return document.activeElement.shadowRoot !== null"))
     browser.switch_to.active_element.send_keys("min_coverage")
-    assert _wait(lambda: "Share of a feature's days" in browser.execute_script(results))
+    # the page of settings, and the one that says what this setting does
+    wanted = ("ReferenceSettings", "What is a fault")
+    assert _wait(lambda: all(each in browser.execute_script(results) for each in wanted))
     fetched = browser.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
     assert [each for each in fetched if not each.startswith(("file:", "data:"))] == []
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
