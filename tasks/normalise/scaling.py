@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from data.contracts.season_table import Floats
+from data.errors import InputError
 from tasks.normalise.moments import Moments, triangle
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -105,8 +106,14 @@ def fit_scaling(
     `magnitude_F` is the largest absolute raw value around; a feature whose departures are rounding
     errors of it is constant. A feature that those before it determine (to rounding errors) is
     collinear and left out, unless a ridge decides between them. `whiten` makes correlation + `ridge` of
-    the z-scores the identity.
+    the z-scores the identity. Raises InputError for features too large to be squared and summed.
     """
+    if not np.isfinite(moments.all_xx_FF).all():
+        large = [name for name, m in zip(features, np.diag(moments.all_xx_FF), strict=True) if not m < np.inf]
+        raise InputError(
+            f"values of {', '.join(large[:5]) or 'the features'} are too large to be squared; "
+            "give the measure a valid range in the settings, [measures.NAME] range, or convert its unit"
+        )
     deviation_F = np.sqrt(np.maximum(np.diag(moments.all_xx_FF), 0.0))
     constant_F = deviation_F <= _ROUNDING * _EPS * np.maximum(magnitude_F, np.abs(moments.all_x_F))
     # a feature of zeros and denormal numbers has no scale
