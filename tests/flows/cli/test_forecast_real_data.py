@@ -47,5 +47,5 @@ features = [
         }
         assert errors["predicted"] < min(errors["five"], errors["baseline"]), (crop, errors)
         covered = rows["harvested"].between(rows["lower_95"], rows["upper_95"]).mean()
-        assert covered > 0.85, (crop, covered)  # of one season alone
+        assert covered > 0.89, (crop, covered)  # of one season alone
         assert ((rows["upper_80"] - rows["lower_80"]) < (rows["upper_95"] - rows["lower_95"])).all()
