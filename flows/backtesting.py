@@ -6,8 +6,9 @@ from typing import Any
 
 from prefect import flow, unmapped
 
-from data.settings.schema import MonthDay, Settings
+from data.settings.schema import Settings
 from data.settings.seasons import with_cutoffs
+from data.settings.types import MonthDay
 from flows.ingesting import ingest
 from flows.policy import FLOW_POLICY, run_name
 from flows.workers.open import open_workers

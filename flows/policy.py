@@ -12,9 +12,9 @@ from prefect.logging.loggers import flow_run_logger
 
 from data.errors import CropyieldError
 from data.locations.uris import LOCATIONS, locate, redacted
+from data.store.backends.open import open_store
 from data.store.failed_runs import record_failed_run
 from data.store.manifests import now
-from data.store.open import open_store
 
 if TYPE_CHECKING:
     from prefect import Flow

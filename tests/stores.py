@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from data.store.current import make_current, make_newest
 from data.store.entries import Action, State
-from data.store.local import LocalStore
 from data.store.manifests import FORECASTS, MODEL_FILES, PROMISED, RUNS, digest, folder, to_json
-from data.store.open import open_store
 
 GATE: dict[str, Any] = {"outcome": "passed", "reason": "better than the best naive baseline", "checks": []}
 LONG_AGO = "2024-01-01T00:00:00+00:00"

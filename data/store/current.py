@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data.errors import DamageError, SettingsError, StorageError
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
 from data.store.entries import Action, Draft, Instance, State
 from data.store.log import append, begin, read_state, time_after
 from data.store.manifests import FORECASTS, RUNS, digest, folder, is_id, load_manifest, now, seconds, to_json

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from data.contracts.vocabulary import SCHEMA_VERSION
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.manifests import read_json, to_json
 
 ENDS = "ends"

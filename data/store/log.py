@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from data.errors import DamageError, StorageError
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.entries import Action, Draft, Instance, State, entry_as_json, parse_entry
 from data.store.manifests import FORECASTS, RUNS, is_id, load_manifest, now, parse_json, seconds
 

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from data.contracts.vocabulary import MAIN
 from data.errors import DamageError
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
 
 PREDICTIONS = "predictions.parquet"
 RUNS, FORECASTS, BACKTESTS, WORK = "runs", "forecasts", "backtests", ".work"

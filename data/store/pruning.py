@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
 from data.store.current import Finished, all_finished, change, repair, require_current
 from data.store.entries import Action, Draft, State
 from data.store.log import read_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.entries import Action, State
 from data.store.log import read_facts
 from data.store.manifests import FORECASTS, digest, folder

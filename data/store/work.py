@@ -14,8 +14,8 @@ from typing import Any
 
 from data.errors import StorageError
 from data.locations.failures import storage_errors
-from data.store.base import TEMPORARY, Store
-from data.store.local import LocalStore, flush_folder, make_folder
+from data.store.backends.base import TEMPORARY, Store
+from data.store.backends.local import LocalStore, flush_folder, make_folder
 from data.store.manifests import WORK, read_json, to_json
 
 # on an object store: written last, says which upload of the step counts and what is in it

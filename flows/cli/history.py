@@ -11,7 +11,8 @@ from data.contracts.vocabulary import MAIN
 from data.errors import DamageError, SettingsError, StorageError
 from data.locations.uris import locate
 from data.store import pruning
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
+from data.store.backends.open import open_store
 from data.store.current import Finished, all_finished, find_finished, find_run, make_current
 from data.store.entries import Action, Instance, State
 from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
@@ -26,7 +27,6 @@ from data.store.manifests import (
     is_id,
     published_json,
 )
-from data.store.open import open_store
 from data.store.stable import vouched
 from flows.cli.older_runs import ledger_by_season, metrics_by_season
 

@@ -11,7 +11,7 @@ from typing import Any
 from data.errors import GateError, ServerError, SettingsError
 from data.settings.schema import Settings
 from flows.cli import ending
-from flows.cli.progress import progress_bar
+from flows.cli.terminal.progress import progress_bar
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment, quiet
 from flows.server.reach import check_server, server_errors, watched

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from data.contracts.vocabulary import MAIN
 from data.errors import SettingsError
 from data.locations.uris import locate
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.open import open_store
 from data.store.current import find_finished
 from data.store.manifests import FORECASTS, PREDICTIONS, dataset_name, read_manifest, read_published
-from data.store.open import open_store
 from flows.cli.history import current_state, existing_store, find_published
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from data.errors import DeviceError, InputError, StorageError
 from data.locations.uris import locate
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
+from data.store.backends.local import LocalStore
 from data.store.current import find_run
-from data.store.local import LocalStore
 from data.store.manifests import folder
 from flows.cli.history import current_state, existing_store
 from tasks.job import machine

@@ -46,7 +46,8 @@ def train(
         Train cut-offs at this distance in days, too: the setting of that name.
     """
     from data.settings.files import load_settings
-    from flows.cli import launch, tables
+    from flows.cli import launch
+    from flows.cli.terminal import tables
 
     every = {} if as_of_every is None else {"as_of_every": as_of_every}
     chosen = load_settings(settings, changes.as_dict() | every)
@@ -77,7 +78,8 @@ def forecast(
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
     from data.settings.files import load_settings
-    from flows.cli import launch, tables
+    from flows.cli import launch
+    from flows.cli.terminal import tables
 
     day = _day(as_of)
     chosen = load_settings(settings, changes.as_dict())
@@ -113,7 +115,8 @@ def backtest(
         Train on all other seasons, which peeks at later years.
     """
     from data.settings.files import load_settings
-    from flows.cli import launch, tables
+    from flows.cli import launch
+    from flows.cli.terminal import tables
 
     chosen = load_settings(settings, changes.as_dict())
     result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
@@ -130,10 +133,11 @@ def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN
         Settings file (TOML).
     """
     from data.settings.files import load_settings
-    from flows.cli import launch, outlook_tables
+    from flows.cli import launch
+    from flows.cli.terminal import outlook
 
     result = launch.score(load_settings(settings, changes.as_dict()), output.json, output.debug)
-    emit(output, result, lambda: outlook_tables.scored(result))
+    emit(output, result, lambda: outlook.scored(result))
 
 
 @app.command(sort_key=35)
@@ -187,7 +191,7 @@ def alerts(
     remove
         Take the alerts back.
     """
-    from flows.cli import tables
+    from flows.cli.terminal import tables
     from flows.server import environment
 
     if webhook is None and not remove:

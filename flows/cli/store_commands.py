@@ -15,7 +15,8 @@ def runs(store: str, *, output: Output = PLAIN) -> None:
     store
         Folder or URI of the store.
     """
-    from flows.cli import history, tables
+    from flows.cli import history
+    from flows.cli.terminal import tables
 
     result = history.runs(store)
     emit(output, result, lambda: tables.runs(result))
@@ -52,12 +53,14 @@ def show_run(
     if crop is not None and why is None:
         raise SettingsError("--crop goes with --why")
     if why is not None:
-        from flows.cli import outlook_tables, published
+        from flows.cli import published
+        from flows.cli.terminal import outlook
 
         explained = published.why(store, run, why, crop)
-        emit(output, explained, lambda: outlook_tables.why(explained))
+        emit(output, explained, lambda: outlook.why(explained))
         return
-    from flows.cli import history, tables
+    from flows.cli import history
+    from flows.cli.terminal import tables
 
     result = history.show(store, run)
     emit(output, result, lambda: tables.run(result))
@@ -92,7 +95,8 @@ def verify(
     regions
         Where the recorded regions lie now, for --rerun.
     """
-    from flows.cli import history, tables
+    from flows.cli import history
+    from flows.cli.terminal import tables
 
     given = {"weather": weather, "yields": yields, "regions": regions}
     if not rerun and any(given.values()):
@@ -129,7 +133,8 @@ def rollback(store: str, run: str, *, output: Output = PLAIN) -> None:
     run
         Run id, or the beginning of one.
     """
-    from flows.cli import history, tables
+    from flows.cli import history
+    from flows.cli.terminal import tables
 
     result = history.rollback(store, run)
     emit(output, result, lambda: tables.rolled_back(result))
@@ -152,7 +157,8 @@ def prune(store: str, *, keep: int, min_age: float = 1.0, output: Output = PLAIN
     min_age
         Hours that a run stays after it was finished, or ceased to be the current one.
     """
-    from flows.cli import history, tables
+    from flows.cli import history
+    from flows.cli.terminal import tables
 
     result = history.prune(store, keep, min_age)
     emit(output, result, lambda: tables.pruned(result))
@@ -171,10 +177,11 @@ def compare(store: str, before: str, after: str, *, output: Output = PLAIN) -> N
     after
         The same of the later one.
     """
-    from flows.cli import outlook_tables, published
+    from flows.cli import published
+    from flows.cli.terminal import outlook
 
     result = published.compare(store, before, after)
-    emit(output, result, lambda: outlook_tables.compared(result))
+    emit(output, result, lambda: outlook.compared(result))
 
 
 @app.command(sort_key=85, usage="cropyield export (--onnx FILE | --csv TABLE FILE) [OPTIONS] STORE [RUN]")
@@ -217,13 +224,15 @@ def export(
     if (onnx is None) == (csv is None):
         raise SettingsError("export takes either --onnx FILE or --csv TABLE FILE")
     if csv is not None:
-        from flows.cli import outlook_tables, published
+        from flows.cli import published
+        from flows.cli.terminal import outlook
 
         written = published.export_csv(store, run, *csv, season)
-        emit(output, written, lambda: outlook_tables.exported(written))
+        emit(output, written, lambda: outlook.exported(written))
     if onnx is None:
         return
-    from flows.cli import history, tables
+    from flows.cli import history
+    from flows.cli.terminal import tables
 
     result = history.export(store, run, onnx, season, as_of)
     emit(output, result, lambda: tables.exported(result))

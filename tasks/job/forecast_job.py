@@ -15,11 +15,11 @@ from data.settings.expand import FeatureSpec, cutoffs, expand_features
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
 from data.settings.seasons import crops_of, named_crops, of_season
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.open import open_store
 from data.store.current import require_current
 from data.store.log import read_state
 from data.store.manifests import folder, read_published
-from data.store.open import open_store
 from tasks.job.job import Job, open_job
 
 

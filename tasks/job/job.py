@@ -11,11 +11,11 @@ from typing import Any
 from data.inputs.listing import list_files
 from data.settings.files import located
 from data.settings.schema import Settings
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.open import open_store
 from data.store.current import find_finished
 from data.store.log import read_state
 from data.store.manifests import now
-from data.store.open import open_store
 from data.store.work import Work, forced_name
 from tasks.job.digest import InputFile, digest_inputs, verify_inputs
 from tasks.job.identity import run_id, run_settings

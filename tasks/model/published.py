@@ -7,7 +7,7 @@ from typing import Any
 
 from data.errors import DamageError, SettingsError
 from data.settings.seasons import Cutoff
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.manifests import REPAIR, folder, read_manifest, read_published
 from tasks.model.fits import PUBLISHED
 from tasks.model.model import FACTS_FILE, WEIGHTS_FILE, Model

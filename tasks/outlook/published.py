@@ -10,7 +10,7 @@ from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import SplitName
 from data.errors import DamageError, SettingsError
 from data.settings.seasons import Cutoff
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.manifests import dataset_name, folder, read_manifest, read_published
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.published import load_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.store.base import Store
+from data.store.backends.base import Store
 
 BULLETINS, NEWEST = "bulletins", "bulletin.html"
 

@@ -14,7 +14,7 @@ from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import SCHEMA_VERSION, SplitName
 from data.settings.schema import Gate as GateSettings
 from data.settings.seasons import Cutoff
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.current import Finished, require_current
 from data.store.entries import State
 from data.store.manifests import dataset_name, parse_json, read_published

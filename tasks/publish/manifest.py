@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from data.contracts.vocabulary import SCHEMA_VERSION
 from data.locations.uris import LOCATIONS, redact_uri
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.current import settle_manifest
 from data.store.manifests import folder, now
 from tasks.job import machine

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.errors import CropyieldError, DamageError, GateError
 from data.locations.failures import storage_errors
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.current import Finished, Written, find_finished, make_current, settle_manifest
 from data.store.entries import Instance, State
 from data.store.log import read_state

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from data.contracts.columns import VERIFICATION_COLUMNS, schema_of
 from data.contracts.vocabulary import SCHEMA_VERSION
 from data.settings.schema import Settings
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.manifests import digest, to_json
 from data.store.record import VINTAGES, read_record
 from tasks.assemble.regions import Regions
 from tasks.ledger import rejected
 from tasks.outlook.aggregates import Ground, parts_of
-from tasks.outlook.verification import Issue, summarise_verification, verify_record
+from tasks.outlook.record import Issue, summarise_verification, verify_record
 from tasks.outlook.weights import weigh
 from tasks.publish.manifest import parquet
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.settings.seasons import named_crops
-from data.store.base import Store
+from data.store.backends.base import Store
 from data.store.current import find_finished, repair
 from data.store.entries import State
 from data.store.log import read_state

@@ -21,8 +21,8 @@ from prefect.types._datetime import now
 
 from data.errors import InputError, StorageError
 from data.settings.files import load_settings
+from data.store.backends.local import LocalStore
 from data.store.failed_runs import newest_failed_runs, record_failed_run
-from data.store.local import LocalStore
 from flows.backtesting import backtest_yields
 from flows.cli.main import run
 from flows.forecasting import forecast_yields

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from data.errors import CropyieldError, GateError, SettingsError, StorageError
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.open import open_store
 from data.store.current import Written, find_finished, make_current, make_newest, settle_manifest
 from data.store.entries import Action, Instance, State
 from data.store.log import read_state
 from data.store.manifests import FORECASTS, RUNS, folder, now
-from data.store.open import open_store
 from data.store.pruning import prune
 from tests.stores import GATE, an_id, files_of, manifest_of
 from tests.torture.store_reader import check_all

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import CropyieldError, GateError
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from data.store.current import repair
 from data.store.entries import State
-from data.store.local import LocalStore
 from data.store.log import read_facts, read_state
 from data.store.manifests import FORECASTS, RUNS
-from data.store.open import open_store
 from tests.object_storage import KEY, SECRET
 from tests.stores import an_id
 from tests.torture.store_model import publish

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
+from data.store.backends.local import LocalStore
 from data.store.current import all_finished
 from data.store.entries import Instance, State, parse_entry
-from data.store.local import LocalStore
 from data.store.log import CURRENT, FORECAST, entry_name, read_state
 from data.store.manifests import FORECASTS, PREDICTIONS, RUNS, digest, folder, is_id, parse_json, seconds
 

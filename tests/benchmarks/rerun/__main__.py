@@ -33,7 +33,7 @@ print(time.perf_counter() - begin, time.process_time() - used)
 """
 # all that the command imports to answer, and none of its work
 _IMPORTS = (
-    "import flows.cli.main, flows.cli.tables, flows.cli.launch, "
+    "import flows.cli.main, flows.cli.terminal.tables, flows.cli.launch, "
     "tasks.publish.summary, tasks.publish.gate, pydantic, data.settings.schema"
 )
 

@@ -10,8 +10,8 @@ import pytest
 from data.errors import CropyieldError, SettingsError, StorageError
 from data.inputs.listing import list_files
 from data.locations.credentials import s3_credentials
-from data.store import object as object_store
-from data.store.open import open_store
+from data.store.backends import object as object_store
+from data.store.backends.open import open_store
 from tests.object_storage import Proxy
 
 Write = Callable[[str, str], None]

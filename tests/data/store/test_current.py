@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from data.errors import DamageError, SettingsError, StorageError
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
+from data.store.backends.open import open_store
 from data.store.current import (
     Written,
     all_finished,
@@ -17,7 +18,6 @@ from data.store.current import (
 from data.store.entries import Action, State
 from data.store.log import read_state
 from data.store.manifests import FORECASTS, RUNS, load_manifest
-from data.store.open import open_store
 from data.store.pruning import prune
 from tests.stores import GATE, LONG_AGO, an_id, any_store, files_of, manifest_of, publish, roll_back, write
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from data.errors import StorageError
+from data.store.backends.local import LocalStore
 from data.store.failed_runs import newest_failed_runs, prune_failed_runs, record_failed_run
-from data.store.local import LocalStore
 
 
 def test_records_are_in_the_order_of_time_and_the_oldest_go_first(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DamageError, StorageError
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from data.store.current import make_current, repair
 from data.store.entries import Action, Draft, State, entry_as_json, parse_entry
-from data.store.local import LocalStore
 from data.store.log import append, entry_name, read_facts, read_state
 from data.store.manifests import digest, is_id, to_json
-from data.store.open import open_store
 from tests.object_storage import Proxy
 from tests.stores import GATE, an_id, any_store, forecast, publish, roll_back, write
 

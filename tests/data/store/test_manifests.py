@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DamageError
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
+from data.store.backends.local import LocalStore
 from data.store.current import all_finished
 from data.store.entries import State
-from data.store.local import LocalStore
 from data.store.manifests import (
     BACKTESTS,
     FORECASTS,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from data.errors import DamageError
-from data.store.base import MANIFEST, Store
+from data.store.backends.base import MANIFEST, Store
+from data.store.backends.local import LocalStore
 from data.store.current import all_finished
-from data.store.local import LocalStore
 from data.store.log import read_facts, read_state
 from data.store.manifests import BACKTESTS, FORECASTS, to_json
 from data.store.pruning import prune

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from data.store import stable
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.local import LocalStore
 from data.store.current import make_newest, repair
-from data.store.local import LocalStore
 from data.store.log import read_facts, read_state
 from data.store.manifests import FORECASTS, digest
 from data.store.pruning import prune

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from data.errors import DamageError, StorageError
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from data.store.current import make_current, make_newest, repair
-from data.store.local import LocalStore
 from data.store.log import read_state
 from data.store.manifests import FORECASTS, RUNS, to_json
-from data.store.open import open_store
 from data.store.stable import sweep_views
 from tests.object_storage import Proxy
 from tests.stores import GATE, an_id, any_store, forecast, publish, roll_back, write

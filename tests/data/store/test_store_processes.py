@@ -2,8 +2,8 @@
 
 import pytest
 
-from data.store.local import LocalStore
-from data.store.open import open_store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from tests.torture.store_processes import place, torture
 
 

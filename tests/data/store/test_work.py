@@ -10,9 +10,9 @@ from threading import Barrier
 import pytest
 
 from data.errors import StorageError
-from data.store.base import Store
-from data.store.local import LocalStore
-from data.store.open import open_store
+from data.store.backends.base import Store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from data.store.work import Work, forced_name
 
 STEP = "model 09-30"

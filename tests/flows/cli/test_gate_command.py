@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from data.store.backends.local import LocalStore
 from data.store.failed_runs import newest_failed_runs
-from data.store.local import LocalStore
 from data.synthetic.write import synth
 from flows.cli.main import run
 

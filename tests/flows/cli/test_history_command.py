@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from data.store.local import LocalStore
+from data.store.backends.local import LocalStore
 from data.store.manifests import FORECASTS
 from flows.cli.main import run
 from tests.stores import GATE, an_id, files_of, forecast, manifest_of, publish, write

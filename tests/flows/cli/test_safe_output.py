@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from data.settings.files import load_settings
-from flows.cli import tables
 from flows.cli.app import Output, emit
 from flows.cli.main import run
+from flows.cli.terminal import tables
 from tests.odd_files import monthly, write, yields_of
 
 HOSTILE = 'w\n\x1b]0;own\x07heat\u202e"'

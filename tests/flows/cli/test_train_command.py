@@ -15,8 +15,8 @@ from prefect.client.orchestration import get_client
 from data.contracts.columns import PREDICTION_COLUMNS
 from data.contracts.vocabulary import Reason
 from data.contracts.wording import number
+from data.store.backends.local import LocalStore
 from data.store.failed_runs import newest_failed_runs
-from data.store.local import LocalStore
 from flows.cli.main import run
 
 Capture = pytest.CaptureFixture[str]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from data.locations import filesystems
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.open import open_store
 from data.store.current import all_finished
 from data.store.log import read_state
-from data.store.open import open_store
 from flows.cli.main import run
 from tasks import ingesting, training
 from tests.object_storage import KEY, SECRET, Proxy

@@ -12,7 +12,7 @@ import pytest
 from data.errors import SettingsError, StorageError
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
-from data.store.local import LocalStore
+from data.store.backends.local import LocalStore
 from tasks.job.forecast_job import open_forecast
 from tasks.job.identity import run_settings
 from tests.stores import an_id

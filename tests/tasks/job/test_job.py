@@ -10,7 +10,7 @@ import pytest
 from data.errors import InputError
 from data.settings.files import load_settings
 from data.settings.schema import Settings
-from data.store.open import open_store
+from data.store.backends.open import open_store
 from tasks.job.digest import digest_inputs, verify_inputs
 from tasks.job.identity import run_settings
 from tasks.job.job import could_be_current, open_job

@@ -13,7 +13,7 @@ import pytest
 
 from data.contracts.season_table import Floats, SeasonTable
 from data.errors import InputError, SettingsError, StorageError
-from data.store.local import LocalStore
+from data.store.backends.local import LocalStore
 from flows.cli.main import run
 from tasks.model.model import Model
 from tasks.model.onnx import onnx_model

@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from data.store.backends.local import LocalStore
 from data.store.current import Written, make_newest, repair
-from data.store.local import LocalStore
 from data.store.manifests import FORECASTS
 from tasks.publish.manifest import put_whole
 from tests.stores import LONG_AGO, an_id

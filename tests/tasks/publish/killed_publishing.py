@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from data.store.base import MANIFEST, TEMPORARY
+from data.store.backends.base import MANIFEST, TEMPORARY
+from data.store.backends.local import LocalStore
 from data.store.current import Written, make_current, repair, settle_manifest
-from data.store.local import LocalStore
 from data.store.manifests import RUNS, read_manifest
 from tasks.publish.manifest import digests
 from tasks.publish.run import write_files

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.store.local import LocalStore
+from data.store.backends.local import LocalStore
 from tasks.publish.bulletin import NEWEST, bulletin_name, publish_bulletin
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli import tables
+from flows.cli.terminal import tables
 
 
 def season(crop: str, year: int, predicted: float, regions: int = 12) -> dict[str, Any]:

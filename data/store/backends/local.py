@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from data.errors import StorageError
 from data.locations.failures import storage_errors
-from data.store.base import TEMPORARY
+from data.store.backends.base import TEMPORARY
 
 LOCK = ".lock"
 _ATTEMPTS = 5  # to write into a folder that is taken away each time

@@ -7,8 +7,8 @@ import pytest
 
 from data.errors import StorageError
 from data.locations.uris import redact_uri, redacted
-from data.store.local import LocalStore
-from data.store.open import open_store
+from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 
 
 def test_put_get_list_remove(tmp_path: Path) -> None:

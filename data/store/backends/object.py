@@ -22,7 +22,7 @@ from data.locations import filesystems
 from data.locations.failures import remote_failure
 from data.locations.filesystems import s3_place
 from data.locations.uris import redact_uri
-from data.store.base import MANIFEST
+from data.store.backends.base import MANIFEST
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client

@@ -10,8 +10,7 @@ import pytest
 from data.contracts.columns import AGGREGATE_COLUMNS, FORECAST_COLUMNS, RECORD_COLUMNS, schema_of
 from data.settings.schema import Season
 from tasks.outlook.aggregates import Ground, parts_of
-from tasks.outlook.record import record_of
-from tasks.outlook.verification import Issue, summarise_verification, verify_record
+from tasks.outlook.record import Issue, record_of, summarise_verification, verify_record
 from tasks.outlook.weights import weigh
 
 REGIONS = ("a", "b", "c")

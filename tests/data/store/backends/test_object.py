@@ -11,9 +11,9 @@ import pytest
 from data.errors import SettingsError, StorageError
 from data.inputs.listing import list_files
 from data.locations import filesystems
-from data.store.base import Store
+from data.store.backends.base import Store
+from data.store.backends.open import open_store
 from data.store.log import read_state
-from data.store.open import open_store
 from tests.object_storage import SECRET, Proxy
 
 LARGE = 12 << 20  # more than one part of a multipart upload
