@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from data.errors import DamageError
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, of_season, season_names
+from data.store.bulletins import NEWEST
 from data.store.current import Written, find_finished, make_newest, repair
 from data.store.entries import State
 from data.store.log import read_state
@@ -25,16 +26,18 @@ from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest,
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
 
+Complete = Callable[[State], None]
+"""Makes what is derived from the log by others: the bulletins."""
 _MEANS = ("predicted", "lower_80", "upper_80", "baseline")
 
 
-def unchanged(job: ForecastJob) -> dict[str, Any] | None:
+def unchanged(job: ForecastJob, complete: Complete) -> dict[str, Any] | None:
     """The answer to a forecast that is the newest one already, without torch or Prefect; else None."""
     state = read_state(job.store)
     found = finished(job, state)
     if found is None or not is_newest(job, state):
         return None
-    repair(job.store, FORECASTS)
+    repair(job.store, FORECASTS, complete=complete)
     return summary(job, f"nothing new: forecast {job.run_id} is the newest one")
 
 
@@ -51,7 +54,9 @@ def is_newest(job: ForecastJob, state: State) -> bool:
     return state.forecast is not None and state.forecast.run_id == job.run_id
 
 
-def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
+def publish(
+    job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any], complete: Complete
+) -> dict[str, Any]:
     """Write a forecast and make it the newest one. Raises InputError when an input changed meanwhile."""
     job.verify()
     about = {
@@ -60,13 +65,14 @@ def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, An
         "crops": list(job.crops),
     }
     manifest = put_whole(job.store, FORECASTS, files, {**origin(job, "forecast"), **about, **facts})
-    make_newest(job.store, job.run_id, {"model_run_id": job.model_run_id}, Written(files, manifest))
+    model = {"model_run_id": job.model_run_id}
+    make_newest(job.store, job.run_id, model, Written(files, manifest), complete)
     return summary(job, f"published forecast {job.run_id}")
 
 
-def publish_again(job: ForecastJob) -> dict[str, Any]:
+def publish_again(job: ForecastJob, complete: Complete) -> dict[str, Any]:
     """Make a forecast that was made before the newest one."""
-    make_newest(job.store, job.run_id, {"model_run_id": job.model_run_id})
+    make_newest(job.store, job.run_id, {"model_run_id": job.model_run_id}, complete=complete)
     return summary(job, f"nothing new: forecast {job.run_id} was made before")
 
 
@@ -96,6 +102,8 @@ def summary(job: ForecastJob, message: str) -> dict[str, Any]:
         "forecasts": store.place("forecasts.parquet"),
         "forecast": store.place(place),
     }
+    if store.age(NEWEST) is not None:
+        places["bulletin"] = store.place(NEWEST)
     return _answer(job, message, by_season(predictions, job.settings), manifest["notes"], places)
 
 
