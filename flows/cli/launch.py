@@ -32,9 +32,12 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     prepare_environment(debug)
     settings = with_named_cutoffs(settings)
     if not force and accept is None and could_be_current(settings):
+        from tasks.bulletins import mend_bulletins
         from tasks.publish.summary import unchanged
 
-        if known := unchanged(open_job(settings)):
+        job = open_job(settings)
+        if known := unchanged(job):
+            mend_bulletins(job.store)
             return known
     check_inputs(settings)
     with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:

@@ -79,12 +79,12 @@ def forecast(
     """
     from data.settings.files import load_settings
     from flows.cli import launch
-    from flows.cli.terminal import tables
+    from flows.cli.terminal import outlook
 
     day = _day(as_of)
     chosen = load_settings(settings, changes.as_dict())
     result = launch.forecast(chosen, day, output.json, output.debug)
-    emit(output, result, lambda: tables.forecast(result))
+    emit(output, result, lambda: outlook.forecast(result))
 
 
 @app.command(sort_key=30)
@@ -249,7 +249,7 @@ def synth(
     seed: int = 0,
     output: Output = PLAIN,
 ) -> None:
-    """Write a simulated world: weather, yields, the settings to train on them, and the truth behind them.
+    """Write a simulated world: weather, yields, a map of regions, settings to train on, and the truth.
 
     Example:
 

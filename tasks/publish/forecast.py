@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contracts.columns import AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
+from data.contracts.columns import ALL, AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
 from data.contracts.wording import as_text, markdown_table, number, span
 from data.errors import DamageError
 from data.settings.expand import cutoffs
@@ -26,6 +26,11 @@ from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest,
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
 
+_AGGREGATES = "aggregates.parquet"
+_OF_UNITS = [
+    "level", "name", "year", "crop", "season", "as_of", "unit", "predicted", "lower_80", "upper_80", "mean_5",
+    "last", "chance_below_mean_5", "production",
+]  # fmt: skip
 Complete = Callable[[State], None]
 """Makes what is derived from the log by others: the bulletins."""
 _MEANS = ("predicted", "lower_80", "upper_80", "baseline")
@@ -104,17 +109,28 @@ def summary(job: ForecastJob, message: str) -> dict[str, Any]:
     }
     if store.age(NEWEST) is not None:
         places["bulletin"] = store.place(NEWEST)
-    return _answer(job, message, by_season(predictions, job.settings), manifest["notes"], places)
+    content = (
+        read_published(store, manifest, _AGGREGATES, FORECASTS) if _AGGREGATES in manifest["files"] else None
+    )
+    units = [] if content is None else coming_units(pq.read_table(io.BytesIO(content)))
+    seasons = by_season(predictions, job.settings)
+    return _answer(job, message, seasons, manifest["notes"], places, units)
 
 
 def _answer(
-    job: ForecastJob, message: str, seasons: list[dict[str, Any]], notes: list[str], places: dict[str, str]
+    job: ForecastJob,
+    message: str,
+    seasons: list[dict[str, Any]],
+    notes: list[str],
+    places: dict[str, str],
+    aggregates: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     return {
         "run_id": job.run_id,
         "model_run_id": job.model_run_id,
         "as_of": job.as_of and job.as_of.isoformat(),
         "message": message,
+        "aggregates": list(aggregates),
         "seasons": seasons,
         "notes": notes,
         "places": places,
@@ -141,6 +157,20 @@ def by_season(predictions: pa.Table, settings: Settings) -> list[dict[str, Any]]
         | {name: row[f"{name}_mean"] for name in _MEANS}
         for row in rows
     ]
+
+
+def coming_units(aggregates: pa.Table) -> list[dict[str, Any]]:
+    """What is forecast of larger units for each crop's newest season: the whole, then its parts."""
+    rows = aggregates.select(_OF_UNITS).to_pylist()
+    newest: dict[str, int] = {}
+    for row in rows:
+        newest[row[CROP.name]] = max(row[SEASON_YEAR.name], newest.get(row[CROP.name], 0))
+    kept = [
+        row
+        for row in rows
+        if row[SEASON_YEAR.name] == newest[row[CROP.name]] and row["predicted"] is not None
+    ]
+    return sorted(kept, key=lambda row: (row[CROP.name], row["level"] != ALL))
 
 
 def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out: Sequence[str]) -> list[str]:

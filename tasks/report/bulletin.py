@@ -14,7 +14,7 @@ import pandas as pd
 
 from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
-from data.contracts.wording import ABSENT, number, percent, span
+from data.contracts.wording import ABSENT, number, percent, signed_percent, span, whole_percent
 from tasks.report import frame
 from tasks.report.boundaries import Boundaries, read_boundaries
 from tasks.report.charts.chart import Chart
@@ -222,25 +222,6 @@ def _region(row: Mapping[Any, Any]) -> dict[str, Any]:
 def _rank(rank: int, years: int) -> str:
     """A place among the past years and this one, 1 the largest yield."""
     return f"{rank} of {years + 1}" if years else ABSENT
-
-
-def signed_percent(value: float) -> str:
-    """A change as per cent with its sign."""
-    shown = percent(value)
-    return f"+{shown}" if np.isfinite(value) and value > 0 else shown
-
-
-def whole_percent(value: float | None) -> str:
-    """A chance as whole per cent, never told as certain."""
-    if value is None or not np.isfinite(value):
-        return percent(None)
-    return (
-        "<1\N{NO-BREAK SPACE}%"
-        if value < 0.005
-        else ">99\N{NO-BREAK SPACE}%"
-        if value > 0.995
-        else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
-    )
 
 
 def _whole(aggregates: pd.DataFrame, crop: str, year: int) -> Any:

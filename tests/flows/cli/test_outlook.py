@@ -25,7 +25,6 @@ from data.contracts.columns import (
     schema_of,
 )
 from flows.cli.main import run
-from tests.tasks.report.bulletins import squares
 
 Capture = pytest.CaptureFixture[str]
 FORMULA = "=HYPERLINK(A1)"
@@ -59,10 +58,8 @@ def season(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rewrite(folder / "yields", yields)
     rewrite(folder / "weather", lambda rows: renamed(rows[~((rows["year"] == 2023) & (rows["month"] > 7))]))
     regions = sorted(set(pd.read_parquet(folder / "yields")["region"].dropna().astype(str)) - {""})
-    shapes = squares(regions[2:])
     features = [
-        {"type": "Feature", "geometry": shapes.get(name)}
-        | {"properties": {"region": name, "state": state_of(name)}}
+        {"type": "Feature", "properties": {"region": name, "state": state_of(name)}, "geometry": None}
         for name in [*regions[1:], "nowhere"]
     ]
     (folder / "regions.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
@@ -234,36 +231,6 @@ def test_csv_has_every_row_and_no_formula(season: Path, tmp_path: Path, capsys: 
     assert "either --onnx FILE or --csv TABLE FILE" in capsys.readouterr().err
 
 
-def test_a_forecast_is_on_the_map_and_in_a_bulletin(season: Path) -> None:
-    forecast, store = forecast_of(season), season / "store"
-    table = pd.read_parquet(forecast / "predictions.parquet")
-    collection = json.loads((forecast / "forecast.geojson").read_text())
-    features = collection["features"]
-    assert "forecast.geojson" in json.loads((forecast / "manifest.json").read_text())["files"]
-    assert [each["properties"]["predicted"] for each in features] == table["predicted"].tolist()
-    without = {each["properties"]["region"] for each in features if each["geometry"] is None}
-    assert sorted(without) == collection["regions_without_boundary"]
-    assert FORMULA in without
-
-    page = (store / "bulletin.html").read_text()
-    (number,) = (
-        each["number"]
-        for each in map(json.loads, map(Path.read_text, (store / "log").glob("*.json")))
-        if each["action"] == "forecast"
-    )
-    assert (store / f"bulletins/{number:08d}.html").read_text() == page
-    aggregates = pd.read_parquet(forecast / "aggregates.parquet")
-    whole = aggregates[(aggregates["level"] == "all") & (aggregates["year"] == 2023)]
-    assert len(whole) == 2
-    for value in whole["predicted"]:
-        assert f'data-value="{value}"' in page
-    assert "regions have no boundary" in page
-    history = pd.read_parquet(forecast / "history.parquet")
-    for row in whole.itertuples():
-        past = history[(history["level"] == "all") & (history["crop"] == row.crop)]["yield"]
-        assert f"<td>{1 + (past > row.predicted).sum()} of {len(past) + 1}</td>" in page
-
-
 def test_compare_splits_what_changed_into_parts_that_add_up(season: Path, capsys: Capture) -> None:
     store, first = str(season / "store"), forecast_of(season).name
     more = ["--regions", str(season / "regions.geojson"), "--set", 'aggregate.levels=["state"]']
@@ -279,14 +246,6 @@ def test_compare_splits_what_changed_into_parts_that_add_up(season: Path, capsys
         assert run(["forecast", str(season / "settings.toml"), "--store", store, *more, "--json"]) == 0
         second = forecast_of(season).name
         assert second != first
-        bulletin = (season / "store/bulletin.html").read_text()
-        assert bulletin == max((season / "store/bulletins").iterdir()).read_text()
-        before, after = (
-            pd.read_parquet(season / "store/forecasts" / name / "aggregates.parquet").query("level == 'all'")
-            for name in (first, second)
-        )
-        change = (after["predicted"].iloc[-1] / before["predicted"].iloc[-1] - 1) * 100
-        assert f"({change:+.1f}".replace("-", "−") in bulletin
         capsys.readouterr()
         assert run(["compare", store, first, second, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
