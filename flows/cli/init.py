@@ -73,7 +73,7 @@ def tell(result: dict[str, Any]) -> None:
             print(f"crops left out: {'; '.join(f'{name} ({why})' for name, why in out[:4])}{more}")
     if tried := result["tried"]:
         counts = [
-            f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} {name} rows rejected"
+            f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} rows of {_of_season(name)} rejected"
             for name, entry in tried["ledger"].items()
         ]
         print(f"tried: {tried['region_seasons']:,} region-seasons to learn from; {', '.join(counts)}")
@@ -83,17 +83,23 @@ def tell(result: dict[str, Any]) -> None:
             print(f"  - {said}")
     taken = {name: duration(seconds) for name, seconds in result["seconds"].items()}
     print(
-        f"A run will take about {taken['total']} here: {taken['start']} to start, {taken['read']} to read "
-        f"{result['rows']:,} rows of weather, {taken['model']} for models and report; each cut-off "
-        f"day (as_of) adds up to {taken['model']}."
+        f"A run will take about {taken['total']} here ({taken['start']} to start, {taken['read']} to read "
+        f"{result['rows']:,} rows of weather, {taken['model']} for models and report); each cut-off day "
+        f"(as_of) adds up to {taken['model']}."
     )
     print(f"Written: {result['settings']}. Look it over, then\n  cropyield train {result['settings']}")
 
 
+def _of_season(name: str) -> str:
+    """A column of the ledger in words: `weather, winter` is the weather, as the season winter judges it."""
+    given, _, season = name.partition(", ")
+    return f"{given} (season {season})" if season else given
+
+
 def duration(seconds: float) -> str:
     """A length of time as people say it."""
-    if seconds < 1.5:
-        return "a second"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     if seconds < 90:
-        return f"{seconds:.0f} seconds"
+        return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

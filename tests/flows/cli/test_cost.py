@@ -41,5 +41,5 @@ def test_a_run_takes_about_as_long_as_init_says(
 
 
 def test_people_read_lengths_of_time() -> None:
-    told = {0.2: "a second", 7.4: "7 seconds", 200: "3 minutes", 9000: "2.5 hours"}
+    told = {0.2: "0.2 s", 74.2: "74 s", 200: "3 minutes", 9000: "2.5 hours"}
     assert {seconds: duration(seconds) for seconds in told} == told
