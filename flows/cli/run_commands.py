@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from data.errors import GateError, SettingsError
 from flows.cli import ending
 from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
+
+if TYPE_CHECKING:
+    from data.settings.schema import Settings
 
 
 @app.command(sort_key=20)
@@ -45,14 +48,13 @@ def train(
     as_of_every
         Train cut-offs at this distance in days, too: the setting of that name.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
     every = {} if as_of_every is None else {"as_of_every": as_of_every}
-    chosen = load_settings(settings, changes.as_dict() | every)
+    chosen = _settings_of(settings, changes.as_dict() | every, output)
     try:
-        result = launch.train(chosen, force, accept, output.json, output.debug)
+        result = launch.train(chosen, force, accept, output.silent, output.debug)
     except GateError as refusal:
         if output.json and refusal.result:
             print(json.dumps(refusal.result, ensure_ascii=False))
@@ -77,13 +79,12 @@ def forecast(
     as_of
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
     day = _day(as_of)
-    chosen = load_settings(settings, changes.as_dict())
-    result = launch.forecast(chosen, day, output.json, output.debug)
+    chosen = _settings_of(settings, changes.as_dict(), output)
+    result = launch.forecast(chosen, day, output.silent, output.debug)
     emit(output, result, lambda: tables.forecast(result))
 
 
@@ -114,12 +115,11 @@ def backtest(
     leave_one_out
         Train on all other seasons, which peeks at later years.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
-    chosen = load_settings(settings, changes.as_dict())
-    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
+    chosen = _settings_of(settings, changes.as_dict(), output)
+    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.silent, output.debug)
     emit(output, result, lambda: tables.backtest(result))
 
 
@@ -132,11 +132,10 @@ def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN
     settings
         Settings file (TOML).
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import outlook
 
-    result = launch.score(load_settings(settings, changes.as_dict()), output.json, output.debug)
+    result = launch.score(_settings_of(settings, changes.as_dict(), output), output.silent, output.debug)
     emit(output, result, lambda: outlook.scored(result))
 
 
@@ -166,10 +165,9 @@ def serve(
     name
         Of both deployments; tells several settings files on one server apart.
     """
-    from data.settings.files import load_settings
     from flows.server import serve as serving
 
-    chosen = load_settings(settings, changes.as_dict())
+    chosen = _settings_of(settings, changes.as_dict(), output)
     ending.release()
     clock = serving.Clock(train_cron, forecast_cron, timezone)
     serving.serve(chosen, name, clock, output.json, output.debug)
@@ -272,6 +270,17 @@ def synth(
 
     result = write(out, regions=regions, years=years, resolution=resolution, seed=seed)
     emit(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
+
+
+def _settings_of(file: str, changes: dict[str, Any], output: Output) -> Settings:
+    """The settings that a command runs by; what its run says from here on follows `output`."""
+    from data.settings.files import load_settings
+    from flows.server.environment import prepare_environment
+
+    chosen = load_settings(file, changes)
+    if output.verbose or output.quiet:
+        prepare_environment(output.debug, output.verbose)
+    return chosen
 
 
 def _day(text: str | None) -> date | None:
