@@ -31,6 +31,7 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 	@$(BIN)/python -m tests.benchmarks.orchestration
 	@$(BIN)/python -m tests.benchmarks.growth
 	@$(BIN)/python -m tests.benchmarks.rerun
+	@$(BIN)/python -m tests.benchmarks.field
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step, fuzz inputs (an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media && $(BIN)/python -m tests.torture.store
