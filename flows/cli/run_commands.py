@@ -1,15 +1,12 @@
-"""Commands that read inputs and compute, from `init` to `alerts`; each imports what it needs itself."""
+"""Commands that read inputs and compute, from `init` to `score`; each imports what it needs itself."""
 
 from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from data.errors import GateError, SettingsError
-from flows.cli import ending
 from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
 
 
@@ -138,69 +135,6 @@ def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN
 
     result = launch.score(load_settings(settings, changes.as_dict()), output.json, output.debug)
     emit(output, result, lambda: outlook.scored(result))
-
-
-@app.command(sort_key=35)
-def serve(
-    settings: str,
-    *,
-    train_cron: str = "0 6 * * 1",
-    forecast_cron: str = "0 7 * * *",
-    timezone: str = "UTC",
-    name: str = "served",
-    changes: Changes = UNCHANGED,
-    output: Output = PLAIN,
-) -> None:
-    """Train weekly and forecast daily on this machine, until Ctrl-C.
-
-    Parameters
-    ----------
-    settings
-        Settings file (TOML).
-    train_cron
-        When to train: minute, hour, day, month, weekday.
-    forecast_cron
-        When to forecast.
-    timezone
-        Of both, for example Europe/Rome.
-    name
-        Of both deployments; tells several settings files on one server apart.
-    """
-    from data.settings.files import load_settings
-    from flows.server import serve as serving
-
-    chosen = load_settings(settings, changes.as_dict())
-    ending.release()
-    clock = serving.Clock(train_cron, forecast_cron, timezone)
-    serving.serve(chosen, name, clock, output.json, output.debug)
-
-
-@app.command(sort_key=87)
-def alerts(
-    *,
-    webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
-    remove: Flag = False,
-    output: Output = PLAIN,
-) -> None:
-    """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.
-
-    Parameters
-    ----------
-    webhook
-        Address that receives a JSON object for every run that fails, times out, crashes or is not taken.
-    remove
-        Take the alerts back.
-    """
-    from flows.cli.terminal import tables
-    from flows.server import environment
-
-    if webhook is None and not remove:
-        raise SettingsError("alerts: say --webhook URL, or --remove")
-    environment.prepare_environment(output.debug)
-    from flows.server import alerts as automations
-
-    result = automations.remove() if remove or webhook is None else automations.install(webhook)
-    emit(output, result, lambda: tables.alerts(result))
 
 
 @app.command(sort_key=10)
