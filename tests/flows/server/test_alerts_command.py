@@ -5,7 +5,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli.main import run
 
-Capture = CaptureFd = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 TOKEN = "a-token-nobody-may-see"
 
 
@@ -23,7 +23,7 @@ def test_an_address_that_is_none_is_refused_without_repeating_it(address: str, c
 @pytest.mark.parametrize(
     "address", [f"foo://host/{TOKEN}", f"{TOKEN} ", f"mailto://host:0x/{TOKEN}?to=", TOKEN]
 )
-def test_who_is_told_in_words_is_checked_without_repeating_it(address: str, capfd: CaptureFd) -> None:
+def test_who_is_told_in_words_is_checked_without_repeating_it(address: str, capfd: Capture) -> None:
     assert run(["alerts", "--notify", address, "--debug"]) == 2
     said = capfd.readouterr()
     assert "--notify, number 1" in said.err

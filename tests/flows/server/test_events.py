@@ -14,6 +14,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -21,7 +22,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.cli.main import run
 from flows.server import alerts
 from flows.server.freshness import STALE
-from tests.docs.commands import commands
+from tests.docs.commands import blocks, commands
 from tests.flows.mailbox import mailbox
 from tests.flows.servers import ROOT, Server, kill, prefect_server, receiver
 from tests.flows.waiting import wait_for
@@ -29,74 +30,59 @@ from tests.flows.waiting import wait_for
 pytestmark = pytest.mark.timeout(600)
 
 STALE_S, LATE_S, LONGEST_S = 40, 60, 240
+MAIN = "import sys; from flows.cli.main import main; sys.exit(main())"
 TOKEN = "a-token-nobody-may-see"
-CHAINED = """
-from pathlib import Path
-from prefect import flow
-
-@flow
-def load_into_warehouse(forecast: str, store: str, headline: str) -> None:
-    Path(__file__).with_name("loaded.txt").write_text(f"{forecast} of {store}: {headline}")
-"""
 DEPLOY = """
 import sys
 from data.settings.files import load_settings
 from flows.forecasting import forecast_yields
-from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.events import DeploymentEventTrigger
-from prefect.workers.process import ProcessWorker
-folder, settings = sys.argv[1], load_settings(sys.argv[2]).model_dump(mode="json") | {"store": sys.argv[3]}
-template = ProcessWorker.get_default_base_job_template()
-with get_client(sync_client=True) as client:
-    client.create_work_pool(WorkPoolCreate(name="workers", type="process", base_job_template=template))
-forecast_yields.from_source(sys.argv[4], "flows/forecasting.py:forecast_yields").deploy(
-    "daily", work_pool_name="workers", parameters={"settings": settings}, build=False, push=False,
-    print_next_steps=False,
-)
-flow.from_source(folder, "chained.py:load_into_warehouse").deploy(
-    "after-forecast", work_pool_name="workers", build=False, push=False, print_next_steps=False,
-    triggers=[DeploymentEventTrigger(
-        expect={"cropyield.forecast.published"},
-        parameters={
-            "forecast": "{{ event.payload.forecast }}",
-            "store": "{{ event.payload.store }}",
-            "headline": "{{ event.payload.headline }}",
-        },
-    )],
-)
+settings = load_settings(sys.argv[1]).model_dump(mode="json") | {"store": sys.argv[2]}
+forecast_yields.to_deployment("daily", parameters={"settings": settings}).apply()
 """
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is shipped, the sample as of August 2023, two deployments and a worker."""
+    """A server as it is shipped, the sample as of August 2023, and a deployment of its forecast."""
     with prefect_server(tmp_path_factory.mktemp("events")) as found:
         sample = found.folder / "sample"
         shutil.copytree(ROOT / "data/sample", sample)
         for file in (sample / "yields").iterdir():
             rows = pd.read_parquet(file)
             rows[rows["year"] != 2023].to_parquet(file)
-        (found.folder / "chained.py").write_text(CHAINED)
-        given = (str(found.folder), str(sample / "settings.toml"), str(found.folder / "store"), str(ROOT))
+        given = (str(sample / "settings.toml"), str(found.folder / "store"))
         subprocess.run(
             [sys.executable, "-c", DEPLOY, *given], env=found.environment, cwd=ROOT, check=True, timeout=120
         )
-        worker = found.start("worker", "prefect", "worker", "start", "--pool", "workers", "--type", "process")
-        try:
-            yield found
-        finally:
-            worker.terminate()
-            worker.wait(60)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chained(server: Server) -> Iterator[str]:
+    """The script of the how-to, waiting for this server's forecasts; the name of its deployment."""
+    page = (ROOT / "docs/how-to/alerts.md").read_text(encoding="utf-8")
+    (script,) = (block.text for block in blocks(page) if block.language == "python")
+    assert "/data/store" in script
+    (server.folder / "chained.py").write_text(script.replace("/data/store", str(server.folder / "store")))
+    process = server.start("chained", "chained")
+    name = "load-into-warehouse/after-forecast"
+    try:
+        wait_for(lambda: _known(server, name), LONGEST_S, "the script has made its deployment")
+        yield name
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _known(server: Server, name: str) -> bool:
+    return httpx.get(f"{server.url}/deployments/name/{name}", timeout=60).status_code == 200
 
 
 def cropyield(server: Server, command: str, *more: str) -> Any:
     """What a command says as JSON, run in a process of its own against the server."""
-    words = [command, str(server.folder / "sample/settings.toml"), "--store", str(server.folder / "store")]
+    given = [str(server.folder / "sample/settings.toml"), "--store", str(server.folder / "store"), "--json"]
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from flows.cli.main import main; sys.exit(main())", *words]
-        + [*more, "--json"],
+        [sys.executable, "-c", MAIN, command, *given, *more],
         env=server.environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LONGEST_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -122,8 +108,10 @@ def told(server: Server) -> Iterator[tuple[list[Any], list[Any], list[Message], 
 
 
 @pytest.fixture(scope="module")
-def published(server: Server, told: Any) -> tuple[Any, Any]:
+def published(server: Server, chained: str, told: Any) -> tuple[Any, Any]:
     """What the training and the forecast printed; both are published while the alerts wait."""
+    assert chained
+    assert told
     return cropyield(server, "train"), cropyield(server, "forecast")
 
 
@@ -150,13 +138,23 @@ def test_each_publication_emits_its_event(server: Server, published: tuple[Any, 
     assert (entry["action"], entry["run_id"]) == ("forecast", forecast["run_id"])
 
 
-def test_a_published_forecast_starts_a_chained_deployment(server: Server, published: tuple[Any, Any]) -> None:
-    loaded = server.folder / "loaded.txt"
-    wait_for(loaded.exists, LONGEST_S, "the chained flow ran")
+def test_a_published_forecast_starts_a_chained_deployment(
+    server: Server, chained: str, published: tuple[Any, Any]
+) -> None:
+    deployment = server.ask("GET", f"deployments/name/{chained}")["id"]
+    wanted = {"deployments": {"id": {"any_": [deployment]}}}
+
+    def completed() -> list[Any]:
+        runs = server.ask("POST", "flow_runs/filter", **wanted)
+        return [run for run in runs if run["state"]["type"] == "COMPLETED"]
+
+    (run,) = wait_for(completed, LONGEST_S, "the chained flow ran")
     (event,) = events(server, "cropyield.forecast.published")
-    assert loaded.read_text() == (
-        f"{published[1]['run_id']} of {server.folder / 'store'}: {event['payload']['headline']}"
-    )
+    assert run["parameters"] == {
+        "forecast": published[1]["run_id"],
+        "store": str(server.folder / "store"),
+        "headline": event["payload"]["headline"],
+    }
 
 
 def test_a_late_forecast_is_told_of_once_within_a_minute(
@@ -185,7 +183,8 @@ def test_a_late_forecast_is_told_of_once_within_a_minute(
     assert mail["to"] == "b@example.org"
 
 
-def test_nothing_new_is_no_publication(server: Server, published: tuple[Any, Any]) -> None:
+@pytest.mark.usefixtures("published")
+def test_nothing_new_is_no_publication(server: Server) -> None:
     assert cropyield(server, "forecast")["message"].startswith("nothing new")
     assert len(events(server, "cropyield.forecast.published")) == 1
 
@@ -193,11 +192,10 @@ def test_nothing_new_is_no_publication(server: Server, published: tuple[Any, Any
 def test_a_long_task_shows_its_progress(server: Server) -> None:
     settings = str(server.folder / "sample/settings.toml")
     endless = ["--set", "training.epochs=10000000", "--set", "training.tolerance=0", "--store"]
-    words = ["flows.cli.main", "train", settings, *endless, str(server.folder / "other")]
-    main = "import sys; from flows.cli.main import main; sys.exit(main())"
+    words = ["train", settings, *endless, str(server.folder / "other")]
     with (server.folder / "long.log").open("wb") as log:
         training = subprocess.Popen(
-            [sys.executable, "-c", main, *words[1:]], env=server.environment, cwd=ROOT, stdout=log, stderr=log
+            [sys.executable, "-c", MAIN, *words], env=server.environment, cwd=ROOT, stdout=log, stderr=log
         )
 
     def shown() -> Any:
@@ -225,9 +223,8 @@ def test_the_commands_of_the_how_to_do_what_it_says(
 ) -> None:
     """Every `cropyield alerts` of the documentation, in order, on the server."""
     pages = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
-    typed = [
-        line for page in pages for line in commands(page.read_text()) if line.startswith("cropyield alerts")
-    ]
+    lines = [line for page in pages for line in commands(page.read_text(encoding="utf-8"))]
+    typed = [line for line in lines if line.startswith("cropyield alerts")]
     assert any("--stale" in line for line in typed)
     assert any("--notify" in line for line in typed)
     with temporary_settings({PREFECT_API_URL: server.url}):
@@ -260,6 +257,5 @@ def test_the_commands_of_the_how_to_do_what_it_says(
         assert run(["alerts", "--remove"]) == 0
         assert run(["alerts", "--stale", "8d"]) == 2
         assert "nobody is told yet" in capsys.readouterr().err
-    assert server.ask("POST", "automations/filter") == [
-        each for each in server.ask("POST", "automations/filter") if each["name"].startswith("after-forecast")
-    ]
+    left = [each["name"] for each in server.ask("POST", "automations/filter")]
+    assert [name for name in left if name.startswith("cropyield:")] == []
