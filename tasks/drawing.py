@@ -21,7 +21,7 @@ from data.store.manifests import FORECASTS, read_manifest, read_published
 from data.store.record import read_record_before
 from data.store.stable import vouched
 from tasks.publish.score import VERIFICATION
-from tasks.report.bulletin import render_bulletin
+from tasks.report.bulletin import Bulletin, render_bulletin
 from tasks.report.bulletin_tables import Issue, gather_bulletin
 from tasks.report.geojson import GEOJSON
 
@@ -31,6 +31,15 @@ _SAID = ["level", "name", "year", "crop", "as_of", "predicted", "lower_80", "upp
 
 def draw_bulletin(store: Store, number: int) -> str | None:
     """The page of a forecast's entry of the log; None where the forecast keeps too little for one.
+
+    Raises as `read_bulletin` does.
+    """
+    data = read_bulletin(store, number)
+    return None if data is None else render_bulletin(data)
+
+
+def read_bulletin(store: Store, number: int) -> Bulletin | None:
+    """What the page of a forecast's entry shows; None where the forecast keeps too little for one.
 
     Raises DamageError where the forecast isn't as it was published, SettingsError where this version can't
     read its settings.
@@ -44,17 +53,15 @@ def draw_bulletin(store: Store, number: int) -> str | None:
         return None
     tables = {name: _table(store, manifest, name) for name in _TABLES}
     run = str(manifest["model_run_id"])
-    return render_bulletin(
-        gather_bulletin(
-            Issue(number, state.at, state.forecast.run_id, run, _gate(store, state, run)),
-            _settings(store, manifest),
-            tables,
-            read_published(store, manifest, GEOJSON, FORECASTS) if GEOJSON in files else None,
-            _hindcasts(store, run),
-            _earlier(store, number, tables["predictions"]),
-            _verified(store),
-            manifest["notes"],
-        )
+    return gather_bulletin(
+        Issue(number, state.at, state.forecast.run_id, run, _gate(store, state, run)),
+        _settings(store, manifest),
+        tables,
+        read_published(store, manifest, GEOJSON, FORECASTS) if GEOJSON in files else None,
+        _hindcasts(store, run),
+        _earlier(store, number, tables["predictions"]),
+        _verified(store),
+        manifest["notes"],
     )
 
 

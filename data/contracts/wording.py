@@ -10,6 +10,11 @@ from typing import Any
 from data.escapes import one_line
 
 ABSENT = "–"
+MEANS_OF_REGIONS = (
+    "means over the regions, their ranges too; all of them together have a narrower range of their own, "
+    "in aggregates.parquet"
+)
+"""What stands below a forecast's table, whose range is no country's."""
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -47,6 +52,13 @@ def whole_percent(value: Any) -> str:
 def span(lower: Any, upper: Any, write: Any = number) -> str:
     """Both ends of an interval, a dash where there is none."""
     return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"
+
+
+def in_short(names: Iterable[str], most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import partial
 from typing import Any
@@ -16,6 +16,9 @@ from flows.cli.terminal.progress import progress_bar
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment, quiet
 from flows.server.reach import check_server, server_errors, watched
+from tasks.job.progress import report
+
+_START = "start Prefect"
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -119,6 +122,7 @@ def score(settings: Settings, as_json: bool, debug: bool) -> dict[str, Any]:
 
 def _start() -> None:
     """Have the embedded server start, or look at the one that is named. Raises ServerError."""
+    report(_START, 0, 1)
     EMBEDDED.start()
     if EMBEDDED.process is None:
         check_server()
@@ -130,10 +134,13 @@ def _served(debug: bool) -> Iterator[None]:
     # torch's optimizers import this at their first step; before that there is waiting to be done anyway
     import torch._dynamo  # noqa: F401
 
+    from tasks.showing import unseen
+
     EMBEDDED.wait()
+    report(_START, 1, 1)
     quiet(debug)
-    ended = EMBEDDED.has_ended if EMBEDDED.process else None
-    with EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
+    ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
+    with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
         yield
 
 

@@ -16,7 +16,7 @@ from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
 from data.contracts.wording import ABSENT, number, percent, signed_percent, span, whole_percent
 from tasks.report import frame
-from tasks.report.boundaries import Boundaries, read_boundaries
+from tasks.report.charts.boundaries import Boundaries, read_boundaries
 from tasks.report.charts.chart import Chart
 from tasks.report.charts.maps import departure_map
 from tasks.report.charts.season import driver_bars, season_line, track_record

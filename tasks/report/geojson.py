@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.report.boundaries import geometry, read_boundaries
+from tasks.report.charts.boundaries import geometry, read_boundaries
 from tasks.report.charts.chart import records
 
 GEOJSON = "forecast.geojson"

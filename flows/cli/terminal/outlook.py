@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.columns import ALL
-from data.contracts.wording import number, percent, signed_percent, span, whole_percent
+from data.contracts.wording import MEANS_OF_REGIONS, number, percent, signed_percent, span, whole_percent
 from flows.cli.terminal.tables import cutoff
 
 _MOST_ROWS = 20  # of a forecast; its files have them all
@@ -27,8 +27,8 @@ def forecast(result: dict[str, Any]) -> None:
         if len(aggregates) > _MOST_ROWS:
             console.print(Text(f"{len(aggregates) - _MOST_ROWS:,} more are in aggregates.parquet"))
     if rows:
-        console.print(Text("means over regions, whatever their area:"))
         console.print(_means(rows[:_MOST_ROWS]))
+        console.print(Text(MEANS_OF_REGIONS), soft_wrap=True)
         if len(rows) > _MOST_ROWS:
             console.print(Text(f"{len(rows) - _MOST_ROWS} more crops and cut-offs are in the file"))
     if past := [row for row in result["seasons"] if row not in rows]:
@@ -72,7 +72,7 @@ def _units(aggregates: list[dict[str, Any]]) -> Table:
 def _means(rows: list[dict[str, Any]]) -> Table:
     table = _table(
         ("season", "left"), ("crop", "left"), ("as of", "left"), *_numbers("regions", "unseen", "predicted"),
-        ("80 %", "left"), *_numbers("baseline"), ("unit", "left"),
+        ("a region's 80 %", "left"), *_numbers("baseline"), ("unit", "left"),
     )  # fmt: skip
     for row in rows:
         table.add_row(

@@ -22,7 +22,7 @@ def trained(result: dict[str, Any]) -> None:
     if result["metrics"]:
         console.print(_scores(result["metrics"], result["units"], headline_only=True))
         _remarks(console, result)
-        for made, found in _bycutoff(result["metrics"]):
+        for made, found in _by_cutoff(result["metrics"]):
             told = ", ".join(f"{fit} fit {number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{made}: training error above the exact optimum, as a fraction: {told}"))
     console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
@@ -150,10 +150,18 @@ def alerts(result: dict[str, Any]) -> None:
     if "removed" in result:
         console.print(Text(f"{len(result['removed'])} removed at {result['server']}"))
         return
-    console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
-    console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
-    console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
-    for warning in result["warnings"]:
+    if "wait_s" in result:
+        console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
+        console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
+        console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
+    if "stale_s" in result:
+        hours = result["stale_s"] / 3600
+        console.print(
+            Text(f"{result['server']} tells of a store without a new forecast for {hours:g} hours,")
+        )
+        console.print(Text(f"of {', '.join(result['stores']) or 'none yet'} counted from now, of any store"))
+        console.print(Text("from its next forecast on"))
+    for warning in result.get("warnings", ()):
         console.print(Text(f"warning: {warning}"))
 
 
@@ -168,7 +176,7 @@ def _remarks(console: Console, result: dict[str, Any]) -> None:
         console.print(
             Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
         )
-    for made, found in _bycutoff(result["metrics"]):
+    for made, found in _by_cutoff(result["metrics"]):
         for note in found.get("features", ()):
             console.print(Text(f"warning: {made}: {note}"), soft_wrap=True)
     if len(set(result["units"].values())) > 1:
@@ -189,7 +197,7 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
         "its MSE",
         "skill",
     )
-    for made, found in _bycutoff(metrics):
+    for made, found in _by_cutoff(metrics):
         splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
         for split, scores in list(splits.items())[: 1 if headline_only else None]:
             pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
@@ -205,7 +213,7 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
     return table
 
 
-def _bycutoff(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _by_cutoff(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Each cut-off's part of metrics.json, under its season's name where that isn't the main one."""
     return [
         (cutoff({"season": season, "as_of": as_of}), found)

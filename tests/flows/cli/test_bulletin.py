@@ -174,7 +174,7 @@ def test_people_read_larger_units_first(world: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert run(["forecast", str(world / "settings.toml")]) == 0
     said = capsys.readouterr().out
-    assert said.index("all regions") < said.index("means over regions")
+    assert said.index("all regions") < said.index("means over the regions")
     assert "bulletin.html" in said
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.report.boundaries import geometry, read_boundaries
+from tasks.report.charts.boundaries import geometry, read_boundaries
 from tasks.report.geojson import forecast_geojson
 from tests.tasks.report.bulletins import squares
 
-ATLAS = Path(__file__).parents[2] / "npm/node_modules/us-atlas/states-10m.json"
+ATLAS = Path(__file__).parents[3] / "npm/node_modules/us-atlas/states-10m.json"
 
 
 def atlas(file: Path, name: str) -> dict[str, dict[str, Any]]:
