@@ -1,43 +1,74 @@
-"""Makes the pictures of this folder anew: the Prefect UI and the report of the sample's run, in chromium.
+"""Makes the pictures of this folder anew, in chromium: Prefect's UI and a report of the sample, a bulletin.
 
-`make pictures` runs it from the project's folder, where it leaves the sample's store and `.ui`.
+`make pictures` runs it from the project's folder, where it leaves the sample's store and `.ui`. The bulletin
+is of a simulated world, in July of its last season.
 """
 
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from PIL import Image
 
+from data.synthetic.write import synth
 from flows.server.local import interruptible
 from flows.server.ui import FOLDER, TRAINING, Ui, ended, running_ui, start
 from tests.tasks.report.browsing import open_browser
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT = 1280, 860
+WIDTH, HEIGHT, TALL = 1280, 860, 1100
+LAST = 2023  # the simulated world's last season
 COLOURS = 128
 """Enough for flat pages, and a third of the bytes."""
 
 
 def main() -> None:
-    """Run the sample under the Prefect UI and take both pictures."""
+    """Run the sample under the Prefect UI, forecast a world, and take the pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        _bulletin(_forecast_world(Path(folder) / "world"))
     with interruptible(), running_ui(FOLDER) as ui:
         run = start(ui.server, TRAINING, force=True)
         state = _wait(lambda: ended(ui.server, run))
         if state["type"] != "COMPLETED":
             sys.exit(f"the sample's run ended as {state['name']}: {state['message']}")
         for browser in open_browser():
-            browser.execute_cdp_cmd(
-                "Emulation.setDeviceMetricsOverride",
-                {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False},
-            )
+            _show(browser, HEIGHT)
             _prefect(browser, ui, run)
             _report(browser)
+
+
+def _forecast_world(place: Path) -> Path:
+    """A simulated world whose last harvest isn't in, trained and forecast with the weather up to July."""
+    synth(place, regions=300, years=35, resolution="monthly", seed=0)
+    for name, known in (("yields", f"year < {LAST}"), ("weather", f"year < {LAST} or month < 8")):
+        for file in (place / name).iterdir():
+            pd.read_parquet(file).query(known).to_parquet(file)
+    for command in (["train", "--set", 'as_of=["07-31"]'], ["forecast"]):
+        name, *more = command
+        cropyield = str(Path(sys.executable).with_name("cropyield"))
+        subprocess.run([cropyield, name, str(place / "settings.toml"), *more], check=True)
+    return place / "store/bulletin.html"
+
+
+def _bulletin(page: Path) -> None:
+    for browser in open_browser():
+        _show(browser, TALL)
+        browser.get(page.as_uri())
+        _wait(lambda browser=browser: browser.find_elements("css selector", "[data-chart=map-1][data-drawn]"))
+        _save(browser, "bulletin.png")
+
+
+def _show(browser: Any, height: int) -> None:
+    size = {"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def _prefect(browser: Any, ui: Ui, run: str) -> None:

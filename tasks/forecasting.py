@@ -87,7 +87,10 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
             outlook = joined_outlook(parts)
             predictions = outlook["predictions"]
             absent = [note for model in models.values() for note in stored_intervals.interval_notes(model)]
-            left_out = [crop for crop in named_crops(job.settings) if crop not in job.crops]
+            left_out = publishing.crops_left_out(
+                [crop for crop in named_crops(job.settings) if crop not in job.crops],
+                (read_manifest(job.store, job.model_run_id) or {}).get("settings", {}),
+            )
             harvested, short = (
                 sum(getattr(rows, name) for rows in found.values()) for name in ("harvested", "short")
             )

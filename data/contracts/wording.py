@@ -32,13 +32,13 @@ def percent(value: Any) -> str:
     """A share as per cent with one decimal."""
     if value is None or not math.isfinite(value):
         return ABSENT
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
+    return f"{100 * value:z.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
 def signed_percent(value: Any) -> str:
     """A change as per cent with its sign."""
     shown = percent(value)
-    return f"+{shown}" if value is not None and math.isfinite(value) and value > 0 else shown
+    return f"+{shown}" if shown != ABSENT and value > 0 and not shown.startswith("0.0") else shown
 
 
 def whole_percent(value: Any) -> str:

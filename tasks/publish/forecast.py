@@ -160,7 +160,7 @@ def by_season(predictions: pa.Table, settings: Settings) -> list[dict[str, Any]]
 
 
 def coming_units(aggregates: pa.Table) -> list[dict[str, Any]]:
-    """What is forecast of larger units for each crop's newest season: the whole, then its parts."""
+    """What is forecast of larger units for each crop's newest season: all wholes, then the parts."""
     rows = aggregates.select(_OF_UNITS).to_pylist()
     newest: dict[str, int] = {}
     for row in rows:
@@ -170,7 +170,7 @@ def coming_units(aggregates: pa.Table) -> list[dict[str, Any]]:
         for row in rows
         if row[SEASON_YEAR.name] == newest[row[CROP.name]] and row["predicted"] is not None
     ]
-    return sorted(kept, key=lambda row: (row[CROP.name], row["level"] != ALL))
+    return sorted(kept, key=lambda row: (row["level"] != ALL, row[CROP.name]))
 
 
 def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out: Sequence[str]) -> list[str]:
@@ -185,6 +185,16 @@ def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out:
     if left_out:
         notes.append(f"crops that the model lacks: {', '.join(left_out)}")
     return [*notes, *absent]
+
+
+def crops_left_out(crops: Sequence[str], trained: Mapping[str, Any]) -> list[str]:
+    """Crops that the model lacks, each with the reason; `trained` are the settings of the model's run."""
+    further = (of["crops"] for of in trained.get("seasons", {}).values())
+    asked = {*trained.get("crops", ()), *(crop for named in further for crop in named)}
+    return [
+        f"{crop} ({'too few training rows for the features' if crop in asked else 'trained without it'})"
+        for crop in crops
+    ]
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:

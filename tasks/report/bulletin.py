@@ -14,6 +14,7 @@ import pandas as pd
 
 from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
+from data.contracts.vocabulary import MAIN
 from data.contracts.wording import ABSENT, number, percent, signed_percent, span, whole_percent
 from tasks.report import frame
 from tasks.report.charts.boundaries import Boundaries, read_boundaries
@@ -165,16 +166,35 @@ def _crop(data: Bulletin, crop: str, slug: str, rows: pd.DataFrame, table: pd.Da
         unit = str(row["level"]), _text(row["name"])
         return _figures(row, before.get(unit), yields.get(unit))
 
+    whole_figures = None if whole is None else figures(whole)
+    levels = [figures(row) for _, row in units.iterrows() if row["level"] != ALL]
+    shown = [*([whole_figures] if whole_figures else []), *levels]
     return {
         "name": crop,
         "slug": slug,
         "year": year,
         "unit": _unit(rows) or "",
-        "as_of": str(rows["as_of"].max()),
-        "whole": None if whole is None else figures(whole),
-        "levels": [figures(row) for _, row in units.iterrows() if row["level"] != ALL],
+        "basis": _basis(rows),
+        "whole": whole_figures,
+        "levels": levels,
+        "has_previous": any(row["previous"] for row in shown),
+        "has_production": any(row["production"] is not None for row in shown),
+        "has_groups": bool(table["group"].notna().any()),
         "regions": [_region(row) for row in table.to_dict("records")],
     }
+
+
+def _basis(rows: pd.DataFrame) -> str:
+    """Of which season's weather the forecasts are made: up to which day, how long before its end."""
+    latest = rows.loc[rows["lead_days"].idxmin()]
+    name = "" if latest["season"] == MAIN else f" {latest['season']}"
+    others = int((rows["as_of"] != latest["as_of"]).sum())
+    day = f"{pd.Timestamp('2000-' + latest['as_of']):%-d %B}"
+    lead = int(latest["lead_days"])
+    until = f"the season{name}'s weather up to {day}" + (
+        f", {lead:,} days before its end" if lead else ", its end"
+    )
+    return f"Made from {until}" + (f"; for {others:,} regions from less of it." if others else ".")
 
 
 def _figures(row: Any, said: float | None, past: Floats | None) -> dict[str, Any]:
@@ -190,6 +210,7 @@ def _figures(row: Any, said: float | None, past: Floats | None) -> dict[str, Any
         "last": _against(row["predicted"], row["last"]),
         "previous": _against(row["predicted"], said),
         "chance": _known(row["chance_below_mean_5"]),
+        "ranked": years > 0,
         "rank": _rank(1 + int((past > row["predicted"]).sum()) if past is not None and years else 0, years),
         "production": _known(row["production"]),
         "share": _known(row["share"]),

@@ -61,7 +61,12 @@ def departure_map(
                 "from": {"data": {"name": name}, "key": "region", "fields": list(table.columns)},
             }
         ],
-        "mark": {"type": "geoshape", "cursor": "pointer", "strokeWidth": 0.15 if len(table) > _FINE else 0.5},
+        "mark": {
+            "type": "geoshape",
+            "invalid": None,
+            "cursor": "pointer",
+            "strokeWidth": 0.15 if len(table) > _FINE else 0.5,
+        },
         "encoding": {"color": colour, "tooltip": tooltip},
     }
     return Chart(specification, {name: table}, label, shapes={SHAPES: boundaries.topology})
@@ -86,6 +91,7 @@ def _colour(regions: pd.DataFrame) -> Specification:
             "legend": {
                 "title": "forecast against the five-year mean",
                 "format": "+.0%",
+                "labelExpr": "datum.value === 0 ? '0%' : datum.label",
                 "gradientLength": 200,
                 "tickCount": 5,
             },
@@ -132,7 +138,13 @@ def _tiles(
     marks: list[Specification] = [
         {
             "data": {"name": name},
-            "mark": {"type": "rect", "cursor": "pointer", "stroke": "#ffffff", "strokeWidth": 1},
+            "mark": {
+                "type": "rect",
+                "invalid": None,
+                "cursor": "pointer",
+                "stroke": "#ffffff",
+                "strokeWidth": 1,
+            },
             "encoding": {
                 "x": x,
                 "x2": {"field": "right"},
@@ -156,7 +168,7 @@ def _tiles(
                     "dy": -2,
                     "fontSize": 9,
                     "color": INK,
-                    "limit": 90,
+                    "limit": {"expr": f"datum.room * width / {_TILES_ACROSS}"},
                 },
                 "encoding": {"x": x, "y": y, "text": {"field": "group"}},
             }
@@ -184,7 +196,7 @@ def _placed(regions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, float]:
             left, top, tallest = 0.0, top + tallest + 1.6, 0.0
         across += [left + at % wide for at in range(count)]
         down += [top + at // wide for at in range(count)]
-        titles.append({"x": left, "y": top, "group": group or "without a larger unit"})
+        titles.append({"x": left, "y": top, "room": room + 0.4, "group": group or "without a larger unit"})
         left, tallest = left + room + 0.6, max(tallest, math.ceil(count / wide))
     table = ordered[_COLUMNS].assign(
         x=across, y=down, right=[x + 1 for x in across], bottom=[y + 1 for y in down]

@@ -40,7 +40,7 @@ def response_curves(name: str, curves: pd.DataFrame, crop: str, unit: str | None
     specification: Specification = {
         "data": {"name": name},
         "autosize": "pad",
-        "columns": 3,
+        "columns": 6,
         "facet": {"field": "feature", "type": "nominal", "sort": order, "title": None},
         "resolve": {"scale": {"x": "independent"}},
         "spec": {

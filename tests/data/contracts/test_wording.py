@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.contracts.vocabulary import best_baseline
-from data.contracts.wording import as_text, markdown_table, number, percent, span
+from data.contracts.wording import (
+    as_text,
+    markdown_table,
+    number,
+    percent,
+    signed_percent,
+    span,
+    whole_percent,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +38,16 @@ def test_percentages() -> None:
     assert percent(0.2468) == "24.7\N{NO-BREAK SPACE}%"
     assert percent(-0.1).startswith("−")
     assert percent(None) == "–"
+    assert percent(-0.00001) == "0.0\N{NO-BREAK SPACE}%"
+    changes = {0.031: "+3.1", -0.031: "−3.1", 0.0004: "0.0", -0.0004: "0.0"}
+    assert {signed_percent(value) for value in changes} == {
+        f"{text}\N{NO-BREAK SPACE}%" for text in changes.values()
+    }
+    chances = {0.001: "<1", 0.999: ">99", 0.355: "36", 1.0: ">99"}
+    assert {whole_percent(value) for value in chances} == {
+        f"{text}\N{NO-BREAK SPACE}%" for text in chances.values()
+    }
+    assert signed_percent(None) == whole_percent(float("nan")) == "–"
 
 
 def test_intervals() -> None:

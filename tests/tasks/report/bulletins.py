@@ -74,7 +74,7 @@ def _of_crop(
             "predicted": predicted_R, "lower_80": predicted_R - 1, "upper_80": predicted_R + 1,
             "mean_5": np.nanmean(yield_RY[:, -5:], axis=1), "last": yield_RY[:, -1],
             "chance_below_mean_5": rng.uniform(0, 1, R), "percentile": rng.uniform(0, 100, R),
-            "weather_until": "2026-07-31",
+            "weather_until": "2026-07-31", "lead_days": 61,
         }
     )  # fmt: skip
     drivers = pd.DataFrame(

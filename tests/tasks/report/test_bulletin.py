@@ -12,6 +12,7 @@ import pytest
 
 from data.contracts.wording import number
 from tasks.report.bulletin import Bulletin, render_bulletin
+from tasks.report.charts.theme import NONE
 from tasks.report.region_table import region_table
 from tests.tasks.report.browsing import open_browser, requests, serious_faults, set_width
 from tests.tasks.report.bulletins import YEAR, made_up_bulletin, squares
@@ -27,9 +28,19 @@ HOSTILE = [
 ]
 NAMES = [f"R{at:02d}" for at in range(30)]
 CHARTS = "document.querySelectorAll('[data-chart] svg, [data-chart] canvas')"
+
+
+def with_a_newcomer(data: Bulletin) -> Bulletin:
+    """The same, but of one region no mean of five years is known."""
+    forecasts = data.forecasts
+    return replace(
+        data, forecasts=forecasts.assign(mean_5=forecasts["mean_5"].mask(forecasts["region"] == "R03"))
+    )
+
+
 BULLETINS: dict[str, Bulletin] = {
-    "map": made_up_bulletin(NAMES, squares(NAMES[:28])),
-    "tiles": made_up_bulletin(NAMES),
+    "map": with_a_newcomer(made_up_bulletin(NAMES, squares(NAMES[:28]))),
+    "tiles": with_a_newcomer(made_up_bulletin(NAMES)),
     "hostile": made_up_bulletin(
         HOSTILE, squares(HOSTILE), ["</script>"] * 3 + ["b"] * 4, crops=("</script>", "x")
     ),
@@ -71,7 +82,7 @@ def test_a_region_is_ranked_among_its_past_years() -> None:
         assert len(row["history"]) == 40
         assert row["history"].count(".") == 40 - len(own)
         assert {"A", "9"} <= set(row["history"])
-    assert table["departure"].abs().is_monotonic_decreasing
+    assert table["departure"].dropna().abs().is_monotonic_decreasing
 
 
 def test_larger_units_are_ranked_among_their_past_years(pages: dict[str, str]) -> None:
@@ -86,6 +97,21 @@ def test_larger_units_are_ranked_among_their_past_years(pages: dict[str, str]) -
             row for row in re.findall("<tr.*?</tr>", pages["map"], re.DOTALL) if f">{shown}</td>" in row
         )
         assert f"<td>{rank} of {len(past) + 1}</td>" in row
+
+
+def test_each_crop_says_what_it_is_made_from(pages: dict[str, str]) -> None:
+    data = BULLETINS["map"]
+    assert "Made from the season&#39;s weather up to 31 July, 61 days before its end." in pages["map"]
+    corn = data.forecasts["crop"] == "corn"
+    short = corn & data.forecasts["region"].isin(NAMES[:2])
+    forecasts = data.forecasts.assign(
+        season=data.forecasts["season"].where(corn, "winter"),
+        as_of=data.forecasts["as_of"].mask(short, "06-30").where(corn, "09-30"),
+        lead_days=data.forecasts["lead_days"].mask(short, 92).where(corn, 0),
+    )
+    text = render_bulletin(replace(data, forecasts=forecasts))
+    assert "up to 31 July, 61 days before its end; for 2 regions from less of it." in text
+    assert "Made from the season winter&#39;s weather up to 30 September, its end." in text
 
 
 def test_what_is_missing_is_said(pages: dict[str, str]) -> None:
@@ -143,6 +169,35 @@ def test_in_a_browser(name: str, browser: Any, pages: dict[str, str], tmp_path: 
         ((value, text),) = shown
         assert float(value) == rows["predicted"].iloc[0]
         assert text == number(rows["predicted"].iloc[0])
+
+
+def test_regions_without_a_mean_are_on_the_map_too(
+    browser: Any, pages: dict[str, str], tmp_path: Path
+) -> None:
+    for name, marks, count in (("map", "shape", 28), ("tiles", "rect", 30)):
+        file = tmp_path / "bulletin.html"
+        file.write_text(pages[name], encoding="utf-8")
+        browser.get(file.as_uri())
+        browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        drawn = browser.find_elements("css selector", f"[data-chart=map-1] .mark-{marks}.role-mark path")
+        assert len(drawn) == count
+        assert sum(each.get_attribute("fill") == NONE for each in drawn) == 1
+
+
+def test_what_nobody_knows_takes_no_column(pages: dict[str, str]) -> None:
+    assert "<th>production</th>" not in pages["map"]
+    assert "against previous forecast" in pages["map"]
+    data = BULLETINS["map"]
+    first = replace(
+        data,
+        previous=data.previous.iloc[:0],
+        regions=data.regions.assign(group=None),
+        aggregates=data.aggregates.assign(production=2.0e6),
+    )
+    text = render_bulletin(first)
+    assert "against previous forecast" not in text
+    assert ">part of</th>" not in text
+    assert text.count("2,000,000") == len(data.aggregates)
 
 
 def test_a_click_on_a_region_shows_its_drivers(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
