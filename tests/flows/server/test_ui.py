@@ -211,7 +211,7 @@ def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: S
     assert set(artifacts) == {"gate", "earlier"}
     assert "nothing new" in artifacts["gate"]["data"]
     assert "this is the current model" in artifacts["gate"]["data"]
-    assert server.get(f"flow_runs/{first}")["name"] == FROM_THE_START
+    assert server.get(f"flow_runs/{first}")["name"] == "apples, oranges 1994–2023"
     before = trained.artifacts(trained.run)
     for key, found in before.items():
         assert f"[{key}]({server.url}/artifacts/artifact/{found['id']})" in artifacts["earlier"]["data"]
