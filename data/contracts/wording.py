@@ -10,6 +10,11 @@ from typing import Any
 from data.escapes import one_line
 
 ABSENT = "–"
+MEANS_OF_REGIONS = (
+    "means over the regions, their ranges too; all of them together have a narrower range of their own, "
+    "in aggregates.parquet"
+)
+"""What stands below a forecast's table, whose range is no country's."""
 
 
 def number(value: Any, digits: int = 4) -> str:

@@ -28,6 +28,7 @@ from data.synthetic.simulate import (
     time_steps,
 )
 
+TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_PER_FILE = 2**21
 _ROWS_PER_GROUP = 2**20
 _FILES = 4  # at least, where there are regions enough: readers must cope with more than one
@@ -169,70 +170,26 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def settings_text(world: World, years: int, store: str, faults: Faults | None) -> str:
     """The commented settings file of a world."""
-    crops = [crop.name for crop in world.crops]
-    scope = ""
-    if faults:
-        crops += faults.crops
-        scope = f"""
-# Harvest years used; weather and yields outside them are listed as out of scope.
-first_season = {LAST_YEAR - years + 1}
-last_season = {LAST_YEAR}
-"""
-    listed = ", ".join(json.dumps(crop, ensure_ascii=False) for crop in crops)
-    return _SETTINGS.format(crops=listed, scope=scope, store=store, test_seasons=seasons_to_test(years))
+    crops = [*(crop.name for crop in world.crops), *(faults.crops if faults else ())]
+    return render_settings(
+        "world.toml.jinja",
+        TEMPLATES,
+        crops=", ".join(json.dumps(crop, ensure_ascii=False) for crop in crops),
+        store=store,
+        first_season=LAST_YEAR - years + 1 if faults else None,
+        last_season=LAST_YEAR,
+        temperature_unit="°C",
+        temperature_range=[-60, 60],
+        test_seasons=seasons_to_test(years),
+    )
 
 
-_SETTINGS = """\
-# Run it with: cropyield train settings.toml
-# Relative locations are seen from this file's folder. Keys left out take their defaults.
+def render_settings(name: str, *folders: Path, **values: Any) -> str:
+    """A settings file from a template in one of some folders."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-weather = "weather"            # folder of Parquet files, or s3://…, gs://…
-yields = "yields"
-store = "{store}"
-
-# Crops to model. Left out or empty: every crop found.
-crops = [{crops}]
-{scope}
-# What yields depart from: each region's trend, the average of a few lines over the years of which the
-# older seasons count less ([[trend]] says how much). Baseline and weather are fitted in turn.
-baseline = "trend"             # none | mean | trend
-rounds = 3
-
-# The season that counts for the harvest; weather outside it is out of scope.
-[season]
-start = "04-01"
-end = "09-30"
-
-# Units are shown with every figure; values outside the range are rejected, with their reason.
-[measures.temperature]
-unit = "°C"
-range = [-60, 60]
-
-[measures.rainfall]
-unit = "mm"
-range = [0, 3000]
-
-[measures.humidity]
-unit = "%"
-range = [0, 100]
-
-# What the model sees of the weather, one number for each region and season.
-[[features]]
-measure = "temperature"
-aggregate = "mean"
-
-[[features]]
-measure = "rainfall"
-aggregate = "sum"
-
-[[features]]
-measure = "humidity"
-aggregate = "mean"
-
-# The last seasons test the model and never train it. The intervals come from predictions of the
-# last calibration seasons before them.
-[split]
-by = "season"
-test_seasons = {test_seasons}
-calibration_seasons = 25
-"""
+    environment = Environment(
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, trim_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    return environment.get_template(name).render(values)

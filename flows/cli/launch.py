@@ -15,6 +15,9 @@ from flows.cli.terminal.progress import progress_bar
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment, quiet
 from flows.server.reach import check_server, server_errors, watched
+from tasks.job.progress import report
+
+_START = "start Prefect"
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -113,6 +116,7 @@ def score(settings: Settings, as_json: bool, debug: bool) -> dict[str, Any]:
 
 def _start() -> None:
     """Have the embedded server start, or look at the one that is named. Raises ServerError."""
+    report(_START, 0, 1)
     EMBEDDED.start()
     if EMBEDDED.process is None:
         check_server()
@@ -127,6 +131,7 @@ def _served(debug: bool) -> Iterator[None]:
     from tasks.showing import unseen
 
     EMBEDDED.wait()
+    report(_START, 1, 1)
     quiet(debug)
     ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
     with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():

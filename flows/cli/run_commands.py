@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from data.errors import GateError, SettingsError
-from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
+from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit, settings_of
 
 
 @app.command(sort_key=20)
@@ -42,14 +42,13 @@ def train(
     as_of_every
         Train cut-offs at this distance in days, too: the setting of that name.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
     every = {} if as_of_every is None else {"as_of_every": as_of_every}
-    chosen = load_settings(settings, changes.as_dict() | every)
+    chosen = settings_of(settings, changes.as_dict() | every, output)
     try:
-        result = launch.train(chosen, force, accept, output.json, output.debug)
+        result = launch.train(chosen, force, accept, output.silent, output.debug)
     except GateError as refusal:
         if output.json and refusal.result:
             print(json.dumps(refusal.result, ensure_ascii=False))
@@ -74,13 +73,12 @@ def forecast(
     as_of
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
     day = _day(as_of)
-    chosen = load_settings(settings, changes.as_dict())
-    result = launch.forecast(chosen, day, output.json, output.debug)
+    chosen = settings_of(settings, changes.as_dict(), output)
+    result = launch.forecast(chosen, day, output.silent, output.debug)
     emit(output, result, lambda: tables.forecast(result))
 
 
@@ -111,12 +109,11 @@ def backtest(
     leave_one_out
         Train on all other seasons, which peeks at later years.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
-    chosen = load_settings(settings, changes.as_dict())
-    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
+    chosen = settings_of(settings, changes.as_dict(), output)
+    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.silent, output.debug)
     emit(output, result, lambda: tables.backtest(result))
 
 
@@ -129,11 +126,10 @@ def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN
     settings
         Settings file (TOML).
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import outlook
 
-    result = launch.score(load_settings(settings, changes.as_dict()), output.json, output.debug)
+    result = launch.score(settings_of(settings, changes.as_dict(), output), output.silent, output.debug)
     emit(output, result, lambda: outlook.scored(result))
 
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from data.errors import SettingsError
 from flows.cli import ending
-from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
+from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit, settings_of
 
 
 @app.command(sort_key=35)
@@ -37,10 +37,9 @@ def serve(
     name
         Of both deployments; tells several settings files on one server apart.
     """
-    from data.settings.files import load_settings
     from flows.server import serve as serving
 
-    chosen = load_settings(settings, changes.as_dict())
+    chosen = settings_of(settings, changes.as_dict(), output)
     ending.release()
     clock = serving.Clock(train_cron, forecast_cron, timezone)
     serving.serve(chosen, name, clock, output.json, output.debug)

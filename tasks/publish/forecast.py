@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contracts.columns import AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
-from data.contracts.wording import as_text, markdown_table, number, span
+from data.contracts.wording import MEANS_OF_REGIONS, as_text, markdown_table, number, span
 from data.errors import DamageError
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
@@ -151,7 +151,7 @@ def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out:
 
 def as_markdown(result: Mapping[str, Any]) -> str:
     """The forecast for Prefect's pages."""
-    heads = ("season", "crop", "unit", "as of", "regions", "predicted", "80 % interval", "baseline")
+    heads = ("season", "crop", "unit", "as of", "regions", "predicted", "a region's 80 %", "baseline")
     rows = [
         (
             str(row["year"]), as_text(row["crop"]), as_text(row["unit"] or ""),
@@ -163,7 +163,8 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     table = markdown_table(heads, rows, ("regions", "predicted", "baseline"))
     notes = "".join(f"- {as_text(note)}\n" for note in result["notes"])
-    return f"{result['message']}, by the model of run {result['model_run_id']}\n\n{table}\n{notes}"
+    by = f"{result['message']}, by the model of run {result['model_run_id']}"
+    return f"{by}\n\n{table}\n{MEANS_OF_REGIONS}\n\n{notes}"
 
 
 def _place(job: ForecastJob) -> str:

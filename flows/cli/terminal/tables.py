@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, best_baseline
-from data.contracts.wording import ABSENT, number, span
+from data.contracts.wording import ABSENT, MEANS_OF_REGIONS, number, span
 
 _MOST_ROWS = 20  # of a forecast; its file has them all
 _ORDER = ("test", "validation", "train")
@@ -39,7 +39,7 @@ def forecast(result: dict[str, Any]) -> None:
     console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
     if rows := _coming(result["seasons"]):
         table = _table(
-            "season", "crop", "as of", "regions", "unseen", "predicted", "80 %", "baseline", "unit"
+            "season", "crop", "as of", "regions", "unseen", "predicted", "a region's 80 %", "baseline", "unit"
         )
         for row in rows[:_MOST_ROWS]:
             table.add_row(
@@ -48,6 +48,7 @@ def forecast(result: dict[str, Any]) -> None:
                 span(row["lower_80"], row["upper_80"]), number(row["baseline"]), Text(row["unit"] or ""),
             )  # fmt: skip
         console.print(table)
+        console.print(Text(MEANS_OF_REGIONS), soft_wrap=True)
         if len(rows) > _MOST_ROWS:
             console.print(Text(f"{len(rows) - _MOST_ROWS} more crops and cut-offs are in the file"))
     if past := [row for row in result["seasons"] if row not in rows]:
