@@ -31,6 +31,7 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 	@$(BIN)/python -m tests.benchmarks.orchestration
 	@$(BIN)/python -m tests.benchmarks.growth
 	@$(BIN)/python -m tests.benchmarks.rerun
+	@$(BIN)/python -m tests.benchmarks.field
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step, fuzz inputs (an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media && $(BIN)/python -m tests.torture.store
@@ -43,8 +44,10 @@ pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures
 
 lock:  ## resolve the newest versions anew: requirements.lock, and requirements.hashes to install by
-	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --dry-run \
-	  --ignore-installed --report build/lock.json --editable '.[test,bench]'
+	@# torch is raised by hand: of a newer one pip would fetch gigabytes of CUDA
+	@$(PYTHON) -m venv build/lock && grep '^torch==' requirements.lock > build/torch.txt
+	@build/lock/bin/python -m pip install --quiet --dry-run --ignore-installed -c build/torch.txt \
+	  --report build/lock.json --editable '.[test,bench]'
 	@$(PYTHON) -m tests.lock build/lock.json
 
 test-lowest:  ## the tests at the lowest versions that pyproject.toml allows

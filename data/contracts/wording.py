@@ -40,6 +40,13 @@ def span(lower: Any, upper: Any, write: Any = number) -> str:
     return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"
 
 
+def in_short(names: Iterable[str], most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> str:
     """A table as markdown, the columns of `numbers` (heads) to the right."""
     rule = ["---:" if head in numbers else "---" for head in heads]

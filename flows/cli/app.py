@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from data.escapes import one_line, visible
+
+if TYPE_CHECKING:
+    from data.settings.schema import Settings
 
 app = App(
     name="cropyield",
@@ -108,3 +111,14 @@ def _make_safe(value: Any) -> Any:
     elif isinstance(value, tuple):
         return tuple(_make_safe(inner) for inner in value)
     return value
+
+
+def settings_of(file: str, changes: dict[str, Any], output: Output) -> Settings:
+    """The settings that a command runs by; what its run says from here on follows `output`."""
+    from data.settings.files import load_settings
+    from flows.server.environment import prepare_environment
+
+    chosen = load_settings(file, changes)
+    if output.verbose or output.quiet:
+        prepare_environment(output.debug, output.verbose)
+    return chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from typing import Any
 
@@ -128,11 +128,13 @@ def _served(debug: bool) -> Iterator[None]:
     # torch's optimizers import this at their first step; before that there is waiting to be done anyway
     import torch._dynamo  # noqa: F401
 
+    from tasks.showing import unseen
+
     EMBEDDED.wait()
     report(_START, 1, 1)
     quiet(debug)
-    ended = EMBEDDED.has_ended if EMBEDDED.process else None
-    with EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
+    ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
+    with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
         yield
 
 

@@ -1,19 +1,13 @@
-"""Commands that read inputs and compute, from `init` to `alerts`; each imports what it needs itself."""
+"""Commands that read inputs and compute, from `init` to `score`; each imports what it needs itself."""
 
 from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from data.errors import GateError, SettingsError
-from flows.cli import ending
-from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
-
-if TYPE_CHECKING:
-    from data.settings.schema import Settings
+from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit, settings_of
 
 
 @app.command(sort_key=20)
@@ -52,7 +46,7 @@ def train(
     from flows.cli.terminal import tables
 
     every = {} if as_of_every is None else {"as_of_every": as_of_every}
-    chosen = _settings_of(settings, changes.as_dict() | every, output)
+    chosen = settings_of(settings, changes.as_dict() | every, output)
     try:
         result = launch.train(chosen, force, accept, output.silent, output.debug)
     except GateError as refusal:
@@ -83,7 +77,7 @@ def forecast(
     from flows.cli.terminal import tables
 
     day = _day(as_of)
-    chosen = _settings_of(settings, changes.as_dict(), output)
+    chosen = settings_of(settings, changes.as_dict(), output)
     result = launch.forecast(chosen, day, output.silent, output.debug)
     emit(output, result, lambda: tables.forecast(result))
 
@@ -118,7 +112,7 @@ def backtest(
     from flows.cli import launch
     from flows.cli.terminal import tables
 
-    chosen = _settings_of(settings, changes.as_dict(), output)
+    chosen = settings_of(settings, changes.as_dict(), output)
     result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.silent, output.debug)
     emit(output, result, lambda: tables.backtest(result))
 
@@ -135,70 +129,8 @@ def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN
     from flows.cli import launch
     from flows.cli.terminal import outlook
 
-    result = launch.score(_settings_of(settings, changes.as_dict(), output), output.silent, output.debug)
+    result = launch.score(settings_of(settings, changes.as_dict(), output), output.silent, output.debug)
     emit(output, result, lambda: outlook.scored(result))
-
-
-@app.command(sort_key=35)
-def serve(
-    settings: str,
-    *,
-    train_cron: str = "0 6 * * 1",
-    forecast_cron: str = "0 7 * * *",
-    timezone: str = "UTC",
-    name: str = "served",
-    changes: Changes = UNCHANGED,
-    output: Output = PLAIN,
-) -> None:
-    """Train weekly and forecast daily on this machine, until Ctrl-C.
-
-    Parameters
-    ----------
-    settings
-        Settings file (TOML).
-    train_cron
-        When to train: minute, hour, day, month, weekday.
-    forecast_cron
-        When to forecast.
-    timezone
-        Of both, for example Europe/Rome.
-    name
-        Of both deployments; tells several settings files on one server apart.
-    """
-    from flows.server import serve as serving
-
-    chosen = _settings_of(settings, changes.as_dict(), output)
-    ending.release()
-    clock = serving.Clock(train_cron, forecast_cron, timezone)
-    serving.serve(chosen, name, clock, output.json, output.debug)
-
-
-@app.command(sort_key=87)
-def alerts(
-    *,
-    webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
-    remove: Flag = False,
-    output: Output = PLAIN,
-) -> None:
-    """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.
-
-    Parameters
-    ----------
-    webhook
-        Address that receives a JSON object for every run that fails, times out, crashes or is not taken.
-    remove
-        Take the alerts back.
-    """
-    from flows.cli.terminal import tables
-    from flows.server import environment
-
-    if webhook is None and not remove:
-        raise SettingsError("alerts: say --webhook URL, or --remove")
-    environment.prepare_environment(output.debug)
-    from flows.server import alerts as automations
-
-    result = automations.remove() if remove or webhook is None else automations.install(webhook)
-    emit(output, result, lambda: tables.alerts(result))
 
 
 @app.command(sort_key=10)
@@ -270,17 +202,6 @@ def synth(
 
     result = write(out, regions=regions, years=years, resolution=resolution, seed=seed)
     emit(output, result, lambda: print(f"Train on it with\n  cropyield train {result['settings']}"))
-
-
-def _settings_of(file: str, changes: dict[str, Any], output: Output) -> Settings:
-    """The settings that a command runs by; what its run says from here on follows `output`."""
-    from data.settings.files import load_settings
-    from flows.server.environment import prepare_environment
-
-    chosen = load_settings(file, changes)
-    if output.verbose or output.quiet:
-        prepare_environment(output.debug, output.verbose)
-    return chosen
 
 
 def _day(text: str | None) -> date | None:

@@ -188,10 +188,18 @@ def alerts(result: dict[str, Any]) -> None:
     if "removed" in result:
         console.print(Text(f"{len(result['removed'])} removed at {result['server']}"))
         return
-    console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
-    console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
-    console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
-    for warning in result["warnings"]:
+    if "wait_s" in result:
+        console.print(Text(f"{result['server']} tells of every run that fails, times out, crashes,"))
+        console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
+        console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
+    if "stale_s" in result:
+        hours = result["stale_s"] / 3600
+        console.print(
+            Text(f"{result['server']} tells of a store without a new forecast for {hours:g} hours,")
+        )
+        console.print(Text(f"of {', '.join(result['stores']) or 'none yet'} counted from now, of any store"))
+        console.print(Text("from its next forecast on"))
+    for warning in result.get("warnings", ()):
         console.print(Text(f"warning: {warning}"))
 
 
