@@ -131,9 +131,9 @@ def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
             tag_run(job.run_id)
         show(Artifact("forecast", "Means over regions by season", publishing.as_markdown(result)))
         _tell_published(job, before, result)
-        first, last = (result["seasons"][at]["year"] for at in (0, -1))
-        crops = dict.fromkeys(row["crop"] for row in result["seasons"])
-        name_run(f"{in_short(crops)} {first if first == last else f'{first}–{last}'}")
+        newest = {row["crop"]: row["year"] for row in result["seasons"]}  # older ones are gaps of the past
+        first, last = min(newest.values()), max(newest.values())
+        name_run(f"{in_short(newest)} {first if first == last else f'{first}–{last}'}")
     return result
 
 

@@ -24,8 +24,19 @@ from data.store.backends.base import TEMPORARY, Store
 from data.store.backends.local import LocalStore, flush_folder, make_folder, write_flushed
 from data.store.bulletins import NEWEST, bulletin_name
 from data.store.entries import Instance, State
-from data.store.log import CURRENT, FORECAST, read_facts, read_state
-from data.store.manifests import FORECASTS, PREDICTIONS, REPAIR, RUNS, digest, folder, load_manifest, to_json
+from data.store.log import read_facts, read_state
+from data.store.manifests import (
+    CURRENT,
+    FORECAST,
+    FORECASTS,
+    PREDICTIONS,
+    REPAIR,
+    RUNS,
+    digest,
+    folder,
+    load_manifest,
+    to_json,
+)
 from data.store.record import complete_record
 
 VIEWS = ".views"

@@ -16,9 +16,10 @@ from data.store.backends.open import open_store
 from data.store.current import Finished, all_finished, find_finished, find_run, make_current
 from data.store.entries import Action, Instance, State
 from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
-from data.store.log import CURRENT, read_facts, read_state
+from data.store.log import read_facts, read_state
 from data.store.manifests import (
     BACKTESTS,
+    CURRENT,
     FORECASTS,
     RUNS,
     crop_units,

@@ -207,7 +207,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
             f"{row['regions']:,}", number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
             number(row["baseline"]),
         )
-        for row in result["seasons"]
+        for row in sorted(result["seasons"], key=lambda row: -row["year"])  # what is to come, then gaps
     ]  # fmt: skip
     table = markdown_table(heads, rows, ("regions", "predicted", "baseline"))
     notes = "".join(f"- {as_text(note)}\n" for note in result["notes"])
