@@ -186,7 +186,7 @@ def _crop(data: Bulletin, crop: str, slug: str, rows: pd.DataFrame, table: pd.Da
 
 def _basis(rows: pd.DataFrame) -> str:
     """Of which season's weather the forecasts are made: up to which day, how long before its end."""
-    latest = rows.loc[rows["lead_days"].idxmin()]
+    latest = rows.sort_values("lead_days", kind="stable").iloc[0]
     name = "" if latest["season"] == MAIN else f" {latest['season']}"
     others = int((rows["as_of"] != latest["as_of"]).sum())
     day = f"{pd.Timestamp('2000-' + latest['as_of']):%-d %B}"

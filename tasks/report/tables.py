@@ -23,7 +23,7 @@ from data.contracts.vocabulary import (
     SplitName,
     best_baseline,
 )
-from data.contracts.wording import number, percent, span
+from data.contracts.wording import ABSENT, number, percent, span
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 
@@ -169,28 +169,29 @@ def bias_interval(rows: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def checks(data: ReportData) -> list[dict[str, str]]:
-    """The values that the gate looks at; its thresholds and verdicts are no part of a run."""
-    rows = []
+    """The values that the gate looks at, by crop; its thresholds and verdicts are no part of a run."""
     splits = data.metrics["as_of"][data.as_of]["splits"]
-    for card in cards(data):
-        best = NAIVE_BASELINES.get(card["best"] or "", "best naive forecast")
-        span = card["interval"]
-        value = percent(card.get("skill")) + (f" ({percent(span[0])} to {percent(span[1])})" if span else "")
-        rows.append(_check("against the best naive forecast", card["crop"], value, f"skill over the {best}"))
-    for fit, excess in (data.metrics["as_of"][data.as_of].get("excess") or {}).items():
-        rows.append(_check("excess over the exact optimum", f"{fit} fit", number(excess, 3), "as a fraction"))
-    for split in (SplitName.TRAIN, SplitName.TEST):
-        for crop, figures in splits.get(split, {"crops": {}})["crops"].items():
-            name = "training" if split == SplitName.TRAIN else split
-            rows.append(_check("sound", crop, number(figures.get("r2"), 3), f"R² of {name} seasons"))
-    for crop, found in data.metrics.get("breaks", {}).items():
-        value = f"× {number(found['factor'], 3)} from {found['year']} on" if found else "none"
-        rows.append(_check("sound", crop, value, "break in the level of its yields"))
-    return rows
-
-
-def _check(check: str, of: str, value: str, what: str) -> dict[str, str]:
-    return {"check": check, "of": of, "value": value, "what": what}
+    r2 = {
+        split: {crop: found.get("r2") for crop, found in splits.get(split, {"crops": {}})["crops"].items()}
+        for split in (SplitName.TRAIN, SplitName.TEST)
+    }
+    breaks = data.metrics.get("breaks", {})
+    return [
+        {
+            "crop": card["crop"],
+            "skill": percent(card.get("skill")),
+            "interval": span(card["interval"][0], card["interval"][1], percent)
+            if card["interval"]
+            else ABSENT,
+            "over": NAIVE_BASELINES.get(card["best"] or "", ABSENT),
+            "training": number(r2[SplitName.TRAIN].get(card["crop"]), 3),
+            "test": number(r2[SplitName.TEST].get(card["crop"]), 3),
+            "break": f"× {number(found['factor'], 3)} from {found['year']} on"
+            if (found := breaks.get(card["crop"]))
+            else "none",
+        }
+        for card in cards(data)
+    ]
 
 
 def region_rows(data: ReportData, crop: str) -> list[dict[str, Any]]:

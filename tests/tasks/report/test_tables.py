@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from data.contracts.wording import number, percent
 from tasks.report import response, tables
 from tasks.report.page import charts_of
 from tests.tasks.report.reporting import report_data, settings_for, world_table
@@ -140,3 +141,16 @@ def test_an_interval_that_includes_zero_is_no_gain(
     part = {"excess": {}, "splits": {"test": {"rows": 1, "pooled": {}, "crops": {"apples": figures}}}}
     (card,) = tables.cards(replace(data, metrics={"as_of": {"09-30": part}}))
     assert card["verdict"] == verdict
+
+
+def test_what_the_gate_looks_at_stands_in_a_row_for_each_crop(data: tables.ReportData) -> None:
+    found_breaks = {"breaks": {"apples": {"factor": 9.8, "year": 2001}}}
+    broken = replace(data, metrics={**data.metrics, **found_breaks})
+    apples, oranges = tables.checks(broken)
+    splits = data.metrics["as_of"]["09-30"]["splits"]
+    for row in (apples, oranges):
+        found = splits["test"]["crops"][row["crop"]]
+        assert row["skill"] == percent(found["skill"])
+        assert row["test"] == number(found["r2"], 3)
+        assert row["training"] == number(splits["train"]["crops"][row["crop"]]["r2"], 3)
+    assert (apples["break"], oranges["break"]) == ("× 9.80 from 2001 on", "none")
