@@ -262,7 +262,7 @@ def _span(days: pd.Series) -> str:
     if not len(known):
         return "an unknown day"
     first, last = _written(known.min()), _written(known.max())
-    return first if first == last else f"{first} to {last}, by region"
+    return first if first == last else f"{first} to {last}, by region and season"
 
 
 def _written(day: Any) -> str:

@@ -15,7 +15,9 @@ SHAPES = "shapes"
 _COLUMNS = ["region", "name", "departure", "predicted", "lower", "upper", "mean_5", "chance"]
 _WORLD = 150.0
 """Degrees of longitude above which a map shows the whole earth."""
-_TILES_ACROSS = 34
+_UNKNOWN = {"scale": {"invalid": {"color": {"value": NONE}}}}
+"""Where there is no departure."""
+_TILES_ACROSS, _LEAST_ACROSS = 34, 12.0
 _HEIGHT = 500
 _FINE = 500
 """Regions above which borders are drawn as hairlines."""
@@ -63,11 +65,12 @@ def departure_map(
         ],
         "mark": {
             "type": "geoshape",
-            "invalid": None,
+            "invalid": "show",
             "cursor": "pointer",
             "strokeWidth": 0.15 if len(table) > _FINE else 0.5,
         },
         "encoding": {"color": colour, "tooltip": tooltip},
+        "config": _UNKNOWN,
     }
     return Chart(specification, {name: table}, label, shapes={SHAPES: boundaries.topology})
 
@@ -77,26 +80,22 @@ def _colour(regions: pd.DataFrame) -> Specification:
     sizes = regions["departure"].abs().dropna()
     reach = max(float(sizes.quantile(0.98)), 0.01) if len(sizes) else 0.1
     return {
-        "condition": {
-            "test": "isValid(datum.departure)",
-            "field": "departure",
-            "type": "quantitative",
-            "scale": {
-                "domain": [-reach, 0, reach],
-                "range": list(BELOW_ABOVE),
-                "type": "linear",
-                "clamp": True,
-                "interpolate": "rgb",
-            },
-            "legend": {
-                "title": "forecast against the five-year mean",
-                "format": "+.0%",
-                "labelExpr": "datum.value === 0 ? '0%' : datum.label",
-                "gradientLength": 200,
-                "tickCount": 5,
-            },
+        "field": "departure",
+        "type": "quantitative",
+        "scale": {
+            "domain": [-reach, 0, reach],
+            "range": list(BELOW_ABOVE),
+            "type": "linear",
+            "clamp": True,
+            "interpolate": "rgb",
         },
-        "value": NONE,
+        "legend": {
+            "title": "forecast against the five-year mean",
+            "format": "+.0%",
+            "labelExpr": "datum.value === 0 ? '0%' : datum.label",
+            "gradientLength": 200,
+            "tickCount": 5,
+        },
     }
 
 
@@ -123,11 +122,12 @@ def _tiles(
 ) -> Chart:
     """One tile for each region, those of one larger unit together under its name."""
     table, titles, rows = _placed(regions)
+    across = max(_LEAST_ACROSS, *table["right"])
     x: Specification = {
         "field": "x",
         "type": "quantitative",
         "axis": None,
-        "scale": {"domain": [0, _TILES_ACROSS]},
+        "scale": {"domain": [0, across], "nice": False},
     }
     y: Specification = {
         "field": "y",
@@ -140,7 +140,7 @@ def _tiles(
             "data": {"name": name},
             "mark": {
                 "type": "rect",
-                "invalid": None,
+                "invalid": "show",
                 "cursor": "pointer",
                 "stroke": "#ffffff",
                 "strokeWidth": 1,
@@ -168,16 +168,16 @@ def _tiles(
                     "dy": -2,
                     "fontSize": 9,
                     "color": INK,
-                    "limit": {"expr": f"datum.room * width / {_TILES_ACROSS}"},
+                    "limit": {"expr": f"datum.room * width / {across}"},
                 },
                 "encoding": {"x": x, "y": y, "text": {"field": "group"}},
             }
         )
     specification: Specification = {
         "width": "container",
-        "height": int(min(max(rows * 17, 90), 900)) + 50,
+        "height": int(min(max(rows * 17 * min(_TILES_ACROSS / across, 2), 90), 900)) + 50,
         "layer": marks,
-        "config": {"view": {"stroke": None}, "rect": {"stroke": FAINT}},
+        "config": {"view": {"stroke": None}, "rect": {"stroke": FAINT}, **_UNKNOWN},
     }
     return Chart(specification, tables, label)
 
