@@ -21,6 +21,7 @@ from data.store.log import read_state
 from tasks.assemble.regions import read_regions
 from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, assembled_cutoffs, full_season
 from tasks.assembled import AssembledStep, season_data
+from tasks.bulletins import mend_bulletins
 from tasks.evaluate import results, stored_intervals
 from tasks.events import RUN_PUBLISHED, tell_published
 from tasks.job.job import Job, open_job
@@ -226,6 +227,7 @@ def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     links, before = Links(store.place(""), job.settings.public_url), read_state(store)
     try:
         result = run.publish(job, accept)
+        mend_bulletins(job.store)
     except GateError as refused:
         show(artifacts.of_gate(run.refused(job, refused), links))
         raise
