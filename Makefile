@@ -32,6 +32,7 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 	@$(BIN)/python -m tests.benchmarks.growth
 	@$(BIN)/python -m tests.benchmarks.rerun
 	@$(BIN)/python -m tests.benchmarks.field
+	@$(BIN)/python -m tests.benchmarks.budget
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step, fuzz inputs (an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media && $(BIN)/python -m tests.torture.store

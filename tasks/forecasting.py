@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from data.store.log import read_state
 from data.store.manifests import FORECASTS, read_manifest, read_published, to_json
 from tasks.assemble.forecast_seasons import find_all_forecast_rows
 from tasks.assemble.regions import read_regions
+from tasks.bulletins import complete_bulletins
 from tasks.evaluate import results, stored_intervals
 from tasks.evaluate.predictions import predictions_of
 from tasks.events import FORECAST_PUBLISHED, tell_published
@@ -37,6 +39,8 @@ from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
 from tasks.report.artifacts import Artifact
 from tasks.report.bulletin_artifact import headline, headline_text
+from tasks.report.charts.boundaries import geometries_of
+from tasks.report.geojson import GEOJSON, forecast_geojson
 from tasks.showing import name_run, show, show_earlier, tag_run
 from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.weather.merge import load_weather
@@ -92,6 +96,11 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
             pq.write_table(
                 merge_seasons([rows.rejected for rows in found.values()]), folder / "rejected.parquet"
             )
+            if regions is not None:
+                names = dict(zip(regions.table["region"], regions.table["name"], strict=True))
+                (folder / GEOJSON).write_bytes(
+                    forecast_geojson(predictions.to_pandas(), geometries_of(regions.table), names)
+                )
             ledger = merge_ledgers({season: rows.ledger for season, rows in found.items()})
             facts = {
                 "ledger": ledger,
@@ -110,7 +119,7 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
 
 @task(name="publish forecast", task_run_name="publish forecast", **POLICY)
 def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
-    """Write the forecast, its manifest last, then the log's entry; None: it was finished before."""
+    """Write the forecast, its manifest last, the log's entry, the bulletin; None: it was finished before."""
     before = read_state(job.store)
     result = _publish(job, forecast)
     logger().info("%s", result["message"])
@@ -119,25 +128,26 @@ def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
             tag_run(job.run_id)
         show(Artifact("forecast", "Means over regions by season", publishing.as_markdown(result)))
         _tell_published(job, before, result)
-        first, last = (result["seasons"][at]["year"] for at in (0, -1))
-        crops = dict.fromkeys(row["crop"] for row in result["seasons"])
-        name_run(f"{in_short(crops)} {first if first == last else f'{first}–{last}'}")
+        newest = {row["crop"]: row["year"] for row in result["seasons"]}  # older ones are gaps of the past
+        first, last = min(newest.values()), max(newest.values())
+        name_run(f"{in_short(newest)} {first if first == last else f'{first}–{last}'}")
     return result
 
 
 def _publish(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
     if forecast is None:
-        return publishing.publish_again(job)
+        return publishing.publish_again(job, partial(complete_bulletins, job.store))
     folder = step_folder(job, forecast)
     facts = json.loads((folder / _FACTS).read_bytes())
     if not facts["region_seasons"]["forecast"]:
         return publishing.nothing_ahead(job, facts)
-    files = {file.name: file.read_bytes() for file in sorted(folder.glob("*.parquet"))}
+    kept = [*folder.glob("*.parquet"), *folder.glob(GEOJSON)]
+    files = {file.name: file.read_bytes() for file in sorted(kept)}
     files |= {
         "settings.toml": run_settings(job.settings).encode(),
         "ledger.json": to_json(facts["ledger"]),
     }
-    result = publishing.publish(job, files, facts)
+    result = publishing.publish(job, files, facts, partial(complete_bulletins, job.store))
     sweep(job.store)
     return result
 

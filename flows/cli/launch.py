@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import date
+from functools import partial
 from typing import Any
 
 from data.errors import GateError, ServerError, SettingsError
@@ -34,9 +35,12 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     prepare_environment(debug)
     settings = with_named_cutoffs(settings)
     if not force and accept is None and could_be_current(settings):
+        from tasks.bulletins import mend_bulletins
         from tasks.publish.summary import unchanged
 
-        if known := unchanged(open_job(settings)):
+        job = open_job(settings)
+        if known := unchanged(job):
+            mend_bulletins(job.store)
             return known
     check_inputs(settings)
     with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
@@ -88,11 +92,13 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     answered before Prefect or torch are imported.
     """
     from tasks.assemble.precheck import check_inputs
+    from tasks.bulletins import complete_bulletins
     from tasks.job.forecast_job import open_forecast
     from tasks.publish.forecast import unchanged
 
     prepare_environment(debug)
-    if known := unchanged(open_forecast(settings, as_of)):
+    job = open_forecast(settings, as_of)
+    if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
     check_inputs(settings)
     with progress_bar(not as_json):

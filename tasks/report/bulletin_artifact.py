@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.contracts.wording import ABSENT, as_text, markdown_table, number, span
+from data.contracts.columns import ALL
+from data.contracts.wording import (
+    ABSENT,
+    as_text,
+    markdown_table,
+    number,
+    signed_percent,
+    span,
+    whole_percent,
+)
 from tasks.report.artifacts import MOST_PICTURES, Artifact
-from tasks.report.boundaries import read_boundaries
-from tasks.report.bulletin import ALL, Bulletin, region_table, signed_percent, whole_percent
+from tasks.report.bulletin import Bulletin
+from tasks.report.charts.boundaries import read_boundaries
 from tasks.report.charts.chart import with_unit
 from tasks.report.charts.maps import departure_map
 from tasks.report.charts.picture import draw_png
+from tasks.report.region_table import region_table
 
 _MOST_UNITS = 60
 _VERTICES, _CELLS = 20_000, 1 << 11  # of a picture 520 pixels wide
@@ -56,7 +66,7 @@ def of_bulletin(data: Bulletin, page: str) -> Artifact:
     crops = list(coming.groupby("crop", sort=True))
     for crop, rows in crops[:MOST_PICTURES]:
         unit = rows["unit"].iloc[0]
-        regions = region_table(data, str(crop), rows).rename(
+        regions = region_table(rows, data.regions, data.yields[data.yields["crop"] == crop]).rename(
             columns={"lower_80": "lower", "upper_80": "upper", "chance_below_mean_5": "chance"}
         )
         chart = departure_map("map", regions, boundaries, str(crop), unit if isinstance(unit, str) else None)
