@@ -135,7 +135,8 @@ class Life:
         """Last year's final figures."""
         self.write_yields(dict.fromkeys(range(FIRST, day.year), 0))
         self.score()
-        self.score()  # nothing is new
+        if day.year == YEARS.stop:
+            self.score()  # nothing is new
 
     def prune(self, _: date) -> None:
         """The month's prune, whatever it finds."""
