@@ -1,7 +1,8 @@
 # The commands of the project; `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
+# not quiet: torch alone takes minutes to fetch, and pip shows how far it is
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c requirements.lock
 
 .PHONY: help run ui test lint bench torture inputs pictures vega lock test-lowest docs docs-serve clean
 
@@ -30,6 +31,8 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 	@$(BIN)/python -m tests.benchmarks.orchestration
 	@$(BIN)/python -m tests.benchmarks.growth
 	@$(BIN)/python -m tests.benchmarks.rerun
+	@$(BIN)/python -m tests.benchmarks.field
+	@$(BIN)/python -m tests.benchmarks.budget
 
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step, fuzz inputs (an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media && $(BIN)/python -m tests.torture.store
@@ -42,8 +45,10 @@ pictures: .venv/.test  ## write docs/*.png anew (needs chromium)
 	@$(BIN)/python -m docs.pictures
 
 lock:  ## resolve the newest versions anew: requirements.lock, and requirements.hashes to install by
-	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --dry-run \
-	  --ignore-installed --report build/lock.json --editable '.[test,bench]'
+	@# torch is raised by hand: of a newer one pip would fetch gigabytes of CUDA
+	@$(PYTHON) -m venv build/lock && grep '^torch==' requirements.lock > build/torch.txt
+	@build/lock/bin/python -m pip install --quiet --dry-run --ignore-installed -c build/torch.txt \
+	  --report build/lock.json --editable '.[test,bench]'
 	@$(PYTHON) -m tests.lock build/lock.json
 
 test-lowest:  ## the tests at the lowest versions that pyproject.toml allows
@@ -65,22 +70,27 @@ clean:  ## remove what the commands above made
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cropyield needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
-	@echo "Making .venv (a few minutes, once)"
+	@echo "Making .venv, an environment for this project alone"
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
 .venv/.run: .venv/.python pyproject.toml requirements.lock
+	@echo "Installing torch, Prefect and what they need, once: some minutes, mostly downloads"
 	@$(PIP) --editable .
+	@echo "Installed; the next commands begin at once"
 	@touch $@
 
 .venv/.test: .venv/.python pyproject.toml requirements.lock
+	@echo "Installing what tests need, once"
 	@$(PIP) --editable '.[test]'
 	@touch .venv/.run .venv/.docs $@
 
 .venv/.docs: .venv/.python pyproject.toml requirements.lock
+	@echo "Installing what the documentation needs, once"
 	@$(PIP) --editable '.[docs]'
 	@touch .venv/.run $@
 
 .venv/.bench: .venv/.python pyproject.toml requirements.lock
+	@echo "Installing the peers to compare with, once"
 	@$(PIP) --editable '.[bench]'
 	@touch .venv/.run $@

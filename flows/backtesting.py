@@ -10,12 +10,14 @@ from data.settings.schema import Settings
 from data.settings.seasons import with_cutoffs
 from data.settings.types import MonthDay
 from flows.ingesting import ingest
-from flows.policy import FLOW_POLICY, run_name
+from flows.naming import backtest_name
+from flows.policy import FLOW_POLICY
 from flows.workers.open import open_workers
 from tasks import backtesting, training
+from tasks.showing import progress_shown
 
 
-@flow(name="backtest-yields", flow_run_name=run_name, **FLOW_POLICY)
+@flow(name="backtest-yields", flow_run_name=backtest_name, **FLOW_POLICY)
 def backtest_yields(
     settings: Settings, seasons: int = 10, as_of: tuple[MonthDay, ...] = (), leave_one_out: bool = False
 ) -> dict[str, Any]:
@@ -36,9 +38,10 @@ def backtest_yields(
         weather, yields = ingest(job, workers)
         assembled = training.assemble(job, weather, yields)
         chosen = backtesting.choose_seasons(job, assembled, seasons)
-        hindcasts = workers.map(
-            backtesting.hindcast_season, "hindcasts",
-            job=unmapped(job), assembled=unmapped(assembled), yields=unmapped(yields), held_out=chosen,
-            leave_one_out=unmapped(leave_one_out),
-        )  # fmt: skip
+        with progress_shown("hindcasts"):
+            hindcasts = workers.map(
+                backtesting.hindcast_season, "hindcasts",
+                job=unmapped(job), assembled=unmapped(assembled), yields=unmapped(yields), held_out=chosen,
+                leave_one_out=unmapped(leave_one_out),
+            )  # fmt: skip
     return backtesting.publish_backtest(job, yields, hindcasts, leave_one_out)

@@ -9,12 +9,13 @@ from prefect import flow
 
 from data.settings.schema import Settings
 from flows.ingesting import ingest
-from flows.policy import FLOW_POLICY, run_name
+from flows.naming import forecast_name
+from flows.policy import FLOW_POLICY
 from flows.workers.open import open_workers
 from tasks import forecasting
 
 
-@flow(name="forecast-yields", flow_run_name=run_name, **FLOW_POLICY)
+@flow(name="forecast-yields", flow_run_name=forecast_name, **FLOW_POLICY)
 def forecast_yields(settings: Settings, as_of: date | None = None) -> dict[str, Any]:
     """Forecast every region-season without a yield and publish it under `forecasts/`.
 

@@ -7,6 +7,7 @@ from prefect import unmapped
 from flows.workers.pools import Workers
 from tasks import ingesting
 from tasks.job.job import Job
+from tasks.showing import progress_shown
 
 
 def ingest(job: Job, workers: Workers) -> tuple[str, str]:
@@ -20,8 +21,9 @@ def ingest(job: Job, workers: Workers) -> tuple[str, str]:
         weather = ingesting.ingest_weather.submit(job)
         return weather.result(), yields.result()
     listing = ingesting.list_weather(job, workers.count())
-    parts = workers.map(
-        ingesting.ingest_weather_group, "ingest weather",
-        job=unmapped(job), listing=unmapped(listing), number=range(listing.groups),
-    )  # fmt: skip
+    with progress_shown("ingest weather"):
+        parts = workers.map(
+            ingesting.ingest_weather_group, "ingest weather",
+            job=unmapped(job), listing=unmapped(listing), number=range(listing.groups),
+        )  # fmt: skip
     return ingesting.merge_weather(job, listing, parts), yields.result()

@@ -1,8 +1,8 @@
-"""The policy of every flow: time limit, names, and a record in the store of every run that fails."""
+"""The policy of every flow: time limit, and a record in the store of every run that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import FlowRun, State
 
-
-from prefect.runtime import flow_run
-
-from data.settings.schema import Settings
-from data.settings.seasons import named_crops
 
 TIMEOUT_S = 6 * 3600
 _WORKING_FOLDER = "prefect.deployments.steps.set_working_directory"
@@ -95,10 +90,14 @@ def _working_folder(flow_run: FlowRun) -> Path:
     """
     if flow_run.deployment_id is not None:
         with suppress(Exception), get_client(sync_client=True) as client:
-            for pull in client.read_deployment(flow_run.deployment_id).pull_steps or ():
-                if found := pull.get(_WORKING_FOLDER, {}).get("directory"):
-                    return Path(found)
+            return folder_of(client.read_deployment(flow_run.deployment_id).pull_steps) or Path()
     return Path()
+
+
+def folder_of(pull_steps: Sequence[Mapping[str, Any]] | None) -> Path | None:
+    """The folder that runs of a deployment with these steps go to, where they say one."""
+    named = [step.get(_WORKING_FOLDER, {}).get("directory") for step in pull_steps or ()]
+    return next((Path(folder) for folder in named if folder), None)
 
 
 def _locations(flow_run: FlowRun) -> dict[str, str]:
@@ -106,10 +105,3 @@ def _locations(flow_run: FlowRun) -> dict[str, str]:
     settings = (flow_run.parameters or {}).get("settings")
     given = settings if isinstance(settings, Mapping) else getattr(settings, "__dict__", {})
     return {key: given[key] for key in LOCATIONS if isinstance(given.get(key), str)}
-
-
-def run_name() -> str:
-    """What the run is about: its crops and seasons."""
-    settings = Settings.model_validate(flow_run.parameters["settings"])
-    crops = "+".join(named_crops(settings)) if settings.crops else "all crops"
-    return f"{crops} · {settings.first_season or 'first'}–{settings.last_season or 'last'} season"

@@ -7,11 +7,12 @@ from typing import Any
 from prefect import flow
 
 from data.settings.schema import Settings
-from flows.policy import FLOW_POLICY, run_name
+from flows.naming import scoring_name
+from flows.policy import FLOW_POLICY
 from tasks import ingesting, scoring, training
 
 
-@flow(name="score-forecasts", flow_run_name=run_name, **FLOW_POLICY)
+@flow(name="score-forecasts", flow_run_name=scoring_name, **FLOW_POLICY)
 def score_forecasts(settings: Settings) -> dict[str, Any]:
     """Hold the record of forecasts against the yields and publish `verification.parquet` and `.json`.
 

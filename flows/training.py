@@ -8,12 +8,13 @@ from prefect import flow
 
 from data.settings.schema import Settings
 from flows.ingesting import ingest
-from flows.policy import FLOW_POLICY, run_name
+from flows.naming import training_name
+from flows.policy import FLOW_POLICY
 from flows.workers.open import open_workers
 from tasks import training
 
 
-@flow(name="train-yields", flow_run_name=run_name, **FLOW_POLICY)
+@flow(name="train-yields", flow_run_name=training_name, **FLOW_POLICY)
 def train_yields(settings: Settings, force: bool = False, accept: str | None = None) -> dict[str, Any]:
     """Learn yields from weather and publish predictions, model and report.
 

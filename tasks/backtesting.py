@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, SCHEMA_VERSION
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent, span
@@ -30,8 +29,9 @@ from tasks.outlook.aggregates import aggregate_metrics, joined_aggregates
 from tasks.outlook.outlook import harvests_of, outlook_of_backtest
 from tasks.outlook.reliability import chance_metrics, usual_frequencies
 from tasks.publish.manifest import origin, parquet, put_whole
-from tasks.report.artifacts import pictures_markdown
+from tasks.report.artifacts import Artifact, pictures_markdown
 from tasks.report.charts.scores import skill_by_cutoff
+from tasks.showing import is_seen, show
 from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.yields.ingest import Yields
 
@@ -117,12 +117,9 @@ def publish_backtest(job: Job, yields: str, hindcasts: Sequence[str], leave_one_
     store, place = job.store, f"{BACKTESTS}/{job.run_id}"
     put_whole(store, BACKTESTS, files, origin(job, "backtest") | {"made": metrics["made"]})
     curves = curve.to_pandas().dropna(subset=["crop", "skill"]).groupby("season", sort=False)
-    pictures = pictures_markdown(
-        {"" if season == MAIN else str(season): skill_by_cutoff(points) for season, points in curves}
-    )
-    create_markdown_artifact(
-        f"{_markdown(rows, leave_one_out)}\n\n{pictures}", key="backtest", description="Skill by cut-off"
-    )
+    drawn = {"" if season == MAIN else str(season): skill_by_cutoff(points) for season, points in curves}
+    pictures = pictures_markdown(drawn) if is_seen() else ""
+    show(Artifact("backtest", "Skill by cut-off", f"{_markdown(rows, leave_one_out)}\n\n{pictures}"))
     report_progress("publish backtest", 1, 1)
     return {
         "run_id": job.run_id,

@@ -10,6 +10,7 @@ from prefect import task
 
 from tasks.job.job import Job
 from tasks.job.progress import report as report_progress
+from tasks.showing import progress_shown
 from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.weather.groups import Groups, group_parts, ingest_group, load_partials, merge_groups, save_partials
 from tasks.weather.ingest import ingest_weather as read_weather
@@ -70,9 +71,12 @@ def ingest_weather(job: Job) -> str:
     """Stream the weather into one row per region and season; name every row that can't be used."""
     with open_step(job, "weather") as folder:
         if folder is not None:
-            found = read_weather(
-                job.settings, lambda done, total: report_progress("ingest weather", done, total), job.as_of
-            )
+            with progress_shown("ingest weather"):
+                found = read_weather(
+                    job.settings,
+                    lambda done, total: report_progress("ingest weather", done, total),
+                    job.as_of,
+                )
             save_weather(found, folder)
     return "weather"
 

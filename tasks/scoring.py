@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.wording import as_text, markdown_table, number, percent
 from tasks.assemble.regions import read_regions
+from tasks.bulletins import mend_bulletins
 from tasks.job.job import Job
 from tasks.outlook.outlook import harvests_of
 from tasks.publish.score import score
+from tasks.report.artifacts import Artifact
+from tasks.showing import show
 from tasks.steps import POLICY, logger, step_folder
 from tasks.yields.ingest import Yields
 
@@ -22,10 +24,9 @@ def score_record(job: Job, yields: str) -> dict[str, Any]:
     known = Yields.load(step_folder(job, yields))
     harvests = harvests_of(known, known.table["crop"].unique().tolist())
     result = score(job.store, harvests, read_regions(job.settings), job.settings)
+    mend_bulletins(job.store)
     logger().info("%d forecasts issued, %d vintages of yields", result["issued"], result["vintages"])
-    create_markdown_artifact(
-        as_markdown(result), key="verification", description="Issued forecasts, verified"
-    )
+    show(Artifact("verification", "Issued forecasts, verified", as_markdown(result)))
     return result
 
 

@@ -11,14 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 from prefect.tasks import Task, exponential_backoff
 
 from data.errors import StorageError
@@ -40,13 +37,6 @@ POLICY: dict[str, Any] = {
     "retry_delay_seconds": exponential_backoff(backoff_factor=1),
     "retry_condition_fn": only_storage,
 }
-
-
-def name_run(name: str) -> None:
-    """Name the flow run after what its data turned out to hold; outside of a run nothing happens."""
-    if flow_run.id is not None:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(UUID(flow_run.id), name=name)
 
 
 def logger() -> logging.Logger | logging.LoggerAdapter[Any]:

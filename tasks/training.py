@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import SplitName
-from data.contracts.wording import number
+from data.contracts.wording import in_short, number
 from data.errors import GateError
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, of_season
 from data.store.current import find_finished
+from data.store.entries import State
 from data.store.log import read_state
 from tasks.assemble.regions import read_regions
 from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, assembled_cutoffs, full_season
 from tasks.assembled import AssembledStep, season_data
+from tasks.bulletins import mend_bulletins
 from tasks.evaluate import results, stored_intervals
+from tasks.events import RUN_PUBLISHED, tell_published
 from tasks.job.job import Job, open_job
+from tasks.job.links import Links
 from tasks.job.progress import report as report_progress
 from tasks.ledger import account
 from tasks.model.fits import EVALUATED, PUBLISHED, fits_of
@@ -35,7 +38,8 @@ from tasks.outlook.joined import joined_outlook
 from tasks.outlook.outlook import Fitted, outlook_of_run
 from tasks.publish import run
 from tasks.report import artifacts, gather
-from tasks.steps import POLICY, logger, name_run, open_step, step_folder
+from tasks.showing import is_seen, name_run, progress_shown, show, show_earlier, tag_run
+from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.train.fit import fit_normalised
 from tasks.weather.merge import load_weather
 from tasks.weather.parts import with_named_cutoffs
@@ -64,8 +68,7 @@ def assemble(job: Job, weather: str, yields: str) -> AssembledStep:
             found.save(folder)
             for line in account.ledger_story(account.ledger_columns(found.ledger)):
                 logger().info(line)
-            first, last = found.years
-            name_run(f"{', '.join(found.crops)} {first}–{last}")
+            _name_after(found.crops, found.years)
     return AssembledStep("assembled", assembled_cutoffs(step_folder(job, "assembled"), job.settings))
 
 
@@ -92,12 +95,13 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
             settings = of_season(job.settings, cutoff.season)
             table = data.datasets[cutoff.as_of]
             for fit, rows in fits_of(table).items():
-                model = fit_normalised(
-                    load_normalised(step_folder(job, tensors), fit), settings, cutoff.as_of,
-                    on_epoch=log_epoch(f"train {cutoff} {fit}", settings),
-                    crop_units=tuple(data.crop_units[crop] for crop in data.crops),
-                    feature_units=tuple(data.feature_units[feature] for feature in table.features),
-                )  # fmt: skip
+                with progress_shown(f"train {cutoff} {fit}"):
+                    model = fit_normalised(
+                        load_normalised(step_folder(job, tensors), fit), settings, cutoff.as_of,
+                        on_epoch=log_epoch(f"train {cutoff} {fit}", settings),
+                        crop_units=tuple(data.crop_units[crop] for crop in data.crops),
+                        feature_units=tuple(data.feature_units[feature] for feature in table.features),
+                    )  # fmt: skip
                 if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
                     calibration = stored_intervals.calibrate_published(rows, settings)
                     model = stored_intervals.with_intervals(model, calibration)
@@ -209,8 +213,9 @@ def report(job: Job, assembled: AssembledStep, models: list[str], evaluated: str
     with open_step(job, "report") as folder:
         if folder is not None:
             gather.save_report(found, folder)
+    tag_run(job.run_id)
     for data in found:
-        show(*artifacts.of_report(data))
+        show(*artifacts.of_report(data, pictures=is_seen()))
     report_progress("report", 1, 1)
     return "report"
 
@@ -218,12 +223,16 @@ def report(job: Job, assembled: AssembledStep, models: list[str], evaluated: str
 @task(name="publish", task_run_name="publish", **POLICY)
 def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     """Write the run, its manifest last; then, if the gate lets it through, the log's entry."""
+    store = job.store
+    links, before = Links(store.place(""), job.settings.public_url), read_state(store)
     try:
         result = run.publish(job, accept)
+        mend_bulletins(job.store)
     except GateError as refused:
-        show(artifacts.of_gate(run.refused(job, refused)))
+        show(artifacts.of_gate(run.refused(job, refused), links))
         raise
-    show(artifacts.of_gate(result))
+    show(artifacts.of_gate(result, links))
+    _tell_published(job, before, result, links)
     logger().info("%s", result["message"])
     logger().info("gate %s", result["gate"]["reason"])
     for what, place in result["places"].items():
@@ -231,15 +240,33 @@ def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     return result
 
 
-def show(*pages: artifacts.Artifact) -> None:
-    """Put pages where the Prefect UI shows them, beside those of earlier runs."""
-    for page in pages:
-        create_markdown_artifact(page.markdown, key=page.key, description=page.description)
+def _tell_published(job: Job, before: State, result: Mapping[str, Any], links: Links) -> None:
+    """Emit the event of the entry that made the run current, if there is one since `before`."""
+    current = read_state(job.store).current
+    if current is None or current.run_id != job.run_id or current.entry <= before.number:
+        return
+    gate = result["gate"]
+    facts = {
+        "run": job.run_id,
+        "entry": current.entry,
+        "headline": f"{result['message']}; gate {gate['reason']}",
+        "gate": gate["outcome"],
+        "accepted": gate["accepted"],
+        "report": links.address(result["places"]["report"]),
+    }
+    tell_published(RUN_PUBLISHED, job.store.place(""), facts)
 
 
 def is_finished(job: Job) -> bool:
-    """Whether this very run lies in the store already."""
-    finished = find_finished(job.store, read_state(job.store), job.run_id) is not None
-    if finished:
-        logger().info("nothing new: run %s is finished", job.run_id)
-    return finished
+    """Whether this very run lies in the store already; then what it showed is linked."""
+    finished = find_finished(job.store, read_state(job.store), job.run_id)
+    if finished is None:
+        return False
+    logger().info("nothing new: run %s is finished", job.run_id)
+    _name_after(finished.manifest["crops"], finished.manifest["seasons"])
+    show_earlier(job.run_id)
+    return True
+
+
+def _name_after(crops: Sequence[str], years: Sequence[int]) -> None:
+    name_run(f"{in_short(crops)} {years[0]}–{years[-1]}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,3 +84,25 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]
         yield LocalStore(tmp_path / "store")
     else:
         yield open_store(f"s3://{request.getfixturevalue('bucket')}/deep/store")
+
+
+def as_first_layout(store: Path) -> str:
+    """Make a store on disk one of schema 1, which had pointers and copies but no log; the current run."""
+    current = json.loads((store / "current.json").read_bytes())["run_id"]
+    for file in (store / "runs").glob("*/manifest.json"):
+        file.write_bytes(to_json(json.loads(file.read_bytes()) | {"schema": 1}))
+    predictions = (store / "predictions.parquet").read_bytes()
+    for name in ("log", ".views"):
+        shutil.rmtree(store / name)
+    for path in store.iterdir():
+        if path.is_symlink():
+            path.unlink()
+    old = {
+        "schema": 1,
+        "run_id": current,
+        "published_at": "2025-01-01T00:00:00+00:00",
+        "gate": {"outcome": "passed"},
+    }
+    (store / "current.json").write_bytes(to_json(old))
+    (store / "predictions.parquet").write_bytes(predictions)
+    return str(current)

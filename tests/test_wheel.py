@@ -84,3 +84,5 @@ def test_the_wheel_holds_what_ships(elsewhere: Path) -> None:
         assert (Path(place) / name).exists()
     for name in ("report.html", "vega.js", "page.css"):
         assert (Path(place).parent / "tasks/report/templates" / name).exists()
+    for name in ("tasks/propose/templates/settings.toml.jinja", "data/synthetic/templates/world.toml.jinja"):
+        assert (Path(place).parent / name).exists()

@@ -10,6 +10,11 @@ from typing import Any
 from data.escapes import one_line
 
 ABSENT = "–"
+MEANS_OF_REGIONS = (
+    "means over the regions, their ranges too; all of them together have a narrower range of their own, "
+    "in aggregates.parquet"
+)
+"""What stands below a forecast's table, whose range is no country's."""
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -30,9 +35,30 @@ def percent(value: Any) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
+def signed_percent(value: Any) -> str:
+    """A change as per cent with its sign."""
+    shown = percent(value)
+    return f"+{shown}" if value is not None and math.isfinite(value) and value > 0 else shown
+
+
+def whole_percent(value: Any) -> str:
+    """A chance as whole per cent, never told as certain."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    shown = "<1" if value < 0.005 else ">99" if value > 0.995 else f"{100 * value:.0f}"
+    return f"{shown}\N{NO-BREAK SPACE}%"
+
+
 def span(lower: Any, upper: Any, write: Any = number) -> str:
     """Both ends of an interval, a dash where there is none."""
     return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"
+
+
+def in_short(names: Iterable[str], most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> str:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+# 2001, Y2001, "yield 2001", year_2001: what spreadsheets call the column of one year
+_YEAR_COLUMN = re.compile(r"(?:y|yr|year|yield)?[ _-]?(1[5-9]\d\d|2[01]\d\d)", re.IGNORECASE)
+_FLAG_COLUMN = re.compile(rf"{_YEAR_COLUMN.pattern}[ _-]?[a-z]", re.IGNORECASE)
+
 
 def rewrite(place: str, statement: str) -> str:
-    """A command that reads a table `t`, runs a statement on it and writes it to converted.parquet."""
+    """A command that reads a table `t`, runs a statement on it and writes it as x-converted.parquet."""
+    name = stem(place).removesuffix(_CONVERTED)
     return (
         f"  python -c \"import pandas as pd; t = pd.read_parquet('{place}'); {statement}; "
-        "t.to_parquet('converted.parquet')\""
+        f"t.to_parquet('{name}{_CONVERTED}.parquet')\""
+    )
+
+
+def melt_advice(place: str, columns: Iterable[str]) -> str | None:
+    """What to do with yields that have a column for each year, and the command; None for any others."""
+    names = list(columns)
+    years = [name for name in names if _YEAR_COLUMN.fullmatch(name.strip())]
+    if len(years) < 2:
+        return None
+    keys = [name for name in names if name not in years and not _FLAG_COLUMN.fullmatch(name.strip())]
+    beside = len(keys) + len(years) < len(names)
+    values = ", value_vars=[c for c in t if c.strip()[-4:].isdigit()]" if beside else ""
+    melt = f"t = t.melt({keys!r}{values}, var_name='year', value_name='yield').dropna(subset='yield')"
+    number = "; t['year'] = t['year'].str.strip().str[-4:].astype(int)"
+    return (
+        f"there is one column a year ({years[0]!r} to {years[-1]!r}), but one row a region, year and crop is "
+        f"expected: melt it:\n{rewrite(place, melt + number)}"
     )
 
 
@@ -18,8 +44,14 @@ def convert(place: str) -> str:
     guess = ", sep=None, engine='python'" if kind == "csv" and not name.endswith(".csv") else ""
     return (
         f"  python -c \"import pandas as pd; pd.read_{kind}('{place}'{guess})"
-        ".to_parquet('converted.parquet')\""
+        f".to_parquet('{stem(place)}.parquet')\""
     )
 
 
+def stem(place: str) -> str:
+    """The name of a file or folder without its folders and without what tells its kind."""
+    return re.sub(r"(\.(csv|tsv|txt|xlsx?|json|feather|parquet))?(\.gz)?$", "", PurePosixPath(place).name)
+
+
+_CONVERTED = "-converted"
 _READERS = {".xlsx": "excel", ".xls": "excel", ".json": "json", ".feather": "feather"}

@@ -12,7 +12,7 @@ from pyarrow import fs
 
 from data.errors import CropyieldError, InputError, StorageError
 from data.escapes import one_line
-from data.inputs.fix_commands import convert
+from data.inputs.fix_commands import convert, stem
 from data.inputs.services import meaning_of
 from data.locations.filesystems import open_remote
 from data.locations.uris import is_local, redact_uri, redacted
@@ -167,7 +167,7 @@ class reading_errors:  # noqa: N801 - reads as a statement
 
 
 def _convert(place: str) -> str:
-    return f"convert it, and name converted.parquet in its place:\n{convert(place)}"
+    return f"convert it, and name {stem(place)}.parquet in its place:\n{convert(place)}"
 
 
 def _listed(info: fs.FileInfo, name: str) -> Listed:

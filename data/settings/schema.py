@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from data.contracts.vocabulary import MAIN
 from data.settings.features import Aggregate, check_parameters
-from data.settings.types import ByKey, Location, MonthDay, Seasons, Shrinkage
+from data.settings.types import ByKey, Location, MonthDay, Seasons, Shrinkage, WebAddress
 
 YEAR = "year"
 
@@ -211,6 +211,8 @@ class Settings(_Section):
     """Cut-off days besides the full season: a model for each."""
     as_of_every: int = Field(default=0, ge=0, le=366)
     """Days between further cut-offs, in every season; 0: none. In monthly data the months' ends."""
+    public_url: WebAddress = ""
+    """Address at which a web server shows the store's files, for links to its pages; empty: none."""
     min_coverage: float = Field(default=0.9, gt=0, le=1)
     """Share of a feature's days that must be observed."""
     max_rejected: float = Field(default=0.2, ge=0, le=1)

@@ -1,8 +1,9 @@
-"""Types of the settings' values: days of the calendar, locations, numbers that may be infinite."""
+"""Types of the settings' values: days of the calendar, locations, addresses, numbers that may be infinite."""
 
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from typing import Annotated, Any
 
@@ -48,6 +49,23 @@ def _without_credentials(location: str) -> str:
 _NO_CREDENTIALS = r"^(?![a-z][a-z0-9+.-]*://[^@/:]*(:[^@]*)?@)"
 Location = Annotated[
     str, AfterValidator(_without_credentials), Field(json_schema_extra={"pattern": _NO_CREDENTIALS})
+]
+
+
+def _web_address(url: str) -> str:
+    from data.locations.uris import redact_uri
+
+    if url and not re.fullmatch(_WEB_ADDRESS, url):
+        raise ValueError(
+            f"{redact_uri(url)!r} is no address that browsers open; write it as https://host/folder, without "
+            "user, password, ? or #"
+        )
+    return url.rstrip("/")
+
+
+_WEB_ADDRESS = r"https?://[^\s/@?#\\<>()\[\]]+(/[^\s?#\\<>()]*)?"
+WebAddress = Annotated[
+    str, AfterValidator(_web_address), Field(json_schema_extra={"pattern": f"^({_WEB_ADDRESS})?$"})
 ]
 MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), BeforeValidator(_real_day)]
 # JSON knows no infinity, so it travels as the string "inf"

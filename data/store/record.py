@@ -54,11 +54,28 @@ def complete_record(store: Store, state: State) -> None:
 
 def read_record(store: Store) -> Iterator[Recorded]:
     """Every issued forecast that is recorded as its entry says, oldest first."""
+    for number, name in _recorded(store):
+        if found := _read(store, number, name):
+            yield found
+
+
+def read_record_before(store: Store, number: int) -> Iterator[Recorded]:
+    """The issued forecasts before an entry, the newest first."""
+    for earlier, name in sorted(_recorded(store), reverse=True):
+        if earlier < number and (found := _read(store, earlier, name)):
+            yield found
+
+
+def _recorded(store: Store) -> Iterator[tuple[int, str]]:
     for name in store.names(_FOLDER):
         number = name.rpartition("/")[2].removesuffix(".parquet")
-        if name.startswith(f"{VINTAGES}/") or not number.isdecimal():
-            continue
-        facts, content = read_facts(store, int(number)), store.get(name)
-        at = str(facts.get("at"))
-        if content and name == record_name(int(number), at) and digest(content) == facts.get("record"):
-            yield Recorded(int(number), at, content)
+        if number.isdecimal() and not name.startswith(f"{VINTAGES}/"):
+            yield int(number), name
+
+
+def _read(store: Store, number: int, name: str) -> Recorded | None:
+    facts, content = read_facts(store, number), store.get(name)
+    at = str(facts.get("at"))
+    if content and name == record_name(number, at) and digest(content) == facts.get("record"):
+        return Recorded(number, at, content)
+    return None

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import numpy as np
 
 from data.errors import InputError
-from data.inputs.fix_commands import rewrite
+from data.inputs.fix_commands import melt_advice, rewrite
 from data.settings.calendar import Resolution
 from data.survey.columns import Role, role_score
 from data.survey.date_texts import century_remedy, date_remedy
 from data.survey.survey import Floats, Survey
 
 _YEARS = (1500, 2200)
+_EXAMPLES, _LONGEST = 4, 40  # values shown, and letters of each
 
 
 def weather_times(weather: Survey) -> tuple[dict[str, str], Resolution, Floats, float]:
@@ -69,9 +70,13 @@ def _no_time(weather: Survey) -> InputError:
 
 
 def year_of_yields(yields: Survey) -> str:
+    # a spreadsheet's "yield 2001" in kg/ha may pass for a column of years
+    spread = melt_advice(yields.place, yields.kinds)
     year = best(yields, "year", lambda name: _is_year(yields, name))
-    if year:
+    if year and not (spread and role_score(year, "year") < 0.9):
         return year
+    if spread:
+        raise InputError(f"{yields.place}: {spread}")
     named = sorted(
         (max(role_score(name, "year"), role_score(name, "date")), name)
         for name in yields.kinds
@@ -156,5 +161,7 @@ def civil(day_N: Floats, unit: str) -> Floats:
 
 
 def _example(survey: Survey, name: str) -> str:
-    found = survey.names(name).dropna()
-    return ", ".join(map(repr, dict.fromkeys(map(str, found.iloc[:2000]))))[:60] if len(found) else "nothing"
+    """A few values of a column, each whole unless it is very long."""
+    found = dict.fromkeys(map(str, survey.names(name).dropna().iloc[:2000]))
+    whole = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…" for text in found]
+    return ", ".join(map(repr, whole[:_EXAMPLES])) or "nothing"

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import SettingsError
 from data.locations.failures import storage_errors
+from data.synthetic.boundaries import STATE, regions_geojson
 from data.synthetic.simulate import (
     FEATURES,
     LAST_YEAR,
@@ -28,8 +29,10 @@ from data.synthetic.simulate import (
     time_steps,
 )
 
+TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_PER_FILE = 2**21
 _ROWS_PER_GROUP = 2**20
+_REGIONS = "regions.geojson"
 _FILES = 4  # at least, where there are regions enough: readers must cope with more than one
 
 
@@ -42,7 +45,7 @@ def synth(out: str | Path, regions: int, years: int, resolution: str, seed: int)
         raise SettingsError(f"{out}: must be a new or an empty folder")
     with storage_errors("write", str(out)):
         Path(out).mkdir(parents=True, exist_ok=True)
-    truth = write_world(out, regions, years, resolution, seed)
+    truth = write_world(out, regions, years, resolution, seed, boundaries=True)
     written = {name: truth[name] for name in ("regions", "years", "resolution", "seed", "rows")}
     return {"settings": str(Path(out) / "settings.toml"), "truth": str(Path(out) / "truth.json")} | written
 
@@ -67,12 +70,14 @@ def write_world(
     faults: Faults | None = None,
     world: World | None = None,
     store: str = "store",
+    boundaries: bool = False,
 ) -> dict[str, Any]:
     """Write `weather/`, `yields/`, `settings.toml` and `truth.json`; returns what is in the latter.
 
     Same arguments give the same values, and the same bytes under the same versions. Harvest years
     end with 2023. Memory is bounded by a few million rows, whatever the size. `faults` are
-    worked into the rows, their exact `ledger` into the truth (monthly worlds only).
+    worked into the rows, their exact `ledger` into the truth (monthly worlds only). `boundaries`: also
+    `regions.geojson`, with the regions' names, states, areas and polygons.
 
     Raises SettingsError for sizes below 1, an unknown resolution, a folder that already holds
     weather or yields, and a world that is too small for faults.
@@ -109,6 +114,7 @@ def write_world(
                 )
             )
 
+    regional = _joined([part for _, part in done])
     truth = {
         "regions": regions,
         "years": years,
@@ -118,10 +124,13 @@ def write_world(
         "features": dict(zip(FEATURES, MEASURE_UNITS.values(), strict=True)),
         "unit": truly.unit,
         "crops": {crop.name: asdict(crop) for crop in truly.crops},
-        "regional": _joined([regional for _, regional in done]),
+        "regional": regional,
     } | ({"ledger": ledger} if faults else {})
     (target / "truth.json").write_text(json.dumps(truth, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = settings_text(truly, years, store, faults)
+    if boundaries:
+        content = regions_geojson(regional["regions"], np.random.default_rng([seed, 2]))
+        (target / _REGIONS).write_text(content, encoding="utf-8")
+    text = settings_text(truly, years, store, faults, boundaries)
     (target / "settings.toml").write_text(text, encoding="utf-8")
     return truth
 
@@ -167,72 +176,32 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def settings_text(world: World, years: int, store: str, faults: Faults | None) -> str:
+def settings_text(
+    world: World, years: int, store: str, faults: Faults | None, boundaries: bool = False
+) -> str:
     """The commented settings file of a world."""
-    crops = [crop.name for crop in world.crops]
-    scope = ""
-    if faults:
-        crops += faults.crops
-        scope = f"""
-# Harvest years used; weather and yields outside them are listed as out of scope.
-first_season = {LAST_YEAR - years + 1}
-last_season = {LAST_YEAR}
-"""
-    listed = ", ".join(json.dumps(crop, ensure_ascii=False) for crop in crops)
-    return _SETTINGS.format(crops=listed, scope=scope, store=store, test_seasons=seasons_to_test(years))
+    crops = [*(crop.name for crop in world.crops), *(faults.crops if faults else ())]
+    return render_settings(
+        "world.toml.jinja",
+        TEMPLATES,
+        crops=", ".join(json.dumps(crop, ensure_ascii=False) for crop in crops),
+        store=store,
+        regions=_REGIONS if boundaries else None,
+        level=STATE,
+        first_season=LAST_YEAR - years + 1 if faults else None,
+        last_season=LAST_YEAR,
+        temperature_unit="°C",
+        temperature_range=[-60, 60],
+        test_seasons=seasons_to_test(years),
+    )
 
 
-_SETTINGS = """\
-# Run it with: cropyield train settings.toml
-# Relative locations are seen from this file's folder. Keys left out take their defaults.
+def render_settings(name: str, *folders: Path, **values: Any) -> str:
+    """A settings file from a template in one of some folders."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-weather = "weather"            # folder of Parquet files, or s3://…, gs://…
-yields = "yields"
-store = "{store}"
-
-# Crops to model. Left out or empty: every crop found.
-crops = [{crops}]
-{scope}
-# What yields depart from: each region's trend, the average of a few lines over the years of which the
-# older seasons count less ([[trend]] says how much). Baseline and weather are fitted in turn.
-baseline = "trend"             # none | mean | trend
-rounds = 3
-
-# The season that counts for the harvest; weather outside it is out of scope.
-[season]
-start = "04-01"
-end = "09-30"
-
-# Units are shown with every figure; values outside the range are rejected, with their reason.
-[measures.temperature]
-unit = "°C"
-range = [-60, 60]
-
-[measures.rainfall]
-unit = "mm"
-range = [0, 3000]
-
-[measures.humidity]
-unit = "%"
-range = [0, 100]
-
-# What the model sees of the weather, one number for each region and season.
-[[features]]
-measure = "temperature"
-aggregate = "mean"
-
-[[features]]
-measure = "rainfall"
-aggregate = "sum"
-
-[[features]]
-measure = "humidity"
-aggregate = "mean"
-
-# The last seasons test the model and never train it. The intervals come from predictions of the
-# last calibration seasons before them.
-[split]
-by = "season"
-test_seasons = {test_seasons}
-calibration_seasons = 25
-"""
+    environment = Environment(
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, trim_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    return environment.get_template(name).render(values)

@@ -10,7 +10,7 @@ from typing import Any
 
 from docs.generator.markdown import code, one_line, table
 from flows.backtesting import backtest_yields
-from flows.cli import run_commands, store_commands  # noqa: F401  they register their commands
+from flows.cli import run_commands, server_commands, store_commands  # noqa: F401  they register their commands
 from flows.cli.app import app
 from flows.forecasting import forecast_yields
 from flows.scoring import score_forecasts

@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from data.escapes import one_line, visible
+
+if TYPE_CHECKING:
+    from data.settings.schema import Settings
 
 app = App(
     name="cropyield",
@@ -25,6 +28,11 @@ Begin with your own two Parquet inputs: `cropyield init WEATHER YIELDS` writes s
 )
 
 
+app.register_install_completion_command(
+    help="Have this shell complete commands and options by the tab key; writes to its start-up file.",
+    sort_key=100,
+)
+
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 
@@ -36,8 +44,17 @@ class Output:
 
     json: Flag = False
     """Print one JSON object on standard output and nothing else there."""
+    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="", show_default=False)] = False
+    """Say more: what each step found, as it is found."""
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="", show_default=False)] = False
+    """Say nothing but errors (and JSON, where it is asked for); the exit code tells the rest."""
     debug: Flag = False
     """Show tracebacks, and Prefect's own log."""
+
+    @property
+    def silent(self) -> bool:
+        """No progress is shown."""
+        return self.json or self.quiet
 
 
 @Parameter(name="*")
@@ -76,7 +93,7 @@ def emit(output: Output, result: dict[str, Any], for_people: Callable[[], None])
     """
     if output.json:
         print(visible(json.dumps(result, ensure_ascii=False)))
-    else:
+    elif not output.quiet:
         _make_safe(result)
         for_people()
 
@@ -94,3 +111,14 @@ def _make_safe(value: Any) -> Any:
     elif isinstance(value, tuple):
         return tuple(_make_safe(inner) for inner in value)
     return value
+
+
+def settings_of(file: str, changes: dict[str, Any], output: Output) -> Settings:
+    """The settings that a command runs by; what its run says from here on follows `output`."""
+    from data.settings.files import load_settings
+    from flows.server.environment import prepare_environment
+
+    chosen = load_settings(file, changes)
+    if output.verbose or output.quiet:
+        prepare_environment(output.debug, output.verbose)
+    return chosen

@@ -11,7 +11,7 @@ from data.locations.uris import locate
 from data.settings.files import load_settings
 from tasks.propose.proposal import propose
 from tasks.propose.settings_file import write_text
-from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, trial_run
+from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
 
 
 def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         file.absolute().parent.mkdir(parents=True, exist_ok=True)
         file.write_text(write_text(proposal, file), encoding="utf-8")
     load_settings(file)
+    cost = estimate_cost(proposal, file, tried)
     return {
         "settings": str(file),
         "seen": list(proposal.seen),
@@ -54,6 +55,8 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
         "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},
         "tried": tried and {"region_seasons": tried.rows, "crops": list(tried.crops), "ledger": tried.ledger},
+        "rows": proposal.weather_rows,
+        "seconds": {"start": cost.start_s, "read": cost.read_s, "model": cost.model_s, "total": cost.total_s},
         "unresolved": list(proposal.unresolved),
     }
 
@@ -70,7 +73,7 @@ def tell(result: dict[str, Any]) -> None:
             print(f"crops left out: {'; '.join(f'{name} ({why})' for name, why in out[:4])}{more}")
     if tried := result["tried"]:
         counts = [
-            f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} {name} rows rejected"
+            f"{sum(entry['rejected'].values()):,} of {entry['rows_in']:,} rows of {_of_season(name)} rejected"
             for name, entry in tried["ledger"].items()
         ]
         print(f"tried: {tried['region_seasons']:,} region-seasons to learn from; {', '.join(counts)}")
@@ -78,4 +81,25 @@ def tell(result: dict[str, Any]) -> None:
         print("What could not be told:")
         for said in result["unresolved"]:
             print(f"  - {said}")
+    taken = {name: duration(seconds) for name, seconds in result["seconds"].items()}
+    print(
+        f"A run will take about {taken['total']} here ({taken['start']} to start, {taken['read']} to read "
+        f"{result['rows']:,} rows of weather, {taken['model']} for models and report); each cut-off day "
+        f"(as_of) adds up to {taken['model']}."
+    )
     print(f"Written: {result['settings']}. Look it over, then\n  cropyield train {result['settings']}")
+
+
+def _of_season(name: str) -> str:
+    """A column of the ledger in words: `weather, winter` is the weather, as the season winter judges it."""
+    given, _, season = name.partition(", ")
+    return f"{given} (season {season})" if season else given
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
+from functools import partial
 from typing import Any
 
 from data.errors import GateError, ServerError, SettingsError
@@ -15,6 +16,9 @@ from flows.cli.terminal.progress import progress_bar
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment, quiet
 from flows.server.reach import check_server, server_errors, watched
+from tasks.job.progress import report
+
+_START = "start Prefect"
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -31,9 +35,12 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     prepare_environment(debug)
     settings = with_named_cutoffs(settings)
     if not force and accept is None and could_be_current(settings):
+        from tasks.bulletins import mend_bulletins
         from tasks.publish.summary import unchanged
 
-        if known := unchanged(open_job(settings)):
+        job = open_job(settings)
+        if known := unchanged(job):
+            mend_bulletins(job.store)
             return known
     check_inputs(settings)
     with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
@@ -85,11 +92,13 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     answered before Prefect or torch are imported.
     """
     from tasks.assemble.precheck import check_inputs
+    from tasks.bulletins import complete_bulletins
     from tasks.job.forecast_job import open_forecast
     from tasks.publish.forecast import unchanged
 
     prepare_environment(debug)
-    if known := unchanged(open_forecast(settings, as_of)):
+    job = open_forecast(settings, as_of)
+    if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
     check_inputs(settings)
     with progress_bar(not as_json):
@@ -113,6 +122,7 @@ def score(settings: Settings, as_json: bool, debug: bool) -> dict[str, Any]:
 
 def _start() -> None:
     """Have the embedded server start, or look at the one that is named. Raises ServerError."""
+    report(_START, 0, 1)
     EMBEDDED.start()
     if EMBEDDED.process is None:
         check_server()
@@ -124,10 +134,13 @@ def _served(debug: bool) -> Iterator[None]:
     # torch's optimizers import this at their first step; before that there is waiting to be done anyway
     import torch._dynamo  # noqa: F401
 
+    from tasks.showing import unseen
+
     EMBEDDED.wait()
+    report(_START, 1, 1)
     quiet(debug)
-    ended = EMBEDDED.has_ended if EMBEDDED.process else None
-    with EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
+    ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
+    with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
         yield
 
 

@@ -35,6 +35,7 @@ def _run(arguments: list[str], debug: bool) -> int:
 
     from data.errors import CropyieldError, SettingsError, StorageError
     from flows.cli import run_commands as run_commands
+    from flows.cli import server_commands as server_commands
     from flows.cli import store_commands as store_commands
     from flows.cli.app import app
 

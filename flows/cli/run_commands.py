@@ -1,16 +1,13 @@
-"""Commands that read inputs and compute, from `init` to `alerts`; each imports what it needs itself."""
+"""Commands that read inputs and compute, from `init` to `score`; each imports what it needs itself."""
 
 from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from data.errors import GateError, SettingsError
-from flows.cli import ending
-from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit
+from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit, settings_of
 
 
 @app.command(sort_key=20)
@@ -45,14 +42,13 @@ def train(
     as_of_every
         Train cut-offs at this distance in days, too: the setting of that name.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
     every = {} if as_of_every is None else {"as_of_every": as_of_every}
-    chosen = load_settings(settings, changes.as_dict() | every)
+    chosen = settings_of(settings, changes.as_dict() | every, output)
     try:
-        result = launch.train(chosen, force, accept, output.json, output.debug)
+        result = launch.train(chosen, force, accept, output.silent, output.debug)
     except GateError as refusal:
         if output.json and refusal.result:
             print(json.dumps(refusal.result, ensure_ascii=False))
@@ -77,14 +73,13 @@ def forecast(
     as_of
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
-    from flows.cli.terminal import tables
+    from flows.cli.terminal import outlook
 
     day = _day(as_of)
-    chosen = load_settings(settings, changes.as_dict())
-    result = launch.forecast(chosen, day, output.json, output.debug)
-    emit(output, result, lambda: tables.forecast(result))
+    chosen = settings_of(settings, changes.as_dict(), output)
+    result = launch.forecast(chosen, day, output.silent, output.debug)
+    emit(output, result, lambda: outlook.forecast(result))
 
 
 @app.command(sort_key=30)
@@ -114,12 +109,11 @@ def backtest(
     leave_one_out
         Train on all other seasons, which peeks at later years.
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import tables
 
-    chosen = load_settings(settings, changes.as_dict())
-    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.json, output.debug)
+    chosen = settings_of(settings, changes.as_dict(), output)
+    result = launch.backtest(chosen, seasons, as_of, leave_one_out, output.silent, output.debug)
     emit(output, result, lambda: tables.backtest(result))
 
 
@@ -132,75 +126,11 @@ def score(settings: str, *, changes: Changes = UNCHANGED, output: Output = PLAIN
     settings
         Settings file (TOML).
     """
-    from data.settings.files import load_settings
     from flows.cli import launch
     from flows.cli.terminal import outlook
 
-    result = launch.score(load_settings(settings, changes.as_dict()), output.json, output.debug)
+    result = launch.score(settings_of(settings, changes.as_dict(), output), output.silent, output.debug)
     emit(output, result, lambda: outlook.scored(result))
-
-
-@app.command(sort_key=35)
-def serve(
-    settings: str,
-    *,
-    train_cron: str = "0 6 * * 1",
-    forecast_cron: str = "0 7 * * *",
-    timezone: str = "UTC",
-    name: str = "served",
-    changes: Changes = UNCHANGED,
-    output: Output = PLAIN,
-) -> None:
-    """Train weekly and forecast daily on this machine, until Ctrl-C.
-
-    Parameters
-    ----------
-    settings
-        Settings file (TOML).
-    train_cron
-        When to train: minute, hour, day, month, weekday.
-    forecast_cron
-        When to forecast.
-    timezone
-        Of both, for example Europe/Rome.
-    name
-        Of both deployments; tells several settings files on one server apart.
-    """
-    from data.settings.files import load_settings
-    from flows.server import serve as serving
-
-    chosen = load_settings(settings, changes.as_dict())
-    ending.release()
-    clock = serving.Clock(train_cron, forecast_cron, timezone)
-    serving.serve(chosen, name, clock, output.json, output.debug)
-
-
-@app.command(sort_key=87)
-def alerts(
-    *,
-    webhook: Annotated[str | None, Parameter(env_var="CROPYIELD_WEBHOOK", show_env_var=True)] = None,
-    remove: Flag = False,
-    output: Output = PLAIN,
-) -> None:
-    """Have the Prefect server at PREFECT_API_URL tell of runs that go wrong, and mark dead ones as crashed.
-
-    Parameters
-    ----------
-    webhook
-        Address that receives a JSON object for every run that fails, times out, crashes or is not taken.
-    remove
-        Take the alerts back.
-    """
-    from flows.cli.terminal import tables
-    from flows.server import environment
-
-    if webhook is None and not remove:
-        raise SettingsError("alerts: say --webhook URL, or --remove")
-    environment.prepare_environment(output.debug)
-    from flows.server import alerts as automations
-
-    result = automations.remove() if remove or webhook is None else automations.install(webhook)
-    emit(output, result, lambda: tables.alerts(result))
 
 
 @app.command(sort_key=10)
@@ -249,7 +179,7 @@ def synth(
     seed: int = 0,
     output: Output = PLAIN,
 ) -> None:
-    """Write a simulated world: weather, yields, the settings to train on them, and the truth behind them.
+    """Write a simulated world: weather, yields, a map of regions, settings to train on, and the truth.
 
     Example:
 

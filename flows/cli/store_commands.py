@@ -108,9 +108,9 @@ def verify(
         return
     from flows.cli import rerun as repetition
 
-    if not output.json:
+    if not output.silent:
         tables.verified(result)
-    repeated = repetition.rerun(store, result["run_id"], given, output.json, output.debug)
+    repeated = repetition.rerun(store, result["run_id"], given, output.silent, output.debug)
     emit(output, result | {"rerun": repeated}, lambda: tables.repeated(repeated))
     repetition.raise_if_different(repeated)
 

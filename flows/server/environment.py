@@ -14,17 +14,18 @@ HEARTBEAT_S = 30
 HEARTBEAT_VARIABLE = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 
-def prepare_environment(debug: bool) -> None:
+def prepare_environment(debug: bool, verbose: bool = False) -> None:
     """Settings that Prefect reads when it is first imported; what the user has set stays.
 
     Raises ServerError where PREFECT_HOME can't be a folder that Prefect writes to.
     """
+    level = "DEBUG" if debug else "INFO" if verbose else "CRITICAL"
     defaults = {
         "PREFECT_HOME": str(Path.cwd() / ".prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG" if debug else "CRITICAL",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": level,
         "PREFECT_LOGGING_INTERNAL_LEVEL": "DEBUG" if debug else "CRITICAL",
         HEARTBEAT_VARIABLE: str(HEARTBEAT_S),
         "MPLCONFIGDIR": str(Path.cwd() / ".prefect" / "matplotlib"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,14 @@ class Ui:
 
 
 @contextmanager
-def running_ui(folder: Path) -> Iterator[Ui]:
+def running_ui(folder: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[Ui]:
     """Server, deployments of ./prefect.yaml and worker, their files in `folder`, until the block ends.
 
-    Raises CropyieldError when one of them doesn't start.
+    `say` is told what is being done. Raises CropyieldError when one of them doesn't start.
     """
+    say(f"starting Prefect's server, whose files are in {folder} (half a minute, the first time)")
     with local_server(folder) as server:
+        say(f"it answers at {server.url}; starting a worker and making the deployments of prefect.yaml")
         prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
         if server.get(f"work_pools/{POOL}") is None:
             server.post("work_pools/", {"name": POOL, "type": "process"})
@@ -72,14 +75,13 @@ def running_ui(folder: Path) -> Iterator[Ui]:
 def main() -> int:
     """Start it, say where it is, and wait for Ctrl-C; the exit code."""
     try:
-        with interruptible():
-            print("starting Prefect's server, its worker and the deployments", flush=True)
-            with running_ui(FOLDER) as ui:
-                run = start(ui.server, TRAINING)
-                print(f"UI            {ui.server.url}/v2", flush=True)
-                print(f"training run  {ui.server.url}/v2/runs/flow-run/{run}", flush=True)
-                print("Ctrl-C stops it all", flush=True)
-                _watch(ui, run)
+        with interruptible(), running_ui(FOLDER, partial(print, flush=True)) as ui:
+            # anew, even where the run is finished: whoever looks wants to see the whole graph
+            run = start(ui.server, TRAINING, force=True)
+            print(f"UI            {ui.server.url}/v2", flush=True)
+            print(f"training run  {ui.server.url}/v2/runs/flow-run/{run}", flush=True)
+            print("Ctrl-C stops it all", flush=True)
+            _watch(ui, run)
     except CropyieldError as error:
         print(f"cropyield: {error}", file=sys.stderr)
         return error.exit_code

@@ -85,9 +85,10 @@ def calibrate(train: SeasonTable, settings: Settings, leads: Iterable[int] = (1,
         for season in wanted
         if season - lead in asked
     }
+    harvests_T = [len(np.unique(train.year_N[np.isfinite(y_N)])) for y_N in train.y_NT.T]
     absent = {
-        (level, crop): _why_absent(crop, level, seasons[crop], settings)
-        for crop in train.crops
+        (level, crop): _why_absent(crop, level, seasons[crop], harvests - 1, settings)
+        for crop, harvests in zip(train.crops, harvests_T, strict=True)
         for level in LEVELS
         if (level, crop) not in model[1].factor
     }
@@ -145,12 +146,14 @@ def of_crops(table: SeasonTable, at_T: list[int]) -> SeasonTable:
     return replace(table, crops=tuple(table.crops[at] for at in at_T), y_NT=table.y_NT[:, at_T])
 
 
-def _why_absent(crop: str, level: int, seasons: int, settings: Settings) -> str:
-    needed = seasons_needed(level)
-    allowed = settings.split.calibration_seasons
-    remedy = (
-        f"; split.calibration_seasons is {allowed}, set it to {needed} or more" if allowed < needed else ""
-    )
+def _why_absent(crop: str, level: int, seasons: int, possible: int, settings: Settings) -> str:
+    """Why a crop has no interval, of `seasons` that were predicted and `possible` ones at the very most."""
+    needed, allowed = seasons_needed(level), settings.split.calibration_seasons
+    remedy = ""
+    if allowed < needed <= possible:
+        remedy = f"; split.calibration_seasons is {allowed}, set it to {needed} or more"
+    elif allowed < needed:
+        seasons = max(seasons, possible)  # no setting makes them more
     return (
         f"{crop}: no {level} % interval, which takes {needed} training seasons that can be predicted "
         f"from those before them; there are {seasons}{remedy}"

@@ -13,7 +13,7 @@ from tasks.job import machine
 if TYPE_CHECKING:  # reading a store's history needs no settings, and they take long to import
     from data.settings.schema import Settings
 _NOT_IN_ID: dict[str, Any] = {
-    **dict.fromkeys((*LOCATIONS, "runner", "runner_address", "gate"), True),
+    **dict.fromkeys((*LOCATIONS, "runner", "runner_address", "gate", "public_url"), True),
     "training": {"device": True},
 }
 
@@ -21,8 +21,8 @@ _NOT_IN_ID: dict[str, Any] = {
 def run_id(settings: Settings, inputs: Mapping[str, Sequence[Mapping[str, Any]]], kind: str = "train") -> str:
     """16 hex digits over all that a run's files depend on.
 
-    `inputs` maps an input's name to its files with "name" and "sha256". Locations, runner and gate
-    are left out: the same data elsewhere is the same run.
+    `inputs` maps an input's name to its files with "name" and "sha256". Locations, runner, gate
+    and `public_url` are left out: the same data elsewhere is the same run.
     """
     parts = {
         "kind": kind,

@@ -103,10 +103,26 @@ def counts(table: pa.Table) -> dict[str, int]:
 
 def sort(table: pa.Table) -> pa.Table:
     """Sorted by input, file and row; cells of one row keep their order."""
+    # mostly a chunk holds rows of one file in their order, so that moving whole ones will do
+    chunks = sorted((chunk for chunk in table.to_batches() if len(chunk)), key=_first)
+    moved = pa.Table.from_batches(chunks, table.schema)
+    if _in_order(moved):
+        return moved.combine_chunks()
     row_N = table["row"].to_numpy()
     (input_N, _), (file_N, _) = (_ranks(table[name]) for name in ("input", "file"))
-    order = np.lexsort([row_N, file_N, input_N])  # stable
-    return (table if (order[1:] > order[:-1]).all() else table.take(order)).combine_chunks()
+    return table.take(np.lexsort([row_N, file_N, input_N])).combine_chunks()  # lexsort is stable
+
+
+def _first(chunk: pa.RecordBatch) -> tuple[str, str, int]:
+    return chunk["input"][0].as_py(), chunk["file"][0].as_py(), chunk["row"][0].as_py()
+
+
+def _in_order(table: pa.Table) -> bool:
+    """Whether each row comes after the one before it, so that none shares its place with another."""
+    after_N = np.zeros(max(len(table) - 1, 0), bool)
+    for key_N in (table["row"].to_numpy(), *(_ranks(table[name])[0] for name in ("file", "input"))):
+        after_N = (key_N[1:] > key_N[:-1]) | ((key_N[1:] == key_N[:-1]) & after_N)
+    return bool(after_N.all())
 
 
 def positions(table: pa.Table) -> dict[str, npt.NDArray[np.int64]]:
@@ -151,8 +167,10 @@ def _quoted(found: pa.Array, shown: pa.StringArray) -> pa.StringArray:
     if kind_of(of) != "number":
         text = pa.array([json.dumps(text, ensure_ascii=False) for text in shown.to_pylist()], pa.string())
     elif pa.types.is_floating(of):
-        unusual = pc.match_substring(shown, "n")  # nan, inf: JSON has no number for them
-        text = pc.if_else(unusual, pc.binary_join_element_wise('"', shown, '"', ""), shown)
+        text = shown
+        if not pc.all(pc.is_finite(found)).as_py():  # JSON has no number for nan and inf
+            unusual = pc.match_substring(shown, "n")
+            text = pc.if_else(unusual, pc.binary_join_element_wise('"', shown, '"', ""), shown)
     else:
         text = shown
-    return text.fill_null("null")
+    return text.fill_null("null") if text.null_count else text

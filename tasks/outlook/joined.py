@@ -12,6 +12,7 @@ _KEYS = {
     "drivers": ["region", "year", "crop"],
     "aggregates": ["level", "name", "year", "crop"],
     "record": ["level", "name", "year", "crop"],
+    "history": ["level", "name", "year", "crop"],
     "weights": ["level", "name", "region", "year", "crop"],
 }
 

@@ -23,7 +23,14 @@ from tasks.evaluate.hindcast import Hindcast
 from tasks.evaluate.predictions import predictions_of
 from tasks.model.forecaster import Forecaster
 from tasks.model.model import Model
-from tasks.outlook.aggregates import Ground, aggregate, choose_cutoffs, parts_of, weights_table
+from tasks.outlook.aggregates import (
+    Ground,
+    aggregate,
+    choose_cutoffs,
+    history_table,
+    parts_of,
+    weights_table,
+)
 from tasks.outlook.chances import chances_of_regions, percentiles, recent_yields
 from tasks.outlook.drivers import drivers_of, joined_drivers
 from tasks.outlook.errors import Errors
@@ -230,7 +237,8 @@ def outlook_of_forecast(
     settings: Settings,
     season: str = MAIN,
 ) -> dict[str, pa.Table]:
-    """One season's tables of a forecast: predictions with their chances, drivers, aggregates, weights.
+    """One season's tables of a forecast: predictions with their chances, drivers, aggregates, weights,
+    the record's rows and the yields known so far.
 
     `predictions` are of the latest cut-off that serves each region-season, `served` what each cut-off says of
     all that it serves, of which aggregates take one.
@@ -257,6 +265,7 @@ def outlook_of_forecast(
         "aggregates": aggregates,
         "record": record_of(told, aggregates, last, settings.season),
         "weights": weights_table(ground, years),
+        "history": history_table(ground),
     }
 
 

@@ -12,22 +12,23 @@ from tasks.propose.crops import CropFound
 from tasks.propose.profiles import Profile
 from tasks.propose.proposal import Proposal
 
+_TEMPLATES = Path(__file__).parent / "templates"
 _NEAR = 2  # folders up to here are written as ../.., farther ones in full
 
 
 def write_text(proposal: Proposal, file: Path) -> str:
     """The text of the settings file, which will lie at `file`."""
     folder = file.absolute().parent
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-        autoescape=False,
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
     environment.filters |= {"toml": toml_value, "key": toml_key, "comment": _comment, "line": one_line}
     environment.filters["count"] = lambda n: f"{n:,}"
     environment.globals |= {"facts": _facts, "crop_facts": _crop_facts, "unread": _unread}
-    text = environment.from_string(_TEMPLATE).render(
+    text = environment.get_template("settings.toml.jinja").render(
         p=proposal,
         name=file.name,
         weather=seen_from(proposal.weather, folder),
@@ -82,150 +83,3 @@ def _crop_facts(crop: CropFound) -> str:
 
 def _unread(columns: Mapping[str, str]) -> str:
     return '; "" = not read' if "" in columns.values() else ""
-
-
-_TEMPLATE = """\
-# Written by `cropyield init` from the data itself; every line may be changed.
-# Run it with: cropyield train {{ name | line }}
-# Keys left out take their defaults; locations are seen from this file's folder.
-#
-{% for line in p.seen %}
-{{ line | comment }}
-{% endfor %}
-{% if p.unresolved %}
-# What could not be told is listed at the end of this file.
-{% endif %}
-
-weather = {{ weather | toml }}
-yields = {{ yields | toml }}
-store = "store"
-
-# Crops to model, the most frequent first.
-crops = [
-{% for crop in p.crops %}
-    {{ crop.name | toml }},  # {{ crop_facts(crop) | line }}
-{% endfor %}
-]
-{% if p.other_crops %}
-# Not selected ({{ p.other_crops | length }}):
-{% for crop in p.other_crops[:12] %}
-#   {{ crop.name | toml }}: {{ crop_facts(crop) | line }}; {{ crop.why }}
-{% endfor %}
-{% endif %}
-
-{% if p.first_season is not none %}
-{{ (p.why_first ~ "." if p.why_first else "The first season with both weather and yields.") | comment }}
-first_season = {{ p.first_season }}
-{% endif %}
-
-# What yields depart from: none | mean (each region's) | trend (each region's line over the years).
-{% if p.why_baseline %}
-{{ (p.why_baseline ~ ".") | comment }}
-{% endif %}
-baseline = {{ p.baseline | toml }}
-{% if p.why_coverage %}
-
-{{ (p.why_coverage ~ ".") | comment }}
-min_coverage = {{ p.min_coverage | toml }}
-{% endif %}
-{% if p.why_rejected %}
-
-{{ (p.why_rejected ~ ".") | comment }}
-max_rejected = {{ p.max_rejected | toml }}
-{% endif %}
-
-{% if not season_default %}
-# The season that counts for the harvest: {{ p.season.why | line }}.
-[season]
-start = {{ p.season.start | toml }}
-end = {{ p.season.end | toml }}
-{% endif %}
-{% if p.further %}
-
-# Crops of another season, {{ p.further.window.why }}.
-[seasons.{{ p.further.name }}]
-start = {{ p.further.window.start | toml }}
-end = {{ p.further.window.end | toml }}
-crops = [{% for crop in p.further.crops %}{{ crop | toml }}{{ ", " if not loop.last }}{% endfor %}]
-{% endif %}
-
-{% if p.weather_columns %}
-# Our names = the names in the weather files{{ unread(p.weather_columns) }}.
-[weather_columns]
-{% for name, source in p.weather_columns.items() %}
-{{ name | key }} = {{ source | toml }}
-{% endfor %}
-{% endif %}
-
-{% if p.yield_columns %}
-# Our names = the names in the yield files{{ unread(p.yield_columns) }}.
-[yield_columns]
-{% for name, source in p.yield_columns.items() %}
-{{ name | key }} = {{ source | toml }}
-{% endfor %}
-{% endif %}
-
-{% if p.crop_units %}
-[crop_units]
-{% for crop, unit in p.crop_units.items() %}
-{{ crop | key }} = {{ unit | toml }}
-{% endfor %}
-{% endif %}
-
-# Units are shown with every figure; rows with values outside a range are rejected, and listed.
-{% for profile in p.profiles %}
-{{ facts(profile) | comment }}
-[measures.{{ profile.name | key }}]
-{% if profile.unit %}
-unit = {{ profile.unit | toml }}{{ "  # guessed" if profile.guessed else "" }}
-{% endif %}
-range = [{{ profile.low | toml }}, {{ profile.high | toml }}]
-
-{% endfor %}
-# What the model sees of the weather: measures aggregated over the season or each of its months.
-{% for line in p.features.live %}
-[[features]]
-measure = {{ line.measure | toml }}
-aggregate = {{ line.aggregate | toml }}
-{% if line.every != "season" %}
-every = {{ line.every | toml }}
-{% endif %}
-{% if line.square %}
-square = true  # there can be too much of a good thing, and the rows are many
-{% endif %}
-
-{% endfor %}
-{% for line in p.features.asleep %}
-# [[features]]  # {{ line.why | line }}
-# measure = {{ line.measure | toml }}
-# aggregate = {{ line.aggregate | toml }}
-{% if line.every != "season" %}
-# every = {{ line.every | toml }}
-{% endif %}
-{% for name, value in line.numbers %}
-# {{ name }} = {{ value | toml }}
-{% endfor %}
-
-{% endfor %}
-{% if p.left_out %}
-# Measures that are no feature:
-{% for name, why in p.left_out %}
-{{ ("  " ~ name ~ ": " ~ why) | comment }}
-{% endfor %}
-{% endif %}
-
-{{ (p.why_split ~ ".") | comment }}
-[split]
-by = {{ p.split.by | toml }}
-{% if p.split.by == "season" %}
-test_seasons = {{ p.split.test_seasons }}
-calibration_seasons = {{ p.split.calibration_seasons }}
-{% endif %}
-
-{% if p.unresolved %}
-# What could not be told:
-{% for said in p.unresolved %}
-{{ ("- " ~ said) | comment }}
-{% endfor %}
-{% endif %}
-"""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent
+from tasks.job.links import Links
 from tasks.ledger.account import ledger_table
 from tasks.report import page, tables
 from tasks.report.charts.chart import Chart, with_unit
 from tasks.report.charts.picture import draw_svg
 from tasks.report.tables import ReportData
 
+EARLIER = "earlier"
 MOST_PICTURES = 8
 """Of one kind in an artifact; the report shows them all."""
 
@@ -29,9 +30,9 @@ class Artifact:
     markdown: str
 
 
-def of_report(data: ReportData) -> list[Artifact]:
-    """What a finished report has to show, pictures drawn where they are needed."""
-    charts = page.artifact_charts(data)
+def of_report(data: ReportData, pictures: bool = True) -> list[Artifact]:
+    """What a finished report has to show; without pictures where nobody looks."""
+    charts = page.artifact_charts(data) if pictures else {}
     curve = charts.pop(page.EXCESS, None)
     clouds = {crop: charts[name] for crop, name in page.clouds(data).items() if name in charts}
     split = f"{data.split} seasons {tables.seasons_of(data)}"
@@ -50,7 +51,7 @@ def of_report(data: ReportData) -> list[Artifact]:
     return [replace(each, key=f"{each.key}-{data.season.replace('_', '-')}") for each in found]
 
 
-def of_gate(result: Mapping[str, Any]) -> Artifact:
+def of_gate(result: Mapping[str, Any], links: Links) -> Artifact:
     """What the gate decided and why, and where things lie; `result` is the summary of a run."""
     gate = result["gate"]
     checks = [
@@ -60,14 +61,35 @@ def of_gate(result: Mapping[str, Any]) -> Artifact:
         )
         for check in gate["checks"]
     ]  # fmt: skip
-    places = [(what, _link(place)) for what, place in sorted(result["places"].items(), reverse=True)]
+    places = [(what, links.markdown(place)) for what, place in sorted(result["places"].items(), reverse=True)]
     parts = (
         f"**Gate {gate['outcome']}.** {as_text(result['message'])}\n",
         markdown_table(("check", "crop", "outcome", "why"), checks),
         markdown_table(("file", "where it lies"), places),
-        "A browser opens a file of its own machine when its address is copied into a new tab.\n",
     )
     return Artifact("gate", f"Gate {gate['outcome']}; where the report lies", "\n".join(parts))
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An artifact that an earlier flow run showed: what it is called and says, where both are seen."""
+
+    key: str
+    description: str
+    address: str
+    run_name: str
+    run_address: str
+
+
+def of_earlier(run_id: str, found: Sequence[Earlier]) -> Artifact:
+    """Links to what the flow run that computed a run showed, for one that finds it finished."""
+    rows = [
+        (f"[{each.key}]({each.address})", as_text(each.description),
+         f"[{as_text(each.run_name)}]({each.run_address})")
+        for each in found
+    ]  # fmt: skip
+    table = markdown_table(("artifact", "what it shows", "flow run"), rows)
+    return Artifact("earlier", "What the flow run that computed this showed", f"Run {run_id}:\n\n{table}")
 
 
 def _all(season: str) -> str:
@@ -113,8 +135,3 @@ def pictures_markdown(charts: Mapping[str, Chart]) -> str:
     if len(charts) > MOST_PICTURES:
         lines.append(f"{len(charts) - MOST_PICTURES} more are in the report.")
     return "\n".join(lines)
-
-
-def _link(place: str) -> str:
-    """A place to click on where a browser can follow it, and to copy where it can't."""
-    return as_text(place) if "://" in place else f"[{as_text(place)}](<{Path(place).as_uri()}>)"

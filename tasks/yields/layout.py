@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.errors import InputError
+from data.inputs.fix_commands import melt_advice
 from data.inputs.listing import place_of
 from data.inputs.parquet import Footer, require_alike
 from data.inputs.parsing import Kind
+from data.locations.uris import redact_uri
 from data.settings.schema import Settings
 from data.settings.seasons import named_crops
 
@@ -41,6 +43,8 @@ def find_layout(settings: Settings, footers: Sequence[Footer]) -> Layout:
 
     first = footers[0]
     region, year, crop, value, unit, area = map(source, ("region", "year", "crop", "yield", "unit", "area"))
+    if not first.has(year) and (spread := melt_advice(redact_uri(settings.yields), first.columns)):
+        raise InputError(f"{place_of(settings.yields, first.file.name)}: {spread}")
     wanted: dict[str, tuple[str, tuple[Kind, ...]]] = {"region": (region, _NAMES), "year": (year, _NUMBERS)}
     wide = not (first.has(crop) and first.has(value))
     values = {name: source(name) for name in named_crops(settings)} if wide else {"yield": value}

@@ -28,7 +28,7 @@ EXEMPT = {
     "make test": "is what runs this test",
     "make docs": "is what tests/docs/test_site.py does",
     "cropyield serve": "runs for ever; tests/flows/server/test_serve_command.py starts and stops it",
-    "cropyield alerts": "needs a server that goes on; tests/flows/server/test_alerts_command.py starts one",
+    "cropyield alerts": "needs a server that goes on; tests/flows/server/test_events.py types it there",
     "prefect": "needs a server that goes on; tests/flows/server/test_ui.py starts one",
     "docker": "needs an engine, and the network to build an image",
 }

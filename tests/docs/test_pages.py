@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flows.cli.main import run
 from tests.docs.commands import (
     EXEMPT,
     ROOT,
@@ -26,10 +27,12 @@ from tests.docs.commands import (
     without_variables,
 )
 from tests.object_storage import bucket, s3_server
+from tests.stores import as_first_layout
 
 __all__ = ["bucket", "s3_server"]
 
 README = ROOT / "README.md"
+Capture = pytest.CaptureFixture[str]
 PAGES = [
     README,
     *sorted(file for file in (ROOT / "docs").rglob("*.md") if blocks(file.read_text(encoding="utf-8"))),
@@ -43,6 +46,8 @@ def test_a_page_does_what_it_says(
 ) -> None:
     text = page.read_text(encoding="utf-8").replace("s3://bucket/", f"s3://{bucket}/")
     monkeypatch.chdir(place)
+    if page.name == "upgrade.md":
+        as_first_layout(place / "store")
     session: dict[str, Any] = {}
     for block in blocks(text):
         follow(block, place, session)
@@ -85,6 +90,23 @@ def test_every_exemption_is_needed() -> None:
     typed = [line for page in PAGES for line in commands(page.read_text(encoding="utf-8"))]
     for beginning in EXEMPT:
         assert any(without_variables(line).startswith(beginning) for line in typed), beginning
+
+
+def test_the_readme_shows_what_training_on_the_sample_prints(tmp_path: Path, capsys: Capture) -> None:
+    """Scores to the digit; ids, places and how far SGD stopped from the optimum differ between machines."""
+    assert run(["train", str(ROOT / "data/sample/settings.toml"), "--store", str(tmp_path / "store")]) == 0
+    printed = capsys.readouterr().out
+    (shown,) = (
+        block.text for block in blocks(README.read_text(encoding="utf-8")) if "published run" in block.text
+    )
+    assert _without_what_differs(shown) == _without_what_differs(printed)
+
+
+def _without_what_differs(text: str) -> list[list[str]]:
+    text = re.sub(r"\b[0-9a-f]{16}\b", "…", text)
+    text = re.sub(r"\d\.\d+e-\d+", "…", text)
+    text = re.sub(r"\S+/(predictions\.parquet|runs/)", r"…/\1", text)
+    return [line.split() for line in text.splitlines() if line.strip()]
 
 
 def test_links_of_the_readme_lead_to_files() -> None:

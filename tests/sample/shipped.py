@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from data.contracts.columns import REGION, SEASON_YEAR
 from data.contracts.vocabulary import WEATHER, YIELDS
-from data.synthetic.write import write_world
+from data.synthetic.write import TEMPLATES, render_settings, write_world
 from tests.sample.inject_faults import SampleFaults
 
 HERE = Path(__file__).parents[2] / "data"
@@ -56,56 +56,8 @@ def write_tutorial(folder: Path) -> None:
     for name, columns in ((WEATHER, weather), (YIELDS, yields)):
         values = {column: pa.array(rows, pa.float64()) for column, rows in columns.items()}
         pq.write_table(pa.table(key | values), folder / f"{name}.parquet")
-    (folder / "settings.toml").write_text(_TUTORIAL_SETTINGS, encoding="utf-8")
-
-
-_TUTORIAL_SETTINGS = """\
-# The textbook case: yields of apples and oranges from temperature, rainfall and humidity.
-# Run it with: cropyield train data/tutorial/settings.toml
-# Relative locations are seen from this file's folder. Keys left out take their defaults.
-
-weather = "weather.parquet"    # region, year, one column for each measure
-yields = "yields.parquet"      # region, year, one column for each crop
-store = "../../store/tutorial"
-
-crops = ["apples", "oranges"]  # names the columns of wide yields
-baseline = "none"              # the model sees the weather as it is, not its departures
-
-[crop_units]
-apples = "t/ha"
-oranges = "t/ha"
-
-[measures.temperature]
-unit = "°F"
-range = [-75, 140]
-
-[measures.rainfall]
-unit = "mm"
-range = [0, 3000]
-
-[measures.humidity]
-unit = "%"
-range = [0, 100]
-
-# The weather has one value for each season already, so that an aggregate leaves it as it is.
-[[features]]
-measure = "temperature"
-aggregate = "mean"
-
-[[features]]
-measure = "rainfall"
-aggregate = "sum"
-
-[[features]]
-measure = "humidity"
-aggregate = "mean"
-
-# Fifteen rows: all of them train, none is kept for a test.
-[split]
-by = "none"
-
-# The textbook minimises the mean squared error alone, over as many epochs as it says.
-[training]
-ridge_seasons = 0
-tolerance = 0
-"""
+    text = render_settings(
+        "tutorial.toml.jinja", Path(__file__).parent, TEMPLATES,
+        temperature_unit="°F", temperature_range=[-75, 140],
+    )  # fmt: skip
+    (folder / "settings.toml").write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from data.locations.failures import storage_errors
 from data.store.backends.base import TEMPORARY
 
 LOCK = ".lock"
-_ATTEMPTS = 5  # to write into a folder that is taken away each time
+_ATTEMPTS = 5  # at a folder that another process takes away or fills meanwhile
 PATIENCE_S = 120.0  # for another writer, who needs seconds unless it was stopped
 
 
@@ -145,7 +145,7 @@ class LocalStore:
                 # out of sight first, so that nobody meets half a folder
                 hidden = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
                 path.rename(hidden)
-                shutil.rmtree(hidden)
+                _delete_folder(hidden)
             elif path.is_symlink() or path.is_file():
                 path.unlink()
 
@@ -198,6 +198,17 @@ def _is_locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _delete_folder(folder: Path) -> None:
+    """Delete a folder in which somebody may just be creating a file."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or attempt + 1 == _ATTEMPTS:
+                raise
 
 
 def write_flushed(path: Path, content: bytes) -> None:

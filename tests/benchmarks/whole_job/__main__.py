@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from data.settings.files import parse_settings
 from tests.benchmarks import measure
 from tests.benchmarks.measure import Cost
+from tests.benchmarks.whole_job.cases import Case, daily_case, small_cases
 
 PYTHON = sys.executable
 SCRIPT = str(Path(__file__).with_name("script.py"))
 SCRIPT_IMPORTS = "import json, sys, time, polars; from sklearn import linear_model, metrics"
 START = "tests.benchmarks.whole_job.start"
 OBSERVED = "tests.benchmarks.whole_job.observed"
-US = Path(os.environ.get("CROPYIELD_SHARED", measure.ROOT.parent / "shared" / "data")) / "us_climdiv_medium"
 PACKAGES = ("torch", "prefect", "pyarrow", "polars", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One set of inputs, as the script knows it and as the settings of this project name it."""
-
-    name: str
-    kind: str
-    weather: Path
-    yields: Path
-    settings: Path
 
 
 def main() -> None:
@@ -51,7 +37,7 @@ def main() -> None:
         whole: list[list[str]] = []
         phases: dict[str, list[tuple[str, float]]] = {}
         measure.cost([PYTHON, "-m", START], measure.environment(home))  # makes Prefect's data base
-        for case in _cases(folder, 60 if given.quick else 3000):
+        for case in [*small_cases(folder), daily_case(60 if given.quick else 3000)]:
             found = measure.in_turns(given.runs, _contenders(case, folder, home))
             whole += _rows(case, found)
             observed = measure.cost(_train(OBSERVED, case, _fresh(folder)), measure.environment(home))
@@ -73,43 +59,6 @@ def main() -> None:
         "server's start run side by\nside, and so do both ingests.\n"
     )
     print(_phases(phases))
-
-
-def _cases(folder: Path, regions: int) -> list[Case]:
-    sample = measure.ROOT / "data" / "sample"
-    cases = [Case("sample", "sample", sample / "weather", sample / "yields", sample / "settings.toml")]
-    if US.is_dir():
-        weather, yields = US / "weather.parquet", US / "yields.parquet"
-        cases.append(Case("US", "us", weather, yields, _us_settings(folder, weather, yields)))
-    else:
-        print(f"no US data: {US} is absent", file=sys.stderr)
-    world = measure.daily_world(regions)
-    rows = json.loads((world / "truth.json").read_text(encoding="utf-8"))["rows"]["weather"]
-    name = f"{rows / 1e6:.3g} M daily rows"
-    cases.append(Case(name, "daily", world / "weather", world / "yields", world / "settings.toml"))
-    return cases
-
-
-def _us_settings(folder: Path, weather: Path, yields: Path) -> Path:
-    from data.settings.files import dump_settings
-
-    raw = {
-        "weather": str(weather),
-        "yields": str(yields),
-        "store": str(folder / "store"),
-        "crops": ["corn", "soybeans"],
-        "first_season": 1960,
-        "season": {"start": "04-01", "end": "09-30"},
-        "weather_columns": {"temperature": "temperature_c", "rainfall": "rainfall_mm"},
-        "measures": {"temperature": {"unit": "°C"}, "rainfall": {"unit": "mm"}},
-        "features": [
-            {"measure": measure, "aggregate": "mean", "every": "month"}
-            for measure in ("temperature", "rainfall")
-        ],
-    }
-    file = folder / "us.toml"
-    file.write_text(dump_settings(parse_settings(raw, "US")), encoding="utf-8")
-    return file
 
 
 def _contenders(case: Case, folder: Path, home: Path) -> dict[str, Callable[[], Cost]]:

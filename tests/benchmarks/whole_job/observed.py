@@ -68,11 +68,12 @@ def main() -> None:
 def _watch(clock: Clock, training: Any) -> None:
     from prefect import Task
 
-    from tasks import steps
+    from tasks import ingesting
+    from tasks import training as tasks
 
     flow = training.train_yields
     type(flow).__call__ = clock.timed("flow", type(flow).__call__)
-    for task in vars(steps).values():
+    for task in (*vars(ingesting).values(), *vars(tasks).values()):
         if isinstance(task, Task):
             task.fn = clock.timed(f"task {task.name}", task.fn)
 

@@ -16,6 +16,7 @@ from data.store.manifests import to_json
 from flows.cli.main import run
 from flows.cli.rerun import changed_setup, recorded_settings
 from tasks.job import machine
+from tests.stores import as_first_layout
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--set", "training.epochs=20", "--set", "gate.excess=1"]
@@ -171,23 +172,7 @@ def test_a_store_of_the_first_schema_is_read_and_then_taken_over(
     store: Path, inputs: Path, capsys: Capture
 ) -> None:
     """Pointers and copies, no log: runs are listed, models are neither forecast from nor compared with."""
-    current = pointer(store)["run_id"]
-    for file in (store / "runs").glob("*/manifest.json"):
-        file.write_bytes(to_json(json.loads(file.read_bytes()) | {"schema": 1}))
-    predictions = (store / "predictions.parquet").read_bytes()
-    for name in ("log", ".views"):
-        shutil.rmtree(store / name)
-    for name in ("current.json", "predictions.parquet"):
-        (store / name).unlink(missing_ok=True)
-    old = {
-        "schema": 1,
-        "run_id": current,
-        "published_at": "2025-01-01T00:00:00+00:00",
-        "gate": {"outcome": "passed"},
-    }
-    (store / "current.json").write_bytes(to_json(old))
-    (store / "predictions.parquet").write_bytes(predictions)
-
+    current = as_first_layout(store)
     assert run(["runs", str(store), "--json"]) == 0
     assert [each["current"] for each in json.loads(capsys.readouterr().out)["runs"]] == [False, True]
     assert run(["verify", str(store)]) == 0

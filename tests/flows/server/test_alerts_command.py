@@ -20,6 +20,22 @@ def test_an_address_that_is_none_is_refused_without_repeating_it(address: str, c
     assert TOKEN not in said.out + said.err
 
 
+@pytest.mark.parametrize(
+    "address", [f"foo://host/{TOKEN}", f"{TOKEN} ", f"mailto://host:0x/{TOKEN}?to=", TOKEN]
+)
+def test_who_is_told_in_words_is_checked_without_repeating_it(address: str, capfd: Capture) -> None:
+    assert run(["alerts", "--notify", address, "--debug"]) == 2
+    said = capfd.readouterr()
+    assert "--notify, number 1" in said.err
+    assert TOKEN not in said.out + said.err
+
+
+@pytest.mark.parametrize("term", ["8", "0d", "d", "8 days", "-1d", "1y"])
+def test_a_term_is_a_number_and_a_unit(term: str, capsys: Capture) -> None:
+    assert run(["alerts", "--webhook", "https://host/", f"--stale={term}"]) == 2
+    assert "8d" in capsys.readouterr().err
+
+
 def test_the_address_may_come_from_the_environment_and_a_server_is_needed(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

@@ -77,7 +77,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def alerted(server: Server) -> Iterator[list[Any]]:
     """What the webhook has received; the server waits for less long than the product has it."""
     with receiver() as (address, arrived), temporary_settings({PREFECT_API_URL: server.url}):
-        alerts.install(f"{address}/{TOKEN}", SILENCE_S, START_S, WAIT_S)
+        alerts.install(f"{address}/{TOKEN}", waits=alerts.Waits(SILENCE_S, START_S, WAIT_S))
         yield arrived
 
 

@@ -9,9 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ import httpx
 import psutil
 import pytest
 
-from data.contracts.wording import number
+from data.contracts.wording import as_text, number
 from flows.server.local import Server
 from flows.server.ui import TRAINING, ended, start
 from tests.flows.waiting import wait_for
 from tests.tasks.report.browsing import open_browser
 
 ROOT = Path(__file__).resolve().parents[3]
+FROM_THE_START = "apples, oranges, quinces 1994–2023"
 PIPELINE = ("identify", "ingest weather", "ingest yields", "assemble", "normalise 09-30", "train 09-30",
             "evaluate", "report", "publish")  # fmt: skip
 
@@ -38,10 +41,11 @@ class Started:
     process: subprocess.Popen[str]
     server: Server
     run: str
+    said: str
 
     def artifacts(self, run: str) -> dict[str, dict[str, Any]]:
-        """What a flow run left to be seen, by key."""
-        query = {"artifacts": {"flow_run_id": {"any_": [run]}}}
+        """What a flow run left to be seen, by key; a slow machine shows progress as well."""
+        query = {"artifacts": {"flow_run_id": {"any_": [run]}, "type": {"any_": ["markdown"]}}}
         return {found["key"]: found for found in self.server.post("artifacts/filter", query)}
 
     def metrics(self) -> Any:
@@ -70,7 +74,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
             for line in process.stdout:
                 said += line
                 if found := re.search(r"training run +(http://[^/]+)/\S*/([0-9a-f-]{36})", line):
-                    yield Started(project, process, Server(found[1], {}), found[2])
+                    yield Started(project, process, Server(found[1], {}), found[2], said)
                     return
             pytest.fail(f"it didn't start: {said}")
         finally:
@@ -94,6 +98,14 @@ def browser() -> Iterator[Any]:
             {"width": 1400, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
         )
         yield found
+
+
+def test_it_says_what_it_does_while_it_starts(ui: Started) -> None:
+    server, deployed, *rest = ui.said.splitlines()
+    assert "starting Prefect's server" in server
+    assert ui.server.url in deployed
+    assert "deployments" in deployed
+    assert [line.split()[0] for line in rest] == ["UI", "training"]
 
 
 def test_deployments_are_scheduled(ui: Started) -> None:
@@ -160,7 +172,7 @@ def test_a_training_run_shows_what_it_decided(trained: Started) -> None:
     assert "**Gate passed.**" in gate
     assert "there is no current model" in gate
     (report,) = (trained.project / "store/sample/runs").glob("*/report.html")
-    assert f"(<{report.as_uri()}>)" in gate
+    assert f"| report | {as_text(str(report))} |" in gate
 
 
 def test_its_log_tells_the_story_in_about_25_lines(trained: Started) -> None:
@@ -195,10 +207,41 @@ def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: S
     state = wait_for(lambda: ended(server, first), 240)
     assert state["type"] == "COMPLETED", state
     # nothing had changed, and that too is to be seen
-    (gate,) = trained.artifacts(first).values()
-    assert gate["key"] == "gate"
-    assert "nothing new" in gate["data"]
-    assert "this is the current model" in gate["data"]
+    artifacts = trained.artifacts(first)
+    assert set(artifacts) == {"gate", "earlier"}
+    assert "nothing new" in artifacts["gate"]["data"]
+    assert "this is the current model" in artifacts["gate"]["data"]
+    assert server.get(f"flow_runs/{first}")["name"] == "apples, oranges 1994–2023"
+    before = trained.artifacts(trained.run)
+    for key, found in before.items():
+        assert f"[{key}]({server.url}/artifacts/artifact/{found['id']})" in artifacts["earlier"]["data"]
+    assert f"({server.url}/runs/flow-run/{trained.run})" in artifacts["earlier"]["data"]
+    assert "data:image" not in artifacts["earlier"]["data"], "linked, not drawn again"
+
+
+def test_links_lead_to_pages_that_open(trained: Started) -> None:
+    """Where the store is served; the address changes nothing of the run."""
+    server, store = trained.server, trained.project / "store/sample"
+    handler = partial(SimpleHTTPRequestHandler, directory=str(store))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        try:
+            settings = server.get(f"deployments/name/{TRAINING}")["parameters"]["settings"]
+            served = settings | {"public_url": f"http://127.0.0.1:{http.server_port}/"}
+            run = start(server, TRAINING, settings=served)
+            state = wait_for(lambda: ended(server, run), 240)
+            assert state["type"] == "COMPLETED", state
+            gate = trained.artifacts(run)["gate"]["data"]
+            assert "nothing new" in gate
+            links = re.findall(r"\]\((http[^)]+)\)", gate)
+            assert [link.rpartition("/")[2] for link in links] == ["report.html", "predictions.parquet"]
+            pages = {link: httpx.get(link) for link in links}
+            assert {page.status_code for page in pages.values()} == {200}
+            assert "<html" in pages[links[0]].text
+        finally:
+            http.shutdown()
+            thread.join()
 
 
 def test_forecast_and_backtest_run_as_deployed(trained: Started) -> None:
@@ -270,8 +313,10 @@ def test_the_run_form_explains_the_settings(browser: Any, trained: Started) -> N
 
 def test_ctrl_c_leaves_no_process_behind(trained: Started) -> None:
     """With a run in progress, which ends as cancelled."""
-    run = start(trained.server, TRAINING)
+    run = start(trained.server, TRAINING, force=True)
     wait_for(lambda: trained.server.get(f"flow_runs/{run}")["state"]["type"] == "RUNNING", 120)
+    # which crops and seasons, before anything is read
+    wait_for(lambda: trained.server.get(f"flow_runs/{run}")["name"] == FROM_THE_START, 60)
     children = psutil.Process(trained.process.pid).children(recursive=True)
     assert len(children) >= 3
     trained.process.send_signal(signal.SIGINT)

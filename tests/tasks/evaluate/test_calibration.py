@@ -53,6 +53,9 @@ def test_too_few_seasons_are_told() -> None:
     assert np.isnan(few.model.of(80, ("crop0",), world)).all()
     assert [sentence.startswith("crop0: no 80 % interval") for sentence in few.sentences()] == [True, False]
     assert "takes 19 training seasons" in few.sentences()[1]
+    # what no setting can change isn't asked for
+    short = calibrate(_world(0, 20, 6, 0.5), _settings(calibration_seasons=4))
+    assert [sentence.endswith("there are 5") for sentence in short.sentences()] == [True]
     some = calibrate(_world(0, 20, 10, 0.5), _settings())
     assert np.isfinite(some.model.of(80, ("crop0",), world)).all()
     assert np.isfinite(some.trend.of(80, ("crop0",), world)).all()

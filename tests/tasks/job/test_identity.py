@@ -20,6 +20,8 @@ def test_run_id_follows_content_not_place() -> None:
     base = run_id(settings(), inputs)
     assert len(base) == 16
     assert run_id(settings(weather="elsewhere", store="t", runner="dask", gate={"excess": 1}), inputs) == base
+    assert run_id(settings(public_url="https://yields.example"), inputs) == base
+    assert run_settings(settings(public_url="https://yields.example")) == run_settings(settings())
     assert run_id(settings(training={"device": "cpu"}), inputs) == run_id(settings(), inputs)
     assert run_id(settings(training={"seed": 1}), inputs) != base
     assert run_id(settings(), {"weather": [{"name": "a.parquet", "sha256": "2"}], "yields": []}) != base

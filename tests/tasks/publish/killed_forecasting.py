@@ -1,24 +1,19 @@
-"""Publishing a forecast, killed at each step it takes on the file system, while a reader follows the pointer.
-
-Run by test_forecast_kills.py in a process of its own: python killed_forecasting.py FOLDER. Prints the
-tally as JSON.
-"""
+"""Publishing a forecast, killed at each step; run by test_kills.py: python killed_forecasting.py FOLDER."""
 
 import hashlib
 import json
-import os
-import shutil
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 from data.store.backends.local import LocalStore
-from data.store.current import Written, make_newest, repair
+from data.store.bulletins import bulletin_name, missing_bulletins
+from data.store.current import Written, make_newest
+from data.store.entries import State
 from data.store.manifests import FORECASTS
 from tasks.publish.manifest import put_whole
 from tests.stores import LONG_AGO, an_id
-from tests.tasks.publish.killed_publishing import contents
-from tests.torture.steps import KILLED, Steps
+from tests.tasks.publish.kills import kill_each_step
 
 OLD, NEW = an_id("f1"), an_id("f2")
 
@@ -32,7 +27,13 @@ def publish(store: LocalStore, forecast: str) -> None:
     facts = {"run_id": forecast, "finished_at": LONG_AGO, "model_run_id": an_id("aa")}
     files = files_of(forecast)
     manifest = put_whole(store, FORECASTS, files, facts)
-    make_newest(store, forecast, {}, Written(files, manifest))
+    make_newest(store, forecast, {}, Written(files, manifest), partial(draw, store))
+
+
+def draw(store: LocalStore, state: State) -> None:
+    """What tasks.bulletins.complete_bulletins does, of forecasts that hold nothing to draw."""
+    for number in missing_bulletins(store, state):
+        store.create(bulletin_name(number), f"<p>{number}</p>".encode() * 50)
 
 
 def read(place: Path) -> str:
@@ -45,52 +46,20 @@ def read(place: Path) -> str:
         assert hashlib.sha256((below / name).read_bytes()).hexdigest() == facts["sha256"], (forecast, name)
     stable = (place / "forecasts.parquet").read_bytes()
     assert stable in [files_of(each)["predictions.parquet"] for each in (OLD, NEW)]
+    # the view that was current a moment ago stays for its readers
+    view = (place / ".views/current").resolve()
+    shown = json.loads((view / "forecast.json").read_bytes())["run_id"]
+    assert (view / "forecasts.parquet").read_bytes() == files_of(shown)["predictions.parquet"]
+    if (view / "bulletin.html").exists():
+        number = {OLD: 1, NEW: 2}[shown]
+        assert (view / "bulletin.html").read_bytes() == f"<p>{number}</p>".encode() * 50
     return forecast
 
 
-def attempt(place: Path, last: int) -> tuple[int, int]:
-    """Publish in a child that is killed before step `last`, reading all the while: exit status, readings."""
-    child = os.fork()
-    if not child:
-        Steps(("", last)).install()
-        publish(LocalStore(place), NEW)
-        os._exit(0)
-    readings = 0
-    while True:
-        read(place)
-        readings += 1
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status), readings
-        time.sleep(0)
-
-
-def main(root: Path) -> None:
-    publish(LocalStore(root / "before"), OLD)
-    shutil.copytree(root / "before", root / "undisturbed", symlinks=True)
-    publish(LocalStore(root / "undisturbed"), NEW)
-    wanted = contents(root / "undisturbed")
-    kills = readings = 0
-    while True:
-        place = root / f"killed {kills}"
-        shutil.copytree(root / "before", place, symlinks=True)
-        status, read_times = attempt(place, kills)
-        readings += read_times
-        if status == 0:
-            break
-        assert status == KILLED, f"step {kills} ended with {status}"
-        read(place)
-        store = LocalStore(place)
-        state = repair(store)
-        assert state.forecast is not None
-        assert read(place) == state.forecast.run_id
-        publish(store, NEW)
-        assert contents(place) == wanted, f"step {kills}: other bytes"
-        shutil.rmtree(place)
-        kills += 1
-    assert contents(place) == wanted
-    print(json.dumps({"kills": kills, "readings": readings}))
+def newest(state: State) -> str:
+    assert state.forecast is not None
+    return state.forecast.run_id
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    kill_each_step(Path(sys.argv[1]), publish, read, OLD, NEW, newest)

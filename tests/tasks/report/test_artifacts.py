@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from data.contracts.wording import number
-from tasks.report.artifacts import MOST_PICTURES, headline_markdown, of_gate, of_report, pictures_markdown
+from data.contracts.wording import as_text, number
+from tasks.job.links import Links
+from tasks.report.artifacts import (
+    MOST_PICTURES,
+    Earlier,
+    headline_markdown,
+    of_earlier,
+    of_gate,
+    of_report,
+    pictures_markdown,
+)
 from tasks.report.page import artifact_charts
 from tasks.report.tables import ReportData
 from tests.tasks.report.reporting import report_data, world_table
@@ -61,6 +70,20 @@ def test_a_run_in_which_nothing_was_scored_has_a_headline(data: ReportData) -> N
     assert [page.key for page in of_report(bare)] == ["headline", "ledger"]
 
 
+def test_where_nobody_looks_no_picture_is_drawn(data: ReportData) -> None:
+    assert [page.key for page in of_report(data, pictures=False)] == ["headline", "ledger"]
+
+
+def test_what_an_earlier_run_showed_is_linked() -> None:
+    found = Earlier(
+        "gate", "Gate passed", "http://ui/artifacts/1", f"{FORMULA} 1990–2023", "http://ui/runs/2"
+    )
+    page = of_earlier("12ab", [found])
+    assert "| [gate](http://ui/artifacts/1) | Gate passed |" in page.markdown
+    assert "(http://ui/runs/2)" in page.markdown
+    assert columns(page.markdown) == {4}
+
+
 def test_pictures_beyond_a_few_are_left_to_the_report(data: ReportData) -> None:
     chart = artifact_charts(data)["excess"]
     text = pictures_markdown({f"crop {at}": chart for at in range(MOST_PICTURES + 3)})
@@ -84,11 +107,13 @@ def test_the_gate_says_why_and_where(tmp_path: Path) -> None:
         "gate": {"outcome": "failed", "checks": checks},
         "places": {"model": "s3://bucket/runs/12ab/model", "report": str(tmp_path / "a report.html")},
     }
-    page = of_gate(result)
+    page = of_gate(result, Links(str(tmp_path)))
     assert page.key == "gate"
     assert "**Gate failed.** run 12ab is kept" in page.markdown
     assert "| failed | MSE 9, region" in page.markdown
     assert "| excess | all | passed |" in page.markdown
     assert "| model | s3://bucket/runs/12ab/model |" in page.markdown
-    assert f"(<{tmp_path.as_uri()}/a%20report.html>)" in page.markdown
+    assert f"| report | {as_text(str(tmp_path / 'a report.html'))} |" in page.markdown
+    served = of_gate(result, Links(str(tmp_path), "https://yields.example"))
+    assert "](https://yields.example/a%20report.html) |" in served.markdown
     assert columns(page.markdown) == {5, 3}

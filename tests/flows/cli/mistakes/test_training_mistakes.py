@@ -5,56 +5,36 @@ All of them are found before a server is started, or in ingest, which is called 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from data.errors import InputError
 from data.settings.files import load_settings
 from flows.cli.main import run
-from flows.server.embedded import EMBEDDED
 from tasks.assemble.join import assemble
 from tasks.weather.ingest import ingest_weather
 from tasks.yields.ingest import ingest_yields
-from tests.odd_files import LAYOUTS, Written, monthly, write, yields_of
+from tests.flows.cli.mistakes.faulty_files import (
+    SETTINGS,
+    coded,
+    column_a_year,
+    fahrenheit,
+    kelvin,
+    mixed_units,
+    short_codes,
+    shouting_regions,
+    split_years,
+    text_years,
+    tidy,
+    two_versions,
+)
+from tests.odd_files import Written
 
 Capture = pytest.CaptureFixture[str]
 TRAIN = ["train", "settings.toml"]
-SETTINGS = """\
-weather = "weather.parquet"
-yields = "yields.parquet"
-store = "store"
-
-[measures.temp]
-unit = "°C"
-range = [-60, 60]
-
-[[features]]
-measure = "temp"
-aggregate = "mean"
-
-[split]
-test_seasons = 3
-"""
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with weather, yields and settings that work; the current one."""
-    weather = monthly()
-    write(tmp_path, weather, yields_of(weather))
-    (tmp_path / "settings.toml").write_text(SETTINGS)
-    monkeypatch.chdir(tmp_path)
-
-    def started() -> None:
-        raise AssertionError("a server was started")
-
-    monkeypatch.setattr(EMBEDDED, "start", started)
-    return tmp_path
 
 
 def edit(old: str, new: str) -> Callable[[Path], None]:
@@ -143,6 +123,7 @@ def nothing(_here: Path) -> None:
         (edit('measure = "temp"', 'measure = "tmp"'), TRAIN, 3,
          ["weather.parquet", "'tmp' is missing", "Did you mean 'temp'?", "[weather_columns]"]),
         (wide_yields, TRAIN, 3, ["yields.parquet", 'crops = ["maize", "wheat"]']),
+        (column_a_year, TRAIN, 3, ["yields.parquet", "one column a year ('1991' to '2020')", "t.melt(["]),
         (store_in_a_file, TRAIN, 5, ["store", "is a file"]),
         (store_in_a_file, ["backtest", "settings.toml"], 5, ["store", "is a file"]),
         (edit('aggregate = "mean"', 'aggregate = "days_above"\nthreshold = 30'), TRAIN, 2,
@@ -185,57 +166,6 @@ def test_windows_line_ends_and_byte_order_mark_are_no_mistake(here: Path) -> Non
     assert load_settings(file) == plain
 
 
-def fahrenheit(folder: Path) -> Written:
-    weather = monthly()
-    weather["temp"] = (weather["temp"] * 1.8 + 32 + 35).round(1)  # a hot place
-    return write(folder, weather, yields_of(weather))
-
-
-def kelvin(folder: Path) -> Written:
-    weather = monthly()
-    weather["temp"] += 273.15
-    return write(folder, weather, yields_of(weather))
-
-
-def coded(folder: Path) -> Written:
-    weather = monthly()
-    weather.loc[weather.index % 3 == 0, "temp"] = -9999.0
-    return write(folder, weather, yields_of(weather))
-
-
-def split_years(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    yields["year"] = [f"{year - 1}/{year % 100:02d}" for year in yields["year"]]
-    return write(folder, weather, yields)
-
-
-def text_years(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    return write(folder, weather, yields.assign(year=yields["year"].astype(str)))
-
-
-def shouting_regions(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    weather["region"], yields["region"] = "area " + weather["region"], "AREA " + yields["region"]
-    return write(folder, weather, yields)
-
-
-def short_codes(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    return write(folder, weather, yields.assign(region=yields["region"].astype(int)))
-
-
-def mixed_units(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    yields["unit"] = np.where(yields["year"] < 2000, "t/ha", "kg/ha")
-    return write(folder, weather, yields)
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -269,111 +199,6 @@ def test_years_as_text_are_read(here: Path) -> None:
     )
 
 
-def no_region(folder: Path) -> Written:
-    weather = monthly()
-    return write(folder, weather.drop(columns="region"), yields_of(weather))
-
-
-def no_time(folder: Path) -> Written:
-    weather = monthly()
-    stamp = [f"week {n}" for n in range(len(weather))]
-    return write(folder, weather.drop(columns=["year", "month"]).assign(period=stamp), yields_of(weather))
-
-
-def us_dates(folder: Path) -> Written:
-    weather = monthly()
-    date = [f"{month:02d}/01/{year}" for year, month in zip(weather["year"], weather["month"], strict=True)]
-    return write(folder, weather.drop(columns=["year", "month"]).assign(date=date), yields_of(weather))
-
-
-def three_columns(folder: Path) -> Written:
-    dates = pd.DataFrame({"d": pd.date_range("2000-01-01", "2001-12-31")})
-    weather = pd.DataFrame({"region": "0101", "year": dates["d"].dt.year, "month": dates["d"].dt.month,
-                            "day": dates["d"].dt.day, "temp": 1.0})  # fmt: skip
-    return write(folder, weather, yields_of(monthly()))
-
-
-def normals(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    weather["temp"] = weather["region"].astype(float)
-    return write(folder, weather[["region", "year", "month", "temp"]], yields)
-
-
-def other_years(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    return write(folder, weather, yields.assign(year=yields["year"] - 100))
-
-
-def many_stations(folder: Path) -> Written:
-    weather = monthly()
-    stations = [weather.assign(gauge=f"g{n}", temp=weather["temp"] + n) for n in range(4)]
-    return write(folder, pd.concat(stations, ignore_index=True), yields_of(weather))
-
-
-def tidy(folder: Path) -> Written:
-    weather = monthly()[["region", "year", "month", "temp", "rain"]]
-    long = weather.melt(["region", "year", "month"], var_name="variable", value_name="value")
-    units = long["variable"].map({"temp": "°C", "rain": "mm"})
-    return write(folder, long.assign(unit=units)[["unit", *long]], yields_of(monthly()))
-
-
-def two_versions(folder: Path) -> Written:
-    weather = monthly()
-    both = pd.concat([weather, weather.assign(temp=weather["temp"] + 1)], ignore_index=True)
-    return write(folder, both, yields_of(weather))
-
-
-def only_text(folder: Path) -> Written:
-    weather = monthly()
-    return write(folder, weather, yields_of(weather).assign(**{"yield": "good"}))
-
-
-def decimal_commas(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    commas = yields["yield"].map(lambda value: f"{value:.2f}".replace(".", ","))
-    return write(folder, weather, yields.assign(**{"yield": commas}))
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (no_region, ["no column names the region", "t['region'] = 'here'"]),
-        (no_time, ["no column tells when", "'week 0'"]),
-        (us_dates, ["01/01/1991", "pd.to_datetime"]),
-        (three_columns, ["'day'", "pd.to_datetime(dict("]),
-        (split_years, ["'year'", "1990/91", "add 1"]),
-        (shouting_regions, ["no region is in both", "str.lower()"]),
-        (short_codes, ["no region is in both", "str.zfill(4)"]),
-        (mixed_units, ["every crop has more than one unit", "maize in t/ha, kg/ha"]),
-        (normals, ["no measure changes from season to season"]),
-        (other_years, ["no yield meets weather", "1991 to 2020", "1891 to 1920"]),
-        (many_stations, ["repeat the 'region'", "groupby(['region', 'year', 'month'])"]),
-        (
-            tidy,
-            [
-                "one row per variable (column 'variable': 'temp', 'rain'",
-                "t.pivot_table(index=['region', 'year'",
-            ],
-        ),
-        (two_versions, ["every row in scope repeats the region and time of another row with other values"]),
-        (only_text, ["yields.parquet", "'yield' is named like a yield", "no numbers, such as 'good'"]),
-        (decimal_commas, ["such as '", ".str.replace(',', '.').astype(float)"]),
-    ],
-)
-def test_init_says_why_files_are_hopeless_and_writes_nothing(
-    make: Callable[[Path], Written], words: list[str], here: Path, capsys: Capture
-) -> None:
-    weather, yields = make(here / "odd")
-    assert run(["init", weather, yields, "--settings", "new.toml"]) == 3
-    said = capsys.readouterr().err
-    for word in words:
-        assert word in said, said
-    assert not (here / "new.toml").exists()
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -401,23 +226,3 @@ def test_weather_without_a_sound_row_is_explained_to_training(
         assemble(ingest_weather(settings)["main"], ingest_yields(settings), settings)
     for word in words:
         assert word in str(caught.value), caught.value
-
-
-@pytest.mark.parametrize(("make", "command"), [(short_codes, "zfill"), (decimal_commas, "replace")])
-def test_the_commands_that_messages_print_work(
-    make: Callable[[Path], Written], command: str, here: Path, capsys: Capture
-) -> None:
-    """A one-liner is run as it is printed; then init has no more to say against it."""
-    import subprocess
-
-    weather, yields = make(here / "odd")
-    assert run(["init", weather, yields, "--settings", "new.toml"]) == 3
-    line = next(line for line in capsys.readouterr().err.splitlines() if "python -c" in line)
-    assert command in line
-    made = subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=False)
-    assert made.returncode == 0
-    assert run(["init", weather, "converted.parquet", "--settings", "new.toml"]) == 0
-
-
-def test_every_layout_has_a_story() -> None:
-    assert all(layout.__doc__ for layout in LAYOUTS.values())

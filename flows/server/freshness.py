@@ -1,0 +1,100 @@
+"""The freshness alert: a store to which no forecast has been published for too long is told of, once.
+
+Prefect's open server has no service level agreements; a proactive trigger does the same. Each publication
+of a store's forecast begins a new term, and so does the event that says it is watched from now on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.events import Event, Resource
+from prefect.events.schemas.automations import EventTrigger, Posture
+
+from data.errors import SettingsError
+from data.locations.uris import locate
+from data.store.backends.open import open_store
+from flows.policy import folder_of
+from flows.server.channels import Alert
+from tasks.events import FORECAST_PUBLISHED, WATCHED, store_resource
+
+STALE = "cropyield: tell of stores without a new forecast"
+FORECASTING = "forecast-yields"
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+# the last event is the store's latest publication, or that it is watched
+_SINCE = '(event.occurred.strftime("%Y-%m-%d %H:%M") ~ " UTC")'
+_SUBJECT = 'cropyield: no new forecast in {{ event.resource["prefect.resource.name"] }}'
+_TEXT = (
+    'event.resource["prefect.resource.name"] ~ ": no forecast published for WITHIN, since " ~ SINCE ~ '
+    f'(". It has been watched since then" if event.event == "{WATCHED}" else ". The last one was " ~ '
+    "event.payload.forecast)"
+)
+_PAYLOAD = """{
+ "text": {{ (TEXT) | tojson }},
+ "event": {{ event.id | string | tojson }},
+ "state": "Stale",
+ "store": {{ event.resource["prefect.resource.name"] | tojson }},
+ "forecast": {{ (event.payload.forecast or none) | tojson }},
+ "since": {{ event.occurred.isoformat() | tojson }},
+ "within_s": SECONDS
+}"""
+
+
+def seconds_of(text: str) -> float:
+    """How long a term is: a number and m, h, d or w. Raises SettingsError."""
+    found = re.fullmatch(r"(\d{1,6})\s*([mhdw])", text.strip())
+    if found is None or int(found[1]) == 0:
+        raise SettingsError(f"--stale {text}: write a number and m, h, d or w, as 36h or 8d")
+    return float(int(found[1]) * _UNITS[found[2]])
+
+
+def in_words(seconds: float) -> str:
+    """A term as people say it: 8 days."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= unit and seconds % unit == 0:
+            count = int(seconds // unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return f"{seconds:g} seconds"
+
+
+def stale_trigger(within_s: float) -> EventTrigger:
+    """Fires for a store once, when its last publication is so long ago."""
+    return EventTrigger(
+        match={"prefect.resource.id": "cropyield.store.*"},
+        after={FORECAST_PUBLISHED, WATCHED},
+        expect={FORECAST_PUBLISHED},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        within=timedelta(seconds=within_s),
+    )
+
+
+def stale_alert(within_s: float) -> Alert:
+    """What people are told of such a store."""
+    text = _TEXT.replace("WITHIN", in_words(within_s)).replace("SINCE", _SINCE)
+    payload = _PAYLOAD.replace("TEXT", text).replace("SECONDS", f"{within_s:g}")
+    return Alert(_SUBJECT, "{{ " + text + " }}", payload)
+
+
+def stores_of(deployments: Iterable[Any]) -> list[str]:
+    """The stores that these deployments publish forecasts to, as their events name them."""
+    found = []
+    for deployment in deployments:
+        settings = (deployment.parameters or {}).get("settings") or {}
+        with suppress(Exception):  # parameters may be anything
+            place = locate(settings["store"], folder_of(deployment.pull_steps) or Path())
+            found.append(open_store(place).place(""))
+    return list(dict.fromkeys(found))
+
+
+def watch(client: SyncPrefectClient, stores: Iterable[str]) -> None:
+    """Begin a term for each store from now on."""
+    events = [Event(event=WATCHED, resource=Resource(store_resource(store))) for store in stores]
+    if events:
+        client.request("POST", "/events", json=[event.model_dump(mode="json") for event in events])

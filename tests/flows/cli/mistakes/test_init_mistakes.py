@@ -1,0 +1,121 @@
+"""Files that `cropyield init` can make nothing of: it says why, what to do, and writes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from flows.cli.main import run
+from tests.flows.cli.mistakes.faulty_files import (
+    column_a_year,
+    column_a_year_and_flag,
+    decimal_commas,
+    many_stations,
+    mixed_units,
+    no_region,
+    no_time,
+    normals,
+    only_text,
+    other_years,
+    short_codes,
+    shouting_regions,
+    split_years,
+    three_columns,
+    tidy,
+    two_versions,
+    us_dates,
+    years_in_kg,
+)
+from tests.odd_files import LAYOUTS, Written
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (no_region, ["no column names the region", "t['region'] = 'here'"]),
+        (no_time, ["no column tells when", "such as 'week 0', 'week 1', 'week 2', 'week 3', which"]),
+        (us_dates, ["01/01/1991", "pd.to_datetime"]),
+        (three_columns, ["'day'", "pd.to_datetime(dict("]),
+        (split_years, ["'year'", "1990/91", "add 1"]),
+        (shouting_regions, ["no region is in both", "str.lower()"]),
+        (short_codes, ["no region is in both", "str.zfill(4)"]),
+        (mixed_units, ["every crop has more than one unit", "maize in t/ha, kg/ha"]),
+        (normals, ["no measure changes from season to season"]),
+        (other_years, ["no yield meets weather", "1991 to 2020", "1891 to 1920"]),
+        (many_stations, ["repeat the 'region'", "groupby(['region', 'year', 'month'])"]),
+        (
+            tidy,
+            [
+                "one row per variable (column 'variable': 'temp', 'rain'",
+                "t.pivot_table(index=['region', 'year'",
+            ],
+        ),
+        (two_versions, ["every row in scope repeats the region and time of another row with other values"]),
+        (only_text, ["yields.parquet", "'yield' is named like a yield", "no numbers, such as 'good'"]),
+        (column_a_year, ["one column a year ('1991' to '2020')", "t.melt(['region', 'crop'], var_name"]),
+        (
+            years_in_kg,
+            ["one column a year ('year 1991' to 'year 2020')", "t.melt(['region', 'crop'], var_name"],
+        ),
+        (decimal_commas, ["such as '", ".str.replace(',', '.').astype(float)"]),
+    ],
+)
+def test_init_says_why_files_are_hopeless_and_writes_nothing(
+    make: Callable[[Path], Written], words: list[str], here: Path, capsys: Capture
+) -> None:
+    weather, yields = make(here / "odd")
+    assert run(["init", weather, yields, "--settings", "new.toml"]) == 3
+    said = capsys.readouterr().err
+    for word in words:
+        assert word in said, said
+    assert not (here / "new.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "command"),
+    [
+        (short_codes, "zfill"),
+        (decimal_commas, "replace"),
+        (column_a_year, "melt"),
+        (column_a_year_and_flag, "melt"),
+        (years_in_kg, "melt"),
+    ],
+)
+def test_the_commands_that_messages_print_work(
+    make: Callable[[Path], Written], command: str, here: Path, capsys: Capture
+) -> None:
+    """A one-liner is run as it is printed; then init has no more to say against it."""
+    weather, yields = make(here / "odd")
+    assert run(["init", weather, yields, "--settings", "new.toml"]) == 3
+    line = next(line for line in capsys.readouterr().err.splitlines() if "python -c" in line)
+    assert command in line
+    made = subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=False)
+    assert made.returncode == 0
+    assert run(["init", weather, "yields-converted.parquet", "--settings", "new.toml"]) == 0
+
+
+def test_every_layout_has_a_story() -> None:
+    assert all(layout.__doc__ for layout in LAYOUTS.values())
+
+
+def test_csv_files_become_two_parquet_files_by_the_printed_commands(here: Path, capsys: Capture) -> None:
+    """One after the other, as somebody does who knows of Parquet by now; neither command undoes the other."""
+    for name in ("weather", "yields"):
+        pd.read_parquet(here / f"{name}.parquet").to_csv(here / f"{name}.csv", index=False)
+        (here / f"{name}.parquet").unlink()
+    given = ["weather.csv", "yields.csv"]
+    for at, name in enumerate(("weather", "yields")):
+        assert run(["init", *given, "--settings", "new.toml"]) == 3
+        said = capsys.readouterr().err
+        assert f"name {name}.parquet in its place" in said
+        line = next(line for line in said.splitlines() if "python -c" in line)
+        subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
+        given[at] = f"{name}.parquet"
+    assert run(["init", *given, "--settings", "new.toml"]) == 0

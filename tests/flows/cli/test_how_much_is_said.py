@@ -1,0 +1,95 @@
+"""What a command says besides its result: bars, plain lines, -v, -q, and completion by the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.cli.main import run
+
+Capture = pytest.CaptureFixture[str]
+COMMAND = [sys.executable, "-c", "from flows.cli.main import main; main()"]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def train_tutorial(shipped: Path, store: Path) -> list[str]:
+    return ["train", str(shipped / "tutorial/settings.toml"), "--store", str(store)]
+
+
+def test_quiet_says_nothing_but_errors(shipped: Path, tmp_path: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run([*train_tutorial(shipped, tmp_path / "store"), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert (tmp_path / "store/predictions.parquet").exists()
+    assert run(["show", str(tmp_path / "store"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert run(["show", str(tmp_path / "store"), "-q", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["current"]
+    assert run(["show", str(tmp_path / "elsewhere"), "-q"]) == 2
+    assert "elsewhere" in capsys.readouterr().err
+
+
+def test_verbose_says_what_each_step_found(shipped: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, *train_tutorial(shipped, tmp_path / "store"), "-v"]
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
+    environment.pop("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", None)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+    assert lines[0] == "start Prefect"
+    assert any("published run" in line and "INFO" in line for line in lines), done.stderr
+    assert "published run" in done.stdout
+
+
+def test_a_bar_moves_while_imports_and_server_start(shipped: Path, tmp_path: Path) -> None:
+    """On a terminal the first thing drawn is the start, which takes most of a short run."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+    command = [*COMMAND, *train_tutorial(shipped, tmp_path / "store")]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        while True:
+            try:
+                more = os.read(ours, 1 << 16)
+            except OSError:  # the other side is closed
+                break
+            if not more:
+                break
+            drawn += more
+        assert process.wait() == 0
+    os.close(ours)
+    start, ingest = drawn.index(b"start Prefect"), drawn.index(b"ingest weather")
+    assert start < ingest
+    assert drawn[:ingest].count(b"start Prefect") > 5  # drawn again and again, so that it moves
+
+
+def test_completion_is_installed_and_completes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    assert run(["--install-completion", "--shell", "bash"]) == 0
+    assert "Completion script installed" in capsys.readouterr().out
+    (script,) = (tmp_path / ".local").rglob("cropyield")
+    assert str(script) in (tmp_path / ".bashrc").read_text()
+
+    def complete(*words: str) -> set[str]:
+        line = (
+            f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+            "named=($(complete -p cropyield)); "
+            'for at in "${!named[@]}"; do [ "${named[at]}" = -F ] && "${named[at + 1]}"; done; '
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        asked = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        return set(asked.stdout.split())
+
+    assert complete("cropyield", "tra") == {"train"}
+    assert {"--seasons", "--as-of"} <= complete("cropyield", "backtest", "--")
