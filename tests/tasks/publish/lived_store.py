@@ -1,8 +1,9 @@
 """The simulated life of a store: seasons of weekly forecasts, yields that come late, prunes, kills.
 
 Run by test_life.py in a process of its own, since it forks children that are killed: python lived_store.py
-FOLDER [--weeks-between N] [--kills N]. Everything but Prefect and bulletins is real: files arrive, tasks compute,
-the store is written. What was said on each day is kept beside the store, in `diary`. Prints a tally as JSON.
+FOLDER [--weeks-between N] [--kills N]. Everything but Prefect and bulletins is real: files arrive, tasks
+compute, the store is written. What was said on each day is kept beside the store, in `diary`. Prints a tally
+as JSON.
 
 From 2016 on: on 1 March the yields of the year before come in, which is scored and trained on; a forecast a
 week from 21 May to 6 August; on 15 September last year's yields are revised, which is scored; a prune on the
