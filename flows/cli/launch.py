@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import date
 from functools import partial
 from typing import Any
@@ -19,6 +20,14 @@ from flows.server.reach import check_server, server_errors, watched
 from tasks.job.progress import report
 
 _START = "start Prefect"
+
+
+def _gone(said: str) -> None:
+    ending.end_now(ServerError.exit_code, f"cropyield: {said}")
+
+
+when_gone: ContextVar[Callable[[str], None]] = ContextVar("when_gone", default=_gone)
+"""What happens when Prefect's server ends while a flow runs, given a sentence about it."""
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -142,10 +151,6 @@ def _served(debug: bool) -> Iterator[None]:
     ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
     with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
         yield
-
-
-def _gone(said: str) -> None:
-    ending.end_now(ServerError.exit_code, f"cropyield: {said}")
 
 
 @contextmanager

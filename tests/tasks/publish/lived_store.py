@@ -1,8 +1,9 @@
 """The simulated life of a store: seasons of weekly forecasts, yields that come late, prunes, kills.
 
 Run by test_life.py in a process of its own, since it forks children that are killed: python lived_store.py
-FOLDER [--weeks-between N] [--kills N]. Everything but Prefect is real: files arrive, tasks compute, the store
-is written. What was said on each day is kept beside the store, in `diary`. Prints a tally as JSON.
+FOLDER [--weeks-between N] [--kills N]. Everything but Prefect and bulletins is real: files arrive, tasks
+compute, the store is written. What was said on each day is kept beside the store, in `diary`. Prints a tally
+as JSON.
 
 From 2016 on: on 1 March the yields of the year before come in, which is scored and trained on; a forecast a
 week from 21 May to 6 August; on 15 September last year's yields are revised, which is scored; a prune on the
@@ -115,7 +116,7 @@ class Life:
         of = forecasting.identify_forecast.fn(self.settings)
         made = forecasting.forecast.fn(of, ingesting.ingest_weather.fn(of), ingesting.ingest_yields.fn(of))
         before = read_state(self.store).number
-        self.act(lambda: forecasting.publish_forecast.fn(of, made), "forecast")
+        self.act(lambda: forecasting._publish(of, made), "forecast")
         after = read_state(self.store)
         assert after.number == before + 1
         assert after.forecast is not None
@@ -135,7 +136,8 @@ class Life:
         """Last year's final figures."""
         self.write_yields(dict.fromkeys(range(FIRST, day.year), 0))
         self.score()
-        self.score()  # nothing is new
+        if day.year == YEARS.stop:
+            self.score()  # nothing is new
 
     def prune(self, _: date) -> None:
         """The month's prune, whatever it finds."""
@@ -213,7 +215,7 @@ def settings_of(root: Path) -> Settings:
         | {
             "regions": str(root / "regions.parquet"),
             "season": {"start": "05-01", "end": "07-31"},
-            "as_of_every": 21,
+            "as_of_every": 31,
             "aggregate": {"levels": ["state"]},
             "features": [
                 {"measure": "rainfall", "aggregate": "sum"},
@@ -234,7 +236,7 @@ def main() -> None:
     asked = words.parse_args()
     vars(manifests)["datetime"] = Clock
     job.without_server()
-    vars(forecasting)["create_markdown_artifact"] = lambda *_given, **_named: None
+    vars(forecasting)["complete_bulletins"] = lambda *_: None  # pages are much work, and tested elsewhere
     life = Life(asked.folder, asked.kills)
     life.live(asked.weeks_between)
     print(json.dumps({"kills": life.killed, "vintages": life.vintages}))

@@ -22,6 +22,9 @@ NAMES = ["level", "name"]
 KEY = ["vintage", *NAMES, "season", "year", "crop", "number"]
 
 
+pytestmark = pytest.mark.timeout(1000)  # a minute, where nobody else is at work
+
+
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder of a life, and the tally of it."""
@@ -30,7 +33,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     folder = tmp_path_factory.mktemp("life")
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("lived_store.py")), str(folder)],
-        capture_output=True, text=True, cwd=ROOT, timeout=290, check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=1000, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -59,7 +62,7 @@ def test_every_forecast_has_one_file_with_the_bytes_of_its_day(life: tuple[Path,
     # what it is a record of was pruned long ago, every month
     store = LocalStore(folder / "store")
     assert len(store.folders("forecasts")) == len(store.folders("runs")) == KEPT
-    assert sum(len(entry.get("removed", ())) for entry in entries(folder)) >= len(issued)
+    assert sum(len(entry.get("removed", ())) for entry in entries(folder)) >= len(issued) - KEPT
     assert read_state(store).number == len(entries(folder))
 
 
