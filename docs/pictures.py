@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from data.synthetic.simulate import LAST_YEAR
 from data.synthetic.write import synth
 from flows.server.local import interruptible
 from flows.server.ui import FOLDER, TRAINING, Ui, ended, running_ui, start
@@ -25,7 +26,6 @@ from tests.tasks.report.browsing import open_browser
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, TALL = 1280, 860, 1100
-LAST = 2023  # the simulated world's last season
 COLOURS = 128
 """Enough for flat pages, and a third of the bytes."""
 
@@ -46,11 +46,10 @@ def main() -> None:
 
 
 def _forecast_world(place: Path) -> Path:
-    """A simulated world whose last harvest isn't in, trained and forecast with the weather up to July."""
+    """A simulated world whose last season is under way, trained and forecast with the weather up to July."""
     synth(place, regions=300, years=35, resolution="monthly", seed=0)
-    for name, known in (("yields", f"year < {LAST}"), ("weather", f"year < {LAST} or month < 8")):
-        for file in (place / name).iterdir():
-            pd.read_parquet(file).query(known).to_parquet(file)
+    for file in (place / "weather").iterdir():
+        pd.read_parquet(file).query(f"year < {LAST_YEAR} or month < 8").to_parquet(file)
     for command in (["train", "--set", 'as_of=["07-31"]'], ["forecast"]):
         name, *more = command
         cropyield = str(Path(sys.executable).with_name("cropyield"))

@@ -60,6 +60,14 @@ def requests(browser: Any) -> list[str]:
     return [address for address in found if not address.startswith(("data:", "chrome:"))]
 
 
+def seconds_to_draw(browser: Any, address: str) -> float:
+    """What opening a page takes of its own thread, which is what other programs don't disturb."""
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    browser.get(address)
+    metrics = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+
+
 def serious_faults(browser: Any) -> list[Any]:
     """What axe-core finds serious or critical for readers with a screen reader; skips without it."""
     if not _AXE.exists():

@@ -15,7 +15,13 @@ from tasks.report.charts.chart import Chart
 from tasks.report.page import charts_of, render_report
 from tasks.report.response import crop_model
 from tasks.report.tables import ReportData
-from tests.tasks.report.browsing import open_browser, requests, serious_faults, set_width
+from tests.tasks.report.browsing import (
+    open_browser,
+    requests,
+    seconds_to_draw,
+    serious_faults,
+    set_width,
+)
 from tests.tasks.report.reporting import report_data, settings_for, world_table
 
 SCRIPT, END, DROP, IMAGE = (
@@ -204,6 +210,16 @@ def test_in_a_browser(
             value, text = found[crop, metric]
             assert float(value) == figures[metric]
             assert text == number(figures[metric])
+
+
+def test_a_page_of_three_thousand_regions_is_small_and_quickly_drawn(browser: Any, tmp_path: Path) -> None:
+    names = [f"county {at:04d}" for at in range(3000)]
+    text = render_report(report_data(world_table(names, 40)))
+    assert len(text.encode()) < 5e6
+    file = tmp_path / "report.html"
+    file.write_text(text, encoding="utf-8")
+    set_width(browser, 1280)
+    assert seconds_to_draw(browser, file.as_uri()) < 2
 
 
 def test_scores_follow_the_region_that_is_chosen(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
