@@ -232,11 +232,9 @@ def _events(*states: str) -> set[str]:
 def _alert(message: str = _MESSAGE) -> Alert:
     """What people are told of a run, with a link as they reach the server; `message` is an expression."""
     link = f'("{get_current_settings().ui_url}/runs/flow-run/" ~ flow_run.id)'
-    text, payload = (
-        template.replace("TEXT", _TEXT).replace("MESSAGE", message).replace("LINK", link)
-        for template in ("{{ TEXT }}", _PAYLOAD)
-    )
-    return Alert("cropyield: {{ flow.name }} {{ flow_run.state.name }}", text, payload)
+    subject = "cropyield: {{ flow.name }} {{ flow_run.state.name }}"
+    filled = (each.replace("MESSAGE", message).replace("LINK", link) for each in (_TEXT, _PAYLOAD))
+    return Alert.of(subject, *filled)
 
 
 def _unwatchable(client: SyncPrefectClient) -> list[str]:

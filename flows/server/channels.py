@@ -34,6 +34,15 @@ class Alert:
     text: str
     payload: str
 
+    @classmethod
+    def of(cls, subject: str, text: str, payload: str) -> Alert:
+        """From the expression `text` and a payload in which it stands as TEXT.
+
+        Names come from data, and chat services take what stands between < and > for a call of everybody.
+        """
+        harmless = f'(({text}) | replace("<", "‹") | replace(">", "›"))'
+        return cls(subject, f"{{{{ {harmless} }}}}", payload.replace("TEXT", harmless))
+
 
 @dataclass(frozen=True)
 class Channel:

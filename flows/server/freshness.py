@@ -36,7 +36,7 @@ _TEXT = (
     "event.payload.forecast)"
 )
 _PAYLOAD = """{
- "text": {{ (TEXT) | tojson }},
+ "text": {{ TEXT | tojson }},
  "event": {{ event.id | string | tojson }},
  "state": "Stale",
  "store": {{ event.resource["prefect.resource.name"] | tojson }},
@@ -78,8 +78,7 @@ def stale_trigger(within_s: float) -> EventTrigger:
 def stale_alert(within_s: float) -> Alert:
     """What people are told of such a store."""
     text = _TEXT.replace("WITHIN", in_words(within_s)).replace("SINCE", _SINCE)
-    payload = _PAYLOAD.replace("TEXT", text).replace("SECONDS", f"{within_s:g}")
-    return Alert(_SUBJECT, "{{ " + text + " }}", payload)
+    return Alert.of(_SUBJECT, text, _PAYLOAD.replace("SECONDS", f"{within_s:g}"))
 
 
 def stores_of(deployments: Iterable[Any]) -> list[str]:

@@ -1,9 +1,13 @@
 """`cropyield alerts` where it can't do its work: what it says, and what it keeps to itself."""
 
+import json
+
 import pytest
+from jinja2 import Environment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli.main import run
+from flows.server.channels import Alert
 
 Capture = pytest.CaptureFixture[str]
 TOKEN = "a-token-nobody-may-see"
@@ -55,3 +59,13 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(capsys: Cap
     assert "http://127.0.0.1:9/api" in said
     assert "password" not in said
     assert TOKEN not in said
+
+
+def test_names_call_nobody_in_a_chat() -> None:
+    """Slack takes `<!channel>` for a call of everybody, and a crop may be called so."""
+    alert = Alert.of("", "crop ~ 1", '{"text": {{ TEXT | tojson }}}')
+    words, payload = (
+        Environment(autoescape=False).from_string(template).render(crop="<!channel>")
+        for template in (alert.text, alert.payload)
+    )
+    assert words == json.loads(payload)["text"] == "‹!channel›1"

@@ -300,7 +300,8 @@ def test_the_pictures_are_seen(browser: Any, trained: Started) -> None:
 
 
 def test_the_bulletin_is_seen_with_its_maps(browser: Any, trained: Started) -> None:
-    bulletin = trained.server.get("artifacts/bulletin/latest")
+    query = {"artifacts": {"key": {"any_": ["bulletin"]}}}
+    (bulletin,) = trained.server.post("artifacts/filter", query)
     (page,) = (trained.project / "store/sample/bulletins").glob("*.html")
     assert as_text(str(page)) in bulletin["data"]
     for ui in ("/v2", ""):
