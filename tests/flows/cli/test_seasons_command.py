@@ -226,7 +226,7 @@ def test_outlook_of_both_seasons(place: Path, tmp_path: Path, capsys: Capture) -
     for each, months in zip(told, ("from 06-01 to 10-31", "from 11-01 to 12-31"), strict=True):
         weather = [term["words"] for term in each["terms"] if term["words"]]
         assert len(weather) == 2
-        assert all(words.endswith(months) for words in weather)
+        assert all(words.endswith(months) for words in weather), weather
     file = tmp_path / "dataset.csv"
     assert run(["export", store, "--csv", "dataset", str(file), "--season", "rabi"]) == 0
     assert "wheat" in pd.read_csv(file)
