@@ -6,13 +6,15 @@ import json
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.contracts.columns import SEASON_YEAR
 from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import SettingsError
 from data.locations.failures import storage_errors
@@ -45,7 +47,7 @@ def synth(out: str | Path, regions: int, years: int, resolution: str, seed: int)
         raise SettingsError(f"{out}: must be a new or an empty folder")
     with storage_errors("write", str(out)):
         Path(out).mkdir(parents=True, exist_ok=True)
-    truth = write_world(out, regions, years, resolution, seed, boundaries=True)
+    truth = write_world(out, regions, years, resolution, seed, boundaries=True, under_way=True)
     written = {name: truth[name] for name in ("regions", "years", "resolution", "seed", "rows")}
     return {"settings": str(Path(out) / "settings.toml"), "truth": str(Path(out) / "truth.json")} | written
 
@@ -71,13 +73,15 @@ def write_world(
     world: World | None = None,
     store: str = "store",
     boundaries: bool = False,
+    under_way: bool = False,
 ) -> dict[str, Any]:
     """Write `weather/`, `yields/`, `settings.toml` and `truth.json`; returns what is in the latter.
 
     Same arguments give the same values, and the same bytes under the same versions. Harvest years
     end with 2023. Memory is bounded by a few million rows, whatever the size. `faults` are
     worked into the rows, their exact `ledger` into the truth (monthly worlds only). `boundaries`: also
-    `regions.geojson`, with the regions' names, states, areas and polygons.
+    `regions.geojson`, with the regions' names, states, areas and polygons. `under_way`: the harvest years
+    end with 2022, and the weather of 2023 is there to forecast by.
 
     Raises SettingsError for sizes below 1, an unknown resolution, a folder that already holds
     weather or yields, and a world that is too small for faults.
@@ -86,17 +90,20 @@ def write_world(
     _check(target, regions, years, resolution, seed)
     if faults and (resolution != "monthly" or regions < 20 or years < 15):
         raise SettingsError("a world with faults is monthly, has 20 or more regions and 15 or more years")
-    steps = time_steps(range(LAST_YEAR - years + 1, LAST_YEAR + 1), resolution)
+    simulated = years + under_way
+    steps = time_steps(range(LAST_YEAR - simulated + 1, LAST_YEAR + 1), resolution)
     rng = np.random.default_rng([seed, 0])
-    shared_2KY = rng.standard_normal((2, MODES, years))
-    block = max(1, min(_ROWS_PER_FILE // (steps.per_year * years), math.ceil(regions / _FILES)))
+    shared_2KY = rng.standard_normal((2, MODES, simulated))
+    block = max(1, min(_ROWS_PER_FILE // (steps.per_year * simulated), math.ceil(regions / _FILES)))
     starts = range(0, regions, block)
 
     def simulate(start: int) -> Block:
         at_R = np.arange(start, min(start + block, regions))
-        return simulate_block(
-            at_R, regions, steps, shared_2KY, truly, np.random.default_rng([seed, 1, start])
-        )
+        rng = np.random.default_rng([seed, 1, start])
+        found = simulate_block(at_R, regions, steps, shared_2KY, truly, rng)
+        if not under_way:
+            return found
+        return replace(found, yields=found.yields.filter(pc.field(SEASON_YEAR.name) < LAST_YEAR))
 
     for name in (WEATHER, YIELDS):
         (target / name).mkdir(parents=True, exist_ok=True)

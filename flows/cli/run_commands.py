@@ -192,7 +192,7 @@ def synth(
     regions
         Number of regions.
     years
-        Number of harvest years.
+        Number of harvests; the season after them is under way.
     resolution
         Of the weather.
     seed

@@ -95,6 +95,7 @@ def nothing_ahead(job: ForecastJob, facts: Mapping[str, Any]) -> dict[str, Any]:
     why = [f"{counts['harvested']:,} region-seasons have their yield", *left_out]
     if counts["short"]:
         why.insert(1, f"{counts['short']:,} without one have too little weather")
+    why.append("a season is forecast from its weather, before it has a yield")
     return _answer(job, f"nothing to forecast, nothing published: {'; '.join(why)}", [], [], {})
 
 

@@ -22,7 +22,6 @@ from data.contracts.wording import (
 from tasks.report.artifacts import MOST_PICTURES, Artifact
 from tasks.report.bulletin import Bulletin
 from tasks.report.charts.boundaries import read_boundaries
-from tasks.report.charts.chart import with_unit
 from tasks.report.charts.maps import departure_map
 from tasks.report.charts.picture import draw_png
 from tasks.report.region_table import region_table
@@ -85,27 +84,21 @@ def _units(data: Bulletin) -> str:
     rows = data.aggregates
     rows = rows[rows["year"] == rows.groupby("crop")["year"].transform("max")]
     rows = rows.assign(first=rows["level"] != ALL).sort_values(["first", "crop"], kind="stable")
-    heads = (
-        "where",
-        "crop",
-        "season",
-        "forecast",
-        "80 % range",
-        "against mean of 5",
-        "against last",
-        "chance below mean",
-    )
+    # the old UI leaves a table some 650 pixels; what doesn't fit is in the bulletin
+    heads = ("where", "crop", "forecast", "80 % range", "from mean", "below mean")
     shown = [
         (
-            "all regions" if row["level"] == ALL else as_text(_name(row)),
-            as_text(with_unit(row["crop"], row["unit"] if isinstance(row["unit"], str) else None)),
-            str(row["year"]), number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
-            _against(row, "mean_5"), _against(row, "last"), whole_percent(row["chance_below_mean_5"]),
+            ALL if row["level"] == ALL else as_text(_name(row)),
+            as_text(f"{row['crop']} {row['year']}"),
+            as_text(f"{number(row['predicted'])} {row['unit'] if isinstance(row['unit'], str) else ''}"),
+            span(row["lower_80"], row["upper_80"]), _against(row, "mean_5"),
+            whole_percent(row["chance_below_mean_5"]),
         )
         for row in rows.head(_MOST_UNITS).to_dict("records")
     ]  # fmt: skip
     more = f"\n{len(rows) - _MOST_UNITS} more are in the bulletin.\n" if len(rows) > _MOST_UNITS else ""
-    return markdown_table(heads, shown, heads[3:]) + more
+    said = "\nThe mean is that of the last five known years; below mean: the chance of a yield below it.\n"
+    return markdown_table(heads, shown, heads[2:]) + said + more
 
 
 def _name(row: Mapping[Any, Any]) -> str:

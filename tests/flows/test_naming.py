@@ -21,7 +21,8 @@ def test_a_training_is_named_after_the_yields(shipped: Path, tmp_path: Path) -> 
 def test_a_forecast_is_named_after_the_model(shipped: Path, tmp_path: Path) -> None:
     file = str(shipped / "sample/settings.toml")
     settings = load_settings(file, {"store": str(tmp_path / "store")})
-    assert crops_ahead(settings) == "all crops ahead"
+    assert crops_ahead(settings) == "apples, oranges, quinces ahead"
+    assert crops_ahead(settings.model_copy(update={"crops": ()})) == "all crops ahead"
     assert run(["train", file, "--store", str(tmp_path / "store"), "--json"]) == 0
     assert crops_ahead(settings) == "apples, oranges from 2024"
     chosen = settings.model_copy(update={"crops": ("oranges",)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -39,9 +40,13 @@ def backtest(result: dict[str, Any]) -> None:
     table = _table("as of", "crop", "unit", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
     units = result["units"]
     shared = next(iter(units.values())) if len(set(units.values())) == 1 else None
+    crops_of = Counter(
+        season for season, crop in {(row["season"], row["crop"]) for row in result["skill"]} if crop
+    )
     for row in result["skill"]:
-        if row["crop"] is None and len(set(units.values())) > 1:
-            continue  # a mean over different units says nothing
+        # a mean over different units says nothing, one over one crop nothing new
+        if row["crop"] is None and (len(set(units.values())) > 1 or crops_of[row["season"]] < 2):
+            continue
         best = row["best_baseline"]
         table.add_row(
             cutoff(row), Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or ABSENT),
@@ -200,7 +205,9 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
     for made, found in _by_cutoff(metrics):
         splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
         for split, scores in list(splits.items())[: 1 if headline_only else None]:
-            pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
+            # a mean over different units says nothing, one over one crop nothing new
+            several = len(set(units.values())) == 1 < len(scores["crops"])
+            pooled = [("pooled", scores["pooled"])] if several else []
             for crop, score in [*scores["crops"].items(), *pooled]:
                 best, least = best_baseline(score["baselines"])
                 table.add_row(

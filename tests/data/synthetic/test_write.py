@@ -118,7 +118,8 @@ def test_daily_files_are_laid_out_as_archives_are(tmp_path: Path) -> None:
     assert tables[0].schema.field("region").type == pa.string()
     assert tables[0].schema.field("date").type == pa.date32()
     whole = pa.concat_tables(tables).to_pandas()
-    assert written["rows"]["weather"] == len(whole) == 7 * (5 * 365 + 1)
+    assert written["rows"]["weather"] == len(whole) == 7 * (6 * 365 + 1)  # five harvests, a season under way
+    assert pd.read_parquet(tmp_path / "yields")["year"].unique().tolist() == [2018, 2019, 2020, 2021, 2022]
     assert whole[["region", "date"]].equals(whole[["region", "date"]].sort_values(["region", "date"]))
     assert whole["temperature"].between(-40, 45).all()
     assert whole["rainfall"].between(0, 300).all()

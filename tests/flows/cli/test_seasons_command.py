@@ -138,6 +138,7 @@ def test_show_and_export(place: Path, tmp_path: Path, capsys: Capture) -> None:
     said = capsys.readouterr().out
     for shown in ("rabi 04-30", "weather, rabi", "sound of wheat"):
         assert shown in said
+    assert "pooled" not in said  # each season has one crop
     choices: list[tuple[list[str], str, str]] = [
         ([], "main", "10-31"),
         (["--season", "rabi"], "rabi", "04-30"),
