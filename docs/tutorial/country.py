@@ -26,6 +26,7 @@
 # is that file, executed. Lines that begin with `cropyield` can be typed in a terminal as well.
 
 # %%
+import html
 import json
 import re
 from pathlib import Path
@@ -226,7 +227,7 @@ for day in ("2023-05-31", "2023-06-30", "2023-07-31"):
 # %%
 bulletin = Path("store/bulletin.html").read_text()
 for card in re.findall(r"<article.*?</article>", bulletin, re.DOTALL):
-    print(" ".join(re.sub(r"<[^>]+>", " ", card).split()))
+    print(" ".join(html.unescape(re.sub(r"<[^>]+>", " ", card)).split()))
 
 # %% [markdown]
 # The same of the country as a table:

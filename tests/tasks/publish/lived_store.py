@@ -202,7 +202,7 @@ def world() -> tuple[pd.DataFrame, pd.DataFrame]:
     sums = weather.groupby(["region", "year"])["rainfall"].sum().rename("rain").reset_index()
     noise = random.normal(0, 0.2, len(sums))
     sums["yield"] = 3 + 0.03 * (sums["year"] - FIRST) + 0.006 * (sums["rain"] - 270) + noise
-    sums["area"] = random.uniform(1, 9, len(sums)).round(2)
+    sums["area"] = random.uniform(4, 5, len(sums)).round(2)
     lost = (sums["region"] == LOST[0]) & (sums["year"] == LOST[1])
     harvest = sums[~lost].assign(crop="rye", unit="t/ha").drop(columns="rain")
     return weather.drop(columns="year"), harvest
