@@ -86,7 +86,9 @@ class Result:
     def _table(self, name: str) -> pd.DataFrame:
         import pyarrow.parquet as pq
 
-        return pq.read_table(io.BytesIO(_read(self.store, self.area, self.run_id, name))).to_pandas()
+        content = io.BytesIO(_read(self.store, self.area, self.run_id, name))
+        found: pd.DataFrame = pq.read_table(content).to_pandas()
+        return found
 
 
 def train_yields(

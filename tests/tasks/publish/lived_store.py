@@ -6,7 +6,7 @@ compute, the store is written. What was said on each day is kept beside the stor
 as JSON.
 
 From 2016 on: on 1 March the yields of the year before come in, which is scored and trained on; a forecast a
-week from 21 May to 6 August; on 15 September last year's yields are revised, which is scored; a prune on the
+week from 4 June to 6 August; on 15 September last year's yields are revised, which is scored; a prune on the
 first of each month.
 """
 
@@ -103,7 +103,7 @@ class Life:
             days += [(date(year, 3, 1), self.yields_come_in), (date(year, 9, 15), self.yields_are_revised)]
             days += [(date(year, month, 1), self.prune) for month in range(1, 13)]
             if year in YEARS:
-                weeks = pd.date_range(f"{year}-05-21", f"{year}-08-06", freq=f"{7 * weeks_between}D")
+                weeks = pd.date_range(f"{year}-06-04", f"{year}-08-06", freq=f"{7 * weeks_between}D")
                 days += [(each.date(), self.forecast) for each in weeks]
         for day, happens in sorted(days, key=lambda each: each[0]):
             Clock.at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
@@ -202,7 +202,7 @@ def world() -> tuple[pd.DataFrame, pd.DataFrame]:
     sums = weather.groupby(["region", "year"])["rainfall"].sum().rename("rain").reset_index()
     noise = random.normal(0, 0.2, len(sums))
     sums["yield"] = 3 + 0.03 * (sums["year"] - FIRST) + 0.006 * (sums["rain"] - 270) + noise
-    sums["area"] = random.uniform(1, 9, len(sums)).round(2)
+    sums["area"] = random.uniform(4, 5, len(sums)).round(2)
     lost = (sums["region"] == LOST[0]) & (sums["year"] == LOST[1])
     harvest = sums[~lost].assign(crop="rye", unit="t/ha").drop(columns="rain")
     return weather.drop(columns="year"), harvest
