@@ -47,8 +47,8 @@ def crops_and_years(settings: Settings) -> tuple[str, str, str]:
     with suppress(Exception):  # what is wrong the flow itself says best
         crops, first, last = glance(settings)
         return in_short(crops), str(first), str(last)
-    begin, end = settings.first_season or "first", settings.last_season or "last"
-    return in_short(named_crops(settings)) or _ALL, str(begin), f"{end} season"
+    begin, end = settings.first_season or "first", settings.last_season or "last season"
+    return in_short(named_crops(settings)) or _ALL, str(begin), str(end)
 
 
 def crops_ahead(settings: Settings) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,11 +16,12 @@ from prefect import task
 from data.contracts.wording import in_short
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, named_crops, of_season
-from data.store.entries import State
+from data.store.bulletins import bulletin_name
 from data.store.log import read_state
 from data.store.manifests import FORECASTS, read_manifest, read_published, to_json
 from tasks.assemble.forecast_seasons import find_all_forecast_rows
 from tasks.assemble.regions import read_regions
+from tasks.bulletins import complete_bulletins
 from tasks.evaluate import results, stored_intervals
 from tasks.evaluate.predictions import predictions_of
 from tasks.events import FORECAST_PUBLISHED, tell_published
@@ -36,8 +38,10 @@ from tasks.outlook.published import load_fitted
 from tasks.publish import forecast as publishing
 from tasks.publish.run import sweep
 from tasks.report.artifacts import Artifact
-from tasks.report.bulletin_artifact import headline, headline_text
-from tasks.showing import name_run, show, show_earlier, tag_run
+from tasks.report.bulletin_artifact import headline, headline_text, of_bulletin
+from tasks.report.charts.boundaries import geometries_of
+from tasks.report.geojson import GEOJSON, forecast_geojson
+from tasks.showing import is_seen, name_run, show, show_earlier, tag_run
 from tasks.steps import POLICY, logger, open_step, step_folder
 from tasks.weather.merge import load_weather
 from tasks.yields.ingest import Yields
@@ -92,6 +96,11 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
             pq.write_table(
                 merge_seasons([rows.rejected for rows in found.values()]), folder / "rejected.parquet"
             )
+            if regions is not None:
+                names = dict(zip(regions.table["region"], regions.table["name"], strict=True))
+                (folder / GEOJSON).write_bytes(
+                    forecast_geojson(predictions.to_pandas(), geometries_of(regions.table), names)
+                )
             ledger = merge_ledgers({season: rows.ledger for season, rows in found.items()})
             facts = {
                 "ledger": ledger,
@@ -110,48 +119,64 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
 
 @task(name="publish forecast", task_run_name="publish forecast", **POLICY)
 def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
-    """Write the forecast, its manifest last, then the log's entry; None: it was finished before."""
+    """Write the forecast, its manifest last, the log's entry, the bulletin; None: it was finished before."""
     before = read_state(job.store)
     result = _publish(job, forecast)
     logger().info("%s", result["message"])
     if result["seasons"]:
+        links = Links(job.store.place(""), job.settings.public_url)
         if forecast is not None:
             tag_run(job.run_id)
-        show(Artifact("forecast", "Means over regions by season", publishing.as_markdown(result)))
-        _tell_published(job, before, result)
-        first, last = (result["seasons"][at]["year"] for at in (0, -1))
-        crops = dict.fromkeys(row["crop"] for row in result["seasons"])
-        name_run(f"{in_short(crops)} {first if first == last else f'{first}–{last}'}")
+        text, page = publishing.as_markdown(result), result["places"].get("bulletin")
+        if page is not None:
+            text += f"\n{links.markdown(page, 'the newest bulletin')}\n"
+        show(Artifact("forecast", "Means over regions by season", text))
+        now = read_state(job.store).forecast
+        if now is not None and now.run_id == job.run_id and now.entry > before.number:
+            _show_bulletin(job, now.entry, links)
+            _tell_published(job, now.entry, result, links)
+        newest = {row["crop"]: row["year"] for row in result["seasons"]}  # older ones are gaps of the past
+        first, last = min(newest.values()), max(newest.values())
+        name_run(f"{in_short(newest)} {first if first == last else f'{first}–{last}'}")
     return result
 
 
 def _publish(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
     if forecast is None:
-        return publishing.publish_again(job)
+        return publishing.publish_again(job, partial(complete_bulletins, job.store))
     folder = step_folder(job, forecast)
     facts = json.loads((folder / _FACTS).read_bytes())
     if not facts["region_seasons"]["forecast"]:
         return publishing.nothing_ahead(job, facts)
-    files = {file.name: file.read_bytes() for file in sorted(folder.glob("*.parquet"))}
+    kept = [*folder.glob("*.parquet"), *folder.glob(GEOJSON)]
+    files = {file.name: file.read_bytes() for file in sorted(kept)}
     files |= {
         "settings.toml": run_settings(job.settings).encode(),
         "ledger.json": to_json(facts["ledger"]),
     }
-    result = publishing.publish(job, files, facts)
+    result = publishing.publish(job, files, facts, partial(complete_bulletins, job.store))
     sweep(job.store)
     return result
 
 
-def _tell_published(job: ForecastJob, before: State, result: Mapping[str, Any]) -> None:
-    """Emit the event of the entry that made the forecast the newest, if there is one since `before`."""
-    newest = read_state(job.store).forecast
-    if newest is None or newest.run_id != job.run_id or newest.entry <= before.number:
+def _show_bulletin(job: ForecastJob, entry: int, links: Links) -> None:
+    """Show the bulletin's map and larger units, where somebody can look and there is one."""
+    place = job.store.place(bulletin_name(entry))
+    if not is_seen() or job.store.age(bulletin_name(entry)) is None:
         return
+    from tasks.drawing import read_bulletin
+
+    data = read_bulletin(job.store, entry)
+    if data is not None:
+        show(of_bulletin(data, links.markdown(place, "the bulletin")))
+
+
+def _tell_published(job: ForecastJob, entry: int, result: Mapping[str, Any], links: Links) -> None:
+    """Emit the event of the entry that made the forecast the newest."""
     rows = headline(_table(job, "aggregates.parquet"))
-    links = Links(job.store.place(""), job.settings.public_url)
     facts = {
         "forecast": job.run_id,
-        "entry": newest.entry,
+        "entry": entry,
         "model_run": job.model_run_id,
         "as_of": result["as_of"],
         "headline": headline_text(rows) or result["message"],

@@ -8,6 +8,7 @@ from prefect import task
 
 from data.contracts.wording import as_text, markdown_table, number, percent
 from tasks.assemble.regions import read_regions
+from tasks.bulletins import mend_bulletins
 from tasks.job.job import Job
 from tasks.outlook.outlook import harvests_of
 from tasks.publish.score import score
@@ -23,6 +24,7 @@ def score_record(job: Job, yields: str) -> dict[str, Any]:
     known = Yields.load(step_folder(job, yields))
     harvests = harvests_of(known, known.table["crop"].unique().tolist())
     result = score(job.store, harvests, read_regions(job.settings), job.settings)
+    mend_bulletins(job.store)
     logger().info("%d forecasts issued, %d vintages of yields", result["issued"], result["vintages"])
     show(Artifact("verification", "Issued forecasts, verified", as_markdown(result)))
     return result

@@ -100,8 +100,10 @@ def progress_shown(what: str) -> Iterator[None]:
     if not is_seen():
         yield
         return
-    with watched_by(_Progress(what)):
+    shown = _Progress(what)
+    with watched_by(shown):
         yield
+    shown.end()
 
 
 class _Progress:
@@ -118,14 +120,21 @@ class _Progress:
         if what != self.what or not self.busy.acquire(blocking=False):
             return
         try:
-            due = time.monotonic() >= self.next_at or (self.artifact and done >= total)
-            if due:
-                # a server that doesn't take it is no reason to stop a task that does well
-                with contextlib.suppress(Exception):
-                    self.context.copy().run(self._show, 100.0 * done / max(total, 1))
+            if time.monotonic() >= self.next_at:
+                self._try_to_show(100.0 * done / max(total, 1))
                 self.next_at = time.monotonic() + UPDATED_EVERY_S
         finally:
             self.busy.release()
+
+    def end(self) -> None:
+        """All is done, also where it took fewer steps than it might have."""
+        if self.artifact is not None:
+            self._try_to_show(100.0)
+
+    def _try_to_show(self, percent: float) -> None:
+        # a server that doesn't take it is no reason to stop a task that does well
+        with contextlib.suppress(Exception):
+            self.context.copy().run(self._show, percent)
 
     def _show(self, percent: float) -> None:
         if self.artifact is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from data.store.log import read_state
 from tasks.assemble.regions import read_regions
 from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, assembled_cutoffs, full_season
 from tasks.assembled import AssembledStep, season_data
+from tasks.bulletins import mend_bulletins
 from tasks.evaluate import results, stored_intervals
 from tasks.events import RUN_PUBLISHED, tell_published
 from tasks.job.job import Job, open_job
@@ -67,8 +68,7 @@ def assemble(job: Job, weather: str, yields: str) -> AssembledStep:
             found.save(folder)
             for line in account.ledger_story(account.ledger_columns(found.ledger)):
                 logger().info(line)
-            first, last = found.years
-            name_run(f"{in_short(found.crops)} {first}–{last}")
+            _name_after(found.crops, found.years)
     return AssembledStep("assembled", assembled_cutoffs(step_folder(job, "assembled"), job.settings))
 
 
@@ -227,6 +227,7 @@ def publish(job: Job, accept: str | None = None) -> dict[str, Any]:
     links, before = Links(store.place(""), job.settings.public_url), read_state(store)
     try:
         result = run.publish(job, accept)
+        mend_bulletins(job.store)
     except GateError as refused:
         show(artifacts.of_gate(run.refused(job, refused), links))
         raise
@@ -258,8 +259,14 @@ def _tell_published(job: Job, before: State, result: Mapping[str, Any], links: L
 
 def is_finished(job: Job) -> bool:
     """Whether this very run lies in the store already; then what it showed is linked."""
-    finished = find_finished(job.store, read_state(job.store), job.run_id) is not None
-    if finished:
-        logger().info("nothing new: run %s is finished", job.run_id)
-        show_earlier(job.run_id)
-    return finished
+    finished = find_finished(job.store, read_state(job.store), job.run_id)
+    if finished is None:
+        return False
+    logger().info("nothing new: run %s is finished", job.run_id)
+    _name_after(finished.manifest["crops"], finished.manifest["seasons"])
+    show_earlier(job.run_id)
+    return True
+
+
+def _name_after(crops: Sequence[str], years: Sequence[int]) -> None:
+    name_run(f"{in_short(crops)} {years[0]}–{years[-1]}")

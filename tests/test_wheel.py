@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import site
@@ -65,6 +66,38 @@ def test_an_installed_wheel_trains_from_another_folder(elsewhere: Path, tmp_path
     assert len(pd.read_parquet(tmp_path / "results/predictions.parquet")) == 30
     (report,) = (tmp_path / "results").glob("runs/*/report.html")
     assert "data-chart" in report.read_text(encoding="utf-8")
+
+
+def test_a_notebook_beside_a_package_named_data(elsewhere: Path, tmp_path: Path) -> None:
+    """A kernel looks into its folder before what is installed; one sentence says what is hidden."""
+    nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
+    folder = tmp_path / "mine"
+    shutil.copytree(ROOT / "data/tutorial", folder)
+    (folder / "data").mkdir()
+    (folder / "data/__init__.py").write_text("MINE = 1\n")
+    cells = (
+        "from flows.python import train_yields",
+        'run = train_yields("settings.toml")\nlen(run.predictions()), run.places["report"]',
+        'run.metrics().set_index("crop").loc["apples", "rmse"] < 2, len(run.drivers())',
+        "import data.settings.files, sys; sys.modules['data'].__file__",
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = nbclient.NotebookClient(
+        notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    kernel = client.create_kernel_manager()
+    kernel.kernel_spec.argv[0] = str(elsewhere.parent / "python")
+    kernel.transport, kernel.ip = "ipc", str(tmp_path / "kernel")
+    kernel.connection_file = str(tmp_path / "kernel.json")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    own = {"PREFECT_HOME": str(tmp_path / "prefect"), "IPYTHONDIR": str(tmp_path / "ipython")}
+    client.execute(env=clean | own)
+    first, trained, scores, place = ([*cell.outputs] for cell in notebook.cells)
+    assert f"{folder / 'data/__init__.py'} can't be imported in this process" in first[0]["text"]
+    rows, report = ast.literal_eval(trained[-1]["data"]["text/plain"])
+    assert (rows, Path(report).is_file()) == (30, True)
+    assert "True" in scores[0]["data"]["text/plain"]
+    assert str(elsewhere.parents[1]) in place[0]["data"]["text/plain"]
 
 
 def test_the_wheel_holds_what_ships(elsewhere: Path) -> None:

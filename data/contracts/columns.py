@@ -187,6 +187,14 @@ WEIGHT_COLUMNS = (
     Column("weight", pa.float64(), "what the region weighs in the unit: its area, or 1 where all are equal"),
 )
 
+HISTORY_COLUMNS = (
+    Column("level", pa.string(), "region, a label column of regions, or all"),
+    Column("name", pa.string(), "the region or larger unit; null: regions without a label", nullable=True),
+    SEASON_YEAR,
+    CROP,
+    Column("yield", pa.float64(), "yield as known on that day; of larger units the weighted mean", _YIELD),
+)
+
 ERROR_COLUMNS = (
     REGION,
     SEASON_YEAR,

@@ -35,6 +35,20 @@ def percent(value: Any) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
 
 
+def signed_percent(value: Any) -> str:
+    """A change as per cent with its sign."""
+    shown = percent(value)
+    return f"+{shown}" if value is not None and math.isfinite(value) and value > 0 else shown
+
+
+def whole_percent(value: Any) -> str:
+    """A chance as whole per cent, never told as certain."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    shown = "<1" if value < 0.005 else ">99" if value > 0.995 else f"{100 * value:.0f}"
+    return f"{shown}\N{NO-BREAK SPACE}%"
+
+
 def span(lower: Any, upper: Any, write: Any = number) -> str:
     """Both ends of an interval, a dash where there is none."""
     return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"

@@ -111,10 +111,11 @@ def settle_manifest(store: Store, area: str, manifest: Mapping[str, Any]) -> Map
         return manifest
 
 
-def repair(store: Store, *areas: str) -> State:
+def repair(store: Store, *areas: str, complete: Callable[[State], None] | None = None) -> State:
     """Bring what is derived into agreement with the log, taking over a store that has none yet; its state.
 
-    Raises DamageError where files of one of these areas aren't as the log says.
+    `complete` makes what is derived by others, before it is shown. Raises DamageError where files of one of
+    these areas aren't as the log says.
     """
     while True:
         with store.lock():
@@ -123,9 +124,19 @@ def repair(store: Store, *areas: str) -> State:
                 if state == State() or not begin(store, state):
                     return state
                 continue
-            faults = derive(store, state)
+            faults = _derive(store, state, complete)
         _raise_for(faults, areas)
         return state
+
+
+def _derive(store: Store, state: State, complete: Callable[[State], None] | None) -> dict[str, DamageError]:
+    faults: dict[str, DamageError] = {}
+    try:
+        if complete is not None:
+            complete(state)
+    finally:  # whatever befalls what others derive, the store agrees with its log
+        faults |= derive(store, state)
+    return faults
 
 
 def make_current(
@@ -158,9 +169,16 @@ def make_current(
 
 
 def make_newest(
-    store: Store, forecast: str, facts: Mapping[str, Any], written: Written | None = None
+    store: Store,
+    forecast: str,
+    facts: Mapping[str, Any],
+    written: Written | None = None,
+    complete: Callable[[State], None] | None = None,
 ) -> State:
-    """Make a finished forecast the newest one, unless it is; `facts` are the entry's. Raises StorageError."""
+    """Make a finished forecast the newest one, unless it is; `facts` are the entry's.
+
+    `complete` makes what others derive from the log, before it is shown. Raises StorageError.
+    """
     candidate = _Candidate(store, FORECASTS, forecast, written, Action.FORECAST)
 
     def draft(state: State) -> Draft | None:
@@ -171,7 +189,7 @@ def make_newest(
         after = replace(candidate.living(state, before.run_id if before else None), forecast=instance)
         return Draft(Action.FORECAST, {"run_id": forecast, **facts, **candidate.recorded()}, after)
 
-    return change(store, draft, FORECASTS, candidate.is_whole)
+    return change(store, draft, FORECASTS, candidate.is_whole, complete=complete)
 
 
 def change(
@@ -180,12 +198,14 @@ def change(
     area: str | None = None,
     is_whole: Callable[[], bool] = lambda: True,
     mending: bool = False,
+    complete: Callable[[State], None] | None = None,
 ) -> State:
     """Append what `draft` makes of the state, and derive what follows; the state that holds then.
 
     `draft` is asked again whenever another writer was faster; where it has nothing to say what is derived
-    is repaired. `is_whole` sees to it that the files are there, before the entry and after. Raises
-    DamageError where the files of `area` aren't as the log says.
+    is repaired. `is_whole` sees to it that the files are there, before the entry and after; `complete` makes
+    what others derive, before it is shown. Raises DamageError where the files of `area` aren't as the log
+    says.
     """
     areas = (area,) if area else ()
     while True:
@@ -202,13 +222,13 @@ def change(
             faults = {}
             for _ in range(2):
                 is_whole()
-                faults = derive(store, after)
+                faults = _derive(store, after, complete)
                 # again, later than the last request of a prune that was asked before the entry
                 if is_whole() and not faults:
                     break
         _raise_for(faults, areas)
         return after
-    return repair(store, *areas)
+    return repair(store, *areas, complete=complete)
 
 
 def _raise_for(faults: Mapping[str, DamageError], areas: tuple[str, ...]) -> None:

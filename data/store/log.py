@@ -6,7 +6,6 @@ entry removes the next can't make current.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 from dataclasses import replace
@@ -14,15 +13,12 @@ from typing import Any
 
 from data.errors import DamageError, StorageError
 from data.store.backends.base import Store
-from data.store.entries import Action, Draft, Instance, State, entry_as_json, parse_entry
-from data.store.manifests import FORECASTS, RUNS, is_id, load_manifest, now, parse_json, seconds
+from data.store.entries import Action, Draft, State, entry_as_json, parse_entry
+from data.store.first_layout import MEND, facts_before, record_before, state_before
+from data.store.manifests import CURRENT, digest, now, parse_json, seconds
 
-LOG, CURRENT, FORECAST = "log", "current.json", "forecast.json"
+LOG = "log"
 _NAME = re.compile(r"log/([0-9]{8})\.json")
-_MEND = (
-    "bring it back from a copy; or `cropyield rollback` makes a run current that you name, whatever the log "
-    "says (`cropyield runs` lists them)"
-)
 
 
 def entry_name(number: int) -> str:
@@ -38,7 +34,7 @@ def read_state(store: Store, mending: bool = False) -> State:
     """
     number = _last_number(store, mending)
     if number == 0:
-        return _before_the_log(store, mending)
+        return state_before(store, mending)
     for earlier in range(number, 0, -1):
         content = store.get(entry_name(earlier))
         if content and (state := parse_entry(content, earlier)):
@@ -46,7 +42,7 @@ def read_state(store: Store, mending: bool = False) -> State:
         if not mending:
             raise DamageError(
                 f"{store.place(entry_name(number))} was changed by something else than cropyield and is no "
-                f"entry of the log; {_MEND}"
+                f"entry of the log; {MEND}"
             )
     return State(number)
 
@@ -65,7 +61,9 @@ def begin(store: Store, state: State) -> bool:
     _probe(store)
     if state.current is None and state.forecast is None:
         return False
-    append(store, Draft(Action.TAKE_OVER, _facts_before_the_log(store), state), state)
+    record = record_before(store, state.forecast.run_id) if state.forecast else None
+    facts = {**facts_before(store), **({"record": digest(record)} if record else {})}
+    append(store, Draft(Action.TAKE_OVER, facts, state), state)
     return True
 
 
@@ -112,34 +110,7 @@ def _last_number(store: Store, mending: bool) -> int:
         matches = [_NAME.fullmatch(name) for name in store.names(LOG)]
         number = max((int(match[1]) for match in matches if match), default=0)
         if number == 0 and derived_from is not None and not mending:
-            raise DamageError(f"{store.place(LOG)}: the publication log is gone; {_MEND}")
+            raise DamageError(f"{store.place(LOG)}: the publication log is gone; {MEND}")
     while store.get(entry_name(number + 1)) is not None:
         number += 1
     return number
-
-
-def _before_the_log(store: Store, mending: bool) -> State:
-    """The state of a store of schema 1, which knew pointers only. Raises DamageError."""
-    found: dict[str, Instance | None] = {}
-    withdrawn: list[str] = []
-    for name, area in ((CURRENT, RUNS), (FORECAST, FORECASTS)):
-        content = store.get(name)
-        pointer = (parse_json(content) if content else None) or {}
-        run, loaded = pointer.get("run_id"), None
-        with contextlib.suppress(DamageError):
-            loaded = load_manifest(store, run, area) if is_id(run) else None
-        if content is not None and loaded is None and not mending:
-            raise DamageError(
-                f"{store.place(name)} was changed by something else than cropyield, or what it names is "
-                f"gone; {_MEND}"
-            )
-        found[area] = Instance(run, loaded[1], 1) if is_id(run) and loaded else None
-        listed = pointer.get("withdrawn")
-        withdrawn += filter(is_id, listed) if isinstance(listed, list) else []
-    return State(current=found[RUNS], forecast=found[FORECASTS], withdrawn=tuple(withdrawn))
-
-
-def _facts_before_the_log(store: Store) -> dict[str, Any]:
-    content = store.get(CURRENT)
-    pointer = (parse_json(content) if content else None) or {}
-    return {key: pointer[key] for key in ("gate", "note", "published_at") if key in pointer}

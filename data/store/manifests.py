@@ -15,6 +15,7 @@ from data.contracts.vocabulary import MAIN
 from data.errors import DamageError
 from data.store.backends.base import MANIFEST, Store
 
+CURRENT, FORECAST = "current.json", "forecast.json"  # at the top
 PREDICTIONS = "predictions.parquet"
 RUNS, FORECASTS, BACKTESTS, WORK = "runs", "forecasts", "backtests", ".work"
 DAY_S = 86_400.0

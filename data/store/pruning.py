@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from data.store.backends.base import MANIFEST, Store
+from data.store.bulletins import remove_stray_bulletins
 from data.store.current import Finished, all_finished, change, repair, require_current
 from data.store.entries import Action, Draft, State
 from data.store.log import read_state
@@ -24,9 +25,9 @@ def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
     """Remove all but the newest `keep` runs, forecasts and backtests, and abandoned work older than a day.
 
     The current run and the newest forecast stay, and whatever was finished, or ceased to be that, within
-    the last `min_age_s`. Returns the names of what was removed: of runs their ids, of the rest their
-    places in the store. Raises DamageError, and removes nothing, where the log or the current run's
-    manifest can't be read; what has a damaged manifest stays.
+    the last `min_age_s`; bulletins go with their forecasts. Returns the names of what was removed: of runs
+    their ids, of the rest their places in the store. Raises DamageError, and removes nothing, where the log
+    or the current run's manifest can't be read; what has a damaged manifest stays.
     """
     repair(store)
     # what an earlier one was killed before deleting
@@ -51,6 +52,8 @@ def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
 
     change(store, draft)
     _delete_removed(store)
+    with store.lock():
+        remove_stray_bulletins(store, read_state(store))
     sweep_views(store, min_age_s)
     return [*named, *_delete_half(store), *store.sweep(DAY_S)]
 

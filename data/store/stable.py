@@ -22,9 +22,21 @@ from data.errors import DamageError
 from data.locations.failures import storage_errors
 from data.store.backends.base import TEMPORARY, Store
 from data.store.backends.local import LocalStore, flush_folder, make_folder, write_flushed
+from data.store.bulletins import NEWEST, bulletin_name
 from data.store.entries import Instance, State
-from data.store.log import CURRENT, FORECAST, read_facts, read_state
-from data.store.manifests import FORECASTS, PREDICTIONS, REPAIR, RUNS, digest, folder, load_manifest, to_json
+from data.store.log import read_facts, read_state
+from data.store.manifests import (
+    CURRENT,
+    FORECAST,
+    FORECASTS,
+    PREDICTIONS,
+    REPAIR,
+    RUNS,
+    digest,
+    folder,
+    load_manifest,
+    to_json,
+)
 from data.store.record import complete_record
 
 VIEWS = ".views"
@@ -37,7 +49,7 @@ STABLE: Mapping[str, Mapping[str, str]] = {
         **{name: name for name in ("drivers.parquet", "aggregates.parquet")},
     },
 }
-_NAMES = sorted({CURRENT, FORECAST, *STABLE[RUNS], *STABLE[FORECASTS]})
+_NAMES = sorted({CURRENT, FORECAST, NEWEST, *STABLE[RUNS], *STABLE[FORECASTS]})
 
 
 @dataclass
@@ -96,6 +108,9 @@ def _view(store: Store, state: State) -> View:
         if area == FORECASTS:
             more = {"model_run_id": manifest.get("model_run_id")}
             view.pointers[FORECAST] = to_json(_pointer(store, instance) | more)
+            page = store.get(bulletin_name(instance.entry))
+            if page is not None:  # in no manifest
+                view.files[NEWEST] = area, bulletin_name(instance.entry), digest(page)
     return view
 
 

@@ -6,16 +6,19 @@ import json
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.contracts.columns import SEASON_YEAR
 from data.contracts.vocabulary import WEATHER, YIELDS
 from data.errors import SettingsError
 from data.locations.failures import storage_errors
+from data.synthetic.boundaries import STATE, regions_geojson
 from data.synthetic.simulate import (
     FEATURES,
     LAST_YEAR,
@@ -31,6 +34,7 @@ from data.synthetic.simulate import (
 TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_PER_FILE = 2**21
 _ROWS_PER_GROUP = 2**20
+_REGIONS = "regions.geojson"
 _FILES = 4  # at least, where there are regions enough: readers must cope with more than one
 
 
@@ -43,7 +47,7 @@ def synth(out: str | Path, regions: int, years: int, resolution: str, seed: int)
         raise SettingsError(f"{out}: must be a new or an empty folder")
     with storage_errors("write", str(out)):
         Path(out).mkdir(parents=True, exist_ok=True)
-    truth = write_world(out, regions, years, resolution, seed)
+    truth = write_world(out, regions, years, resolution, seed, boundaries=True, under_way=True)
     written = {name: truth[name] for name in ("regions", "years", "resolution", "seed", "rows")}
     return {"settings": str(Path(out) / "settings.toml"), "truth": str(Path(out) / "truth.json")} | written
 
@@ -68,12 +72,16 @@ def write_world(
     faults: Faults | None = None,
     world: World | None = None,
     store: str = "store",
+    boundaries: bool = False,
+    under_way: bool = False,
 ) -> dict[str, Any]:
     """Write `weather/`, `yields/`, `settings.toml` and `truth.json`; returns what is in the latter.
 
     Same arguments give the same values, and the same bytes under the same versions. Harvest years
     end with 2023. Memory is bounded by a few million rows, whatever the size. `faults` are
-    worked into the rows, their exact `ledger` into the truth (monthly worlds only).
+    worked into the rows, their exact `ledger` into the truth (monthly worlds only). `boundaries`: also
+    `regions.geojson`, with the regions' names, states, areas and polygons. `under_way`: the harvest years
+    end with 2022, and the weather of 2023 is there to forecast by.
 
     Raises SettingsError for sizes below 1, an unknown resolution, a folder that already holds
     weather or yields, and a world that is too small for faults.
@@ -82,17 +90,20 @@ def write_world(
     _check(target, regions, years, resolution, seed)
     if faults and (resolution != "monthly" or regions < 20 or years < 15):
         raise SettingsError("a world with faults is monthly, has 20 or more regions and 15 or more years")
-    steps = time_steps(range(LAST_YEAR - years + 1, LAST_YEAR + 1), resolution)
+    simulated = years + under_way
+    steps = time_steps(range(LAST_YEAR - simulated + 1, LAST_YEAR + 1), resolution)
     rng = np.random.default_rng([seed, 0])
-    shared_2KY = rng.standard_normal((2, MODES, years))
-    block = max(1, min(_ROWS_PER_FILE // (steps.per_year * years), math.ceil(regions / _FILES)))
+    shared_2KY = rng.standard_normal((2, MODES, simulated))
+    block = max(1, min(_ROWS_PER_FILE // (steps.per_year * simulated), math.ceil(regions / _FILES)))
     starts = range(0, regions, block)
 
     def simulate(start: int) -> Block:
         at_R = np.arange(start, min(start + block, regions))
-        return simulate_block(
-            at_R, regions, steps, shared_2KY, truly, np.random.default_rng([seed, 1, start])
-        )
+        rng = np.random.default_rng([seed, 1, start])
+        found = simulate_block(at_R, regions, steps, shared_2KY, truly, rng)
+        if not under_way:
+            return found
+        return replace(found, yields=found.yields.filter(pc.field(SEASON_YEAR.name) < LAST_YEAR))
 
     for name in (WEATHER, YIELDS):
         (target / name).mkdir(parents=True, exist_ok=True)
@@ -110,6 +121,7 @@ def write_world(
                 )
             )
 
+    regional = _joined([part for _, part in done])
     truth = {
         "regions": regions,
         "years": years,
@@ -119,10 +131,13 @@ def write_world(
         "features": dict(zip(FEATURES, MEASURE_UNITS.values(), strict=True)),
         "unit": truly.unit,
         "crops": {crop.name: asdict(crop) for crop in truly.crops},
-        "regional": _joined([regional for _, regional in done]),
+        "regional": regional,
     } | ({"ledger": ledger} if faults else {})
     (target / "truth.json").write_text(json.dumps(truth, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = settings_text(truly, years, store, faults)
+    if boundaries:
+        content = regions_geojson(regional["regions"], np.random.default_rng([seed, 2]))
+        (target / _REGIONS).write_text(content, encoding="utf-8")
+    text = settings_text(truly, years, store, faults, boundaries)
     (target / "settings.toml").write_text(text, encoding="utf-8")
     return truth
 
@@ -168,7 +183,9 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def settings_text(world: World, years: int, store: str, faults: Faults | None) -> str:
+def settings_text(
+    world: World, years: int, store: str, faults: Faults | None, boundaries: bool = False
+) -> str:
     """The commented settings file of a world."""
     crops = [*(crop.name for crop in world.crops), *(faults.crops if faults else ())]
     return render_settings(
@@ -176,6 +193,8 @@ def settings_text(world: World, years: int, store: str, faults: Faults | None) -
         TEMPLATES,
         crops=", ".join(json.dumps(crop, ensure_ascii=False) for crop in crops),
         store=store,
+        regions=_REGIONS if boundaries else None,
+        level=STATE,
         first_season=LAST_YEAR - years + 1 if faults else None,
         last_season=LAST_YEAR,
         temperature_unit="°C",

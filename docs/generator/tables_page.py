@@ -20,6 +20,7 @@ OTHER_NAMES = {
             ("record", "record"),
             ("verification", "verification"),
             ("weight", "weights"),
+            ("history", "history"),
             ("error", "errors"),
         )
     },

@@ -16,9 +16,10 @@ from data.store.backends.open import open_store
 from data.store.current import Finished, all_finished, find_finished, find_run, make_current
 from data.store.entries import Action, Instance, State
 from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
-from data.store.log import CURRENT, read_facts, read_state
+from data.store.log import read_facts, read_state
 from data.store.manifests import (
     BACKTESTS,
+    CURRENT,
     FORECASTS,
     RUNS,
     crop_units,
@@ -29,6 +30,7 @@ from data.store.manifests import (
 )
 from data.store.stable import vouched
 from flows.cli.older_runs import ledger_by_season, metrics_by_season
+from tasks.bulletins import mend_bulletins
 
 SHOWN_ENDS = 5
 HOUR_S = 3600.0
@@ -181,6 +183,7 @@ def rollback(location: str, run: str) -> dict[str, Any]:
         return {"gate": gate, "note": f"rolled back from {before.run_id if before else 'a lost pointer'}"}
 
     make_current(store, finished.run_id, decided, Action.ROLL_BACK)
+    mend_bulletins(store)
     message = f"nothing to do: run {finished.run_id} is the current one"
     if previous != [finished.run_id]:
         message = f"run {finished.run_id} is current now, in place of {previous[0] or 'a lost pointer'}"
@@ -255,6 +258,7 @@ def prune(location: str, keep: int, min_age_h: float) -> dict[str, Any]:
         raise SettingsError(f"--min-age {min_age_h}: an age in hours is 0 or more")
     store = existing_store(location)
     removed = pruning.prune(store, keep, min_age_h * HOUR_S) + prune_failed_runs(store, keep)
+    mend_bulletins(store)
     kept = [each.run_id for each in all_finished(store, read_state(store))[0]]
     return {"store": store.place(""), "removed": removed, "kept": kept}
 

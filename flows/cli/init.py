@@ -83,9 +83,9 @@ def tell(result: dict[str, Any]) -> None:
             print(f"  - {said}")
     taken = {name: duration(seconds) for name, seconds in result["seconds"].items()}
     print(
-        f"A run will take about {taken['total']} here ({taken['start']} to start, {taken['read']} to read "
-        f"{result['rows']:,} rows of weather, {taken['model']} for models and report); each cut-off day "
-        f"(as_of) adds up to {taken['model']}."
+        f"A run will take about {taken['total']} on this machine when it has nothing else to do "
+        f"({taken['start']} to start, {taken['read']} to read {result['rows']:,} rows of weather, "
+        f"{taken['model']} for models and report); each cut-off day (as_of) adds up to {taken['model']}."
     )
     print(f"Written: {result['settings']}. Look it over, then\n  cropyield train {result['settings']}")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import date
+from functools import partial
 from typing import Any
 
 from data.errors import GateError, ServerError, SettingsError
@@ -18,6 +20,14 @@ from flows.server.reach import check_server, server_errors, watched
 from tasks.job.progress import report
 
 _START = "start Prefect"
+
+
+def _gone(said: str) -> None:
+    ending.end_now(ServerError.exit_code, f"cropyield: {said}")
+
+
+when_gone: ContextVar[Callable[[str], None]] = ContextVar("when_gone", default=_gone)
+"""What happens when Prefect's server ends while a flow runs, given a sentence about it."""
 
 
 def train(settings: Settings, force: bool, accept: str | None, as_json: bool, debug: bool) -> dict[str, Any]:
@@ -34,9 +44,12 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
     prepare_environment(debug)
     settings = with_named_cutoffs(settings)
     if not force and accept is None and could_be_current(settings):
+        from tasks.bulletins import mend_bulletins
         from tasks.publish.summary import unchanged
 
-        if known := unchanged(open_job(settings)):
+        job = open_job(settings)
+        if known := unchanged(job):
+            mend_bulletins(job.store)
             return known
     check_inputs(settings)
     with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
@@ -88,11 +101,13 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     answered before Prefect or torch are imported.
     """
     from tasks.assemble.precheck import check_inputs
+    from tasks.bulletins import complete_bulletins
     from tasks.job.forecast_job import open_forecast
     from tasks.publish.forecast import unchanged
 
     prepare_environment(debug)
-    if known := unchanged(open_forecast(settings, as_of)):
+    job = open_forecast(settings, as_of)
+    if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
     check_inputs(settings)
     with progress_bar(not as_json):
@@ -133,10 +148,6 @@ def _served(debug: bool) -> Iterator[None]:
     ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
     with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
         yield
-
-
-def _gone(said: str) -> None:
-    ending.end_now(ServerError.exit_code, f"cropyield: {said}")
 
 
 @contextmanager

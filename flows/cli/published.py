@@ -23,7 +23,17 @@ from flows.cli.history import current_state, existing_store, find_published
 if TYPE_CHECKING:
     from tasks.model.model import Model
 
-TABLES = ("predictions", "forecasts", "drivers", "aggregates", "weights", "evaluation", "dataset", "rejected")
+TABLES = (
+    "predictions",
+    "forecasts",
+    "drivers",
+    "aggregates",
+    "weights",
+    "history",
+    "evaluation",
+    "dataset",
+    "rejected",
+)
 # what a spreadsheet takes for the beginning of a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

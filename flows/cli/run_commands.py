@@ -74,12 +74,12 @@ def forecast(
         Only weather up to this day (YYYY-MM-DD) counts; by default all there is.
     """
     from flows.cli import launch
-    from flows.cli.terminal import tables
+    from flows.cli.terminal import outlook
 
     day = _day(as_of)
     chosen = settings_of(settings, changes.as_dict(), output)
     result = launch.forecast(chosen, day, output.silent, output.debug)
-    emit(output, result, lambda: tables.forecast(result))
+    emit(output, result, lambda: outlook.forecast(result))
 
 
 @app.command(sort_key=30)
@@ -179,7 +179,7 @@ def synth(
     seed: int = 0,
     output: Output = PLAIN,
 ) -> None:
-    """Write a simulated world: weather, yields, the settings to train on them, and the truth behind them.
+    """Write a simulated world: weather, yields, a map of regions, settings to train on, and the truth.
 
     Example:
 
@@ -192,7 +192,7 @@ def synth(
     regions
         Number of regions.
     years
-        Number of harvest years.
+        Number of harvests; the season after them is under way.
     resolution
         Of the weather.
     seed

@@ -52,3 +52,11 @@ def quiet(debug: bool) -> None:
     if not debug:
         warnings.simplefilter("ignore")
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        for handler in logging.getLogger().handlers:
+            if type(handler).__module__.startswith("prefect."):  # the console's
+                handler.addFilter(_says_something)
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    """No news that every run has, such as the address of a server that ends with the command."""
+    return record.levelno > logging.INFO or record.module not in ("flow_engine", "task_engine")

@@ -13,13 +13,12 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Integers, SeasonTable
-from data.contracts.vocabulary import REGIONS, WEATHER, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
 from data.errors import SettingsError
 from data.settings.calendar import SeasonCalendar, cutoff_day
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from tasks.assemble.join import ROUNDING, find_seasons, lay_out_yields
-from tasks.assemble.regions import Regions, account_regions
 from tasks.features.plan import make_plan
 from tasks.features.season_features import compute_features
 from tasks.features.season_sums import Sums
@@ -61,7 +60,6 @@ def find_forecast_rows(
     trained: Trained,
     crops: tuple[str, ...],
     as_of: date | None = None,
-    listed: Regions | None = None,
 ) -> ForecastRows:
     """Find the region-seasons to forecast and, for each, the latest cut-off that its weather serves.
 
@@ -104,9 +102,6 @@ def find_forecast_rows(
             weather.outside | {str(OutOfScope.HARVESTED): int(observed_C[~asked_C].sum())},
         )
     }
-    if listed is not None:
-        ledger[REGIONS] = account_regions(listed, sums.names, yields.table["region"].unique())
-        rejects = pa.concat_tables([listed.rejected, rejects])
     check_ledger(ledger)
 
     def table(day: str, chosen_C: Flags) -> SeasonTable:

@@ -8,6 +8,7 @@ from data.errors import SettingsError
 from data.settings.seasons import of_season
 from tasks.assemble.forecast_rows import ForecastRows, find_forecast_rows
 from tasks.assemble.regions import Regions
+from tasks.assemble.regions_account import with_regions
 from tasks.job.forecast_job import ForecastJob
 from tasks.weather.merge import Weather
 from tasks.yields.ingest import Yields
@@ -29,11 +30,10 @@ def find_all_forecast_rows(
         of_crops = yields.of_crops(trained.crops)
         settings = of_season(job.settings, season)
         try:
-            found[season] = find_forecast_rows(
-                weather[season], of_crops, settings, trained, crops, job.as_of, listed
-            )
+            found[season] = find_forecast_rows(weather[season], of_crops, settings, trained, crops, job.as_of)
         except SettingsError as error:
             unserved[season] = error
     if not found:
         raise next(iter(unserved.values()))
-    return found, [f"season {season}: {error}" for season, error in unserved.items()]
+    notes = [f"season {season}: {error}" for season, error in unserved.items()]
+    return with_regions(found, listed, weather, yields), notes

@@ -15,11 +15,10 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Floats, Integers, SeasonTable
-from data.contracts.vocabulary import MAIN, REGIONS, WEATHER, YIELDS, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import MAIN, WEATHER, YIELDS, OutOfScope, Reason, SplitName
 from data.settings.expand import fewest_rows, season_end
 from data.settings.schema import Settings
 from tasks.assemble.no_match import nothing_joined
-from tasks.assemble.regions import Regions, account_regions
 from tasks.assemble.split import drop_small_crops, split_seasons
 from tasks.features.plan import make_plan
 from tasks.features.season_features import compute_features
@@ -91,9 +90,7 @@ class Assembled:
         )  # fmt: skip
 
 
-def assemble(
-    weather: Weather, yields: Yields, settings: Settings, name: str = MAIN, listed: Regions | None = None
-) -> Assembled:
+def assemble(weather: Weather, yields: Yields, settings: Settings, name: str = MAIN) -> Assembled:
     """Join weather and yields of one season by region and harvest year, split them, balance the ledger.
 
     `settings` are those of the season `name` alone, `yields` those of its crops.
@@ -163,10 +160,6 @@ def assemble(
             yields.outside | {str(OutOfScope.NO_WEATHER): int((~joined_X).sum())},
         ),
     }
-    region_rejects = rejected.NONE
-    if listed is not None:
-        ledger[REGIONS] = account_regions(listed, sums.names, yields.table["region"].unique())
-        region_rejects = listed.rejected
     check_ledger(ledger)
 
     def table(as_of: str, chosen_C: Flags, splits_C: npt.NDArray[np.str_]) -> SeasonTable:
@@ -185,7 +178,7 @@ def assemble(
         crops,
         {crop: yields.units[crop] for crop in crops},
         {spec.name: spec.unit for spec in plan.cutoffs[season_end(settings)]},
-        pa.concat_tables([region_rejects, weather_rejects, yield_rejects]),
+        pa.concat_tables([weather_rejects, yield_rejects]),
         ledger,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags
-from data.contracts.vocabulary import REGIONS, OutOfScope, Reason
+from data.contracts.vocabulary import REGIONS, Reason
 from data.errors import InputError
 from data.inputs.listing import list_files, locate_file, place_of, reading_errors
 from data.inputs.parquet import read_batches, read_footers, require_alike
@@ -32,8 +32,6 @@ SECTION = "region_columns"
 KEY, NAME, AREA, GEOMETRY = "region", "name", "area", "geometry"
 _GEOJSON = (".geojson", ".json")
 _BATCH_ROWS = 1 << 16
-# names of a kind that the ledger spells out
-_NAMED = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +70,6 @@ def read_regions(settings: Settings) -> Regions | None:
     check_share(settings, REGIONS, lost, rows)
     kept = frame[verdict_N == KEPT].drop(columns=["file", "row"]).reset_index(drop=True)
     return Regions(kept, rows, lost)
-
-
-def account_regions(regions: Regions, weather: Iterable[str], yields: Iterable[str]) -> dict[str, Any]:
-    """The regions' entry in the ledger: rows in = matched + rejected + without any data.
-
-    Beside the counts the first names of regions that are in one place only.
-    """
-    known, data = set(regions.table[KEY]), {*weather, *yields}
-    alone, missing = sorted(known - data), sorted(data - known)
-    entry: dict[str, Any] = {
-        "rows_in": regions.rows,
-        "used": {"matched": len(known & data)} if known & data else {},
-        "rejected": rejected.counts(regions.rejected),
-        "out_of_scope": {str(OutOfScope.NO_DATA): len(alone)} if alone else {},
-    }
-    for what, names in (("without_data", alone), ("not_in_file", missing)):
-        entry[what] = {"count": len(names), "names": names[:_NAMED]}
-    return entry
 
 
 def _wanted(settings: Settings) -> dict[str, tuple[str, tuple[Kind, ...]]]:

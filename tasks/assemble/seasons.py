@@ -15,6 +15,7 @@ from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, crops_of, of_season
 from tasks.assemble.join import Assembled, assemble
 from tasks.assemble.regions import Regions
+from tasks.assemble.regions_account import with_regions
 from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, merge_ledgers
@@ -84,13 +85,14 @@ def assemble_seasons(
         if not crops:
             continue
         try:
-            seasons[name] = assemble(of, yields.of_crops(crops), of_season(settings, name), name, listed)
+            seasons[name] = assemble(of, yields.of_crops(crops), of_season(settings, name), name)
         except InputError as error:
             if len(weather) == 1:
                 raise
             raise InputError(f"season {name}: {error}") from error
     if not seasons:
         raise InputError("nothing left to train on: the yields hold no crop")
+    seasons = with_regions(seasons, listed, weather, yields)
     return AssembledSeasons(
         seasons,
         rejected.merge_seasons([found.rejected for found in seasons.values()]),

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from data.contracts.columns import AGGREGATE_COLUMNS, ALL, WEIGHT_COLUMNS, schema_of
+from data.contracts.columns import (
+    AGGREGATE_COLUMNS,
+    ALL,
+    HISTORY_COLUMNS,
+    OF_REGION,
+    WEIGHT_COLUMNS,
+    schema_of,
+)
 from data.contracts.season_table import Floats, Integers
 from data.contracts.vocabulary import LEVELS, SplitName
 from tasks.assemble.regions import Regions
@@ -129,6 +136,17 @@ def weights_table(ground: Ground, years: Iterable[int]) -> pa.Table:
     schema = schema_of(WEIGHT_COLUMNS)
     frame = frame.join(units, on="unit")[schema.names]
     table = pa.Table.from_pandas(frame, schema.remove_metadata(), preserve_index=False)
+    return table.replace_schema_metadata(schema.metadata)
+
+
+def history_table(ground: Ground) -> pa.Table:
+    """Yields known so far, of regions and of larger units, as contracts.HISTORY_COLUMNS."""
+    regional = ground.history.rename(columns={"region": "name"}).assign(level=OF_REGION)
+    regional = regional.sort_values(["name", "year", "crop"])
+    larger = known_of_units(ground.history, "yield", ground).sort_values(["unit", "year", "crop"])
+    schema = schema_of(HISTORY_COLUMNS)
+    frame = pd.concat([regional, larger.join(ground.parts.units, on="unit")], ignore_index=True)
+    table = pa.Table.from_pandas(frame[schema.names], schema.remove_metadata(), preserve_index=False)
     return table.replace_schema_metadata(schema.metadata)
 
 

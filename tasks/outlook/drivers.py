@@ -97,7 +97,7 @@ def drivers_of(
         "departure": pa.array(value_L - usual_L, from_pandas=True),
         "contribution": pa.array(part_NTC[row_E, crop_E].ravel()),
     }
-    return pa.table(columns, schema=schema_of(DRIVER_COLUMNS, _units(model)))
+    return pa.table(columns, schema=schema_of(DRIVER_COLUMNS, _units(model, season)))
 
 
 def joined_drivers(tables: list[pa.Table], described: Mapping[str, str]) -> pa.Table:
@@ -146,8 +146,10 @@ def _as_bytes(described: Mapping[str, str]) -> dict[bytes, bytes]:
     return {key.encode(): value.encode() for key, value in described.items()}
 
 
-def _units(model: Model) -> dict[str, str]:
-    terms = {f"unit:{name}": unit for name, unit in zip(model.features, model.feature_units, strict=True)}
+def _units(model: Model, season: str) -> dict[str, str]:
+    terms = {
+        f"unit:{season}:{name}": unit for name, unit in zip(model.features, model.feature_units, strict=True)
+    }
     crops = {f"unit:{name}": unit or "" for name, unit in zip(model.crops, model.crop_units, strict=True)}
     return {key: unit for key, unit in sorted((terms | crops).items()) if unit}
 

@@ -12,6 +12,7 @@ _KEYS = {
     "drivers": ["region", "year", "crop"],
     "aggregates": ["level", "name", "year", "crop"],
     "record": ["level", "name", "year", "crop"],
+    "history": ["level", "name", "year", "crop"],
     "weights": ["level", "name", "region", "year", "crop"],
 }
 
@@ -19,8 +20,7 @@ _KEYS = {
 def joined_outlook(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
     """The tables of each season's outlook by name, joined and sorted as each of them.
 
-    Seasons that say nothing, which have predictions alone, are left out unless all are so. What the metadata
-    says of a feature that several seasons have is the last one's.
+    Seasons that say nothing, which have predictions alone, are left out unless all are so.
     """
     telling = [part for part in parts if len(part) > 1] or list(parts[:1])
     if len(telling) == 1:

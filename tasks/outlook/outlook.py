@@ -23,7 +23,14 @@ from tasks.evaluate.hindcast import Hindcast
 from tasks.evaluate.predictions import predictions_of
 from tasks.model.forecaster import Forecaster
 from tasks.model.model import Model
-from tasks.outlook.aggregates import Ground, aggregate, choose_cutoffs, parts_of, weights_table
+from tasks.outlook.aggregates import (
+    Ground,
+    aggregate,
+    choose_cutoffs,
+    history_table,
+    parts_of,
+    weights_table,
+)
 from tasks.outlook.chances import chances_of_regions, percentiles, recent_yields
 from tasks.outlook.drivers import drivers_of, joined_drivers
 from tasks.outlook.errors import Errors
@@ -214,7 +221,7 @@ def outlook_of_run(
     joined = pa.concat_tables([schema_of(AGGREGATE_COLUMNS).empty_table(), *tables])
     ground = ground_of(settings, harvests, regions, years)
     return {
-        "drivers": joined_drivers(drivers, _described(settings)),
+        "drivers": joined_drivers(drivers, _described(settings, season)),
         "aggregates": joined,
         "weights": weights_table(ground, pd.unique(predictions.loc[predictions["split"] != "train", "year"])),
     }
@@ -230,7 +237,8 @@ def outlook_of_forecast(
     settings: Settings,
     season: str = MAIN,
 ) -> dict[str, pa.Table]:
-    """One season's tables of a forecast: predictions with their chances, drivers, aggregates, weights.
+    """One season's tables of a forecast: predictions with their chances, drivers, aggregates, weights,
+    the record's rows and the yields known so far.
 
     `predictions` are of the latest cut-off that serves each region-season, `served` what each cut-off says of
     all that it serves, of which aggregates take one.
@@ -253,10 +261,11 @@ def outlook_of_forecast(
     last = max((basis.errors.last_season for basis in bases.values()), default=0)
     return {
         "predictions": told,
-        "drivers": joined_drivers(drivers, _described(settings)),
+        "drivers": joined_drivers(drivers, _described(settings, season)),
         "aggregates": aggregates,
         "record": record_of(told, aggregates, last, settings.season),
         "weights": weights_table(ground, years),
+        "history": history_table(ground),
     }
 
 
@@ -281,8 +290,9 @@ def outlook_of_backtest(
     return frame.join(chances), aggregates
 
 
-def _described(settings: Settings) -> dict[str, str]:
-    return describe_terms({spec.name: spec for spec in expand_features(settings)}, settings.baseline)
+def _described(settings: Settings, season: str) -> dict[str, str]:
+    specs = {spec.name: spec for spec in expand_features(settings)}
+    return describe_terms(specs, settings.baseline, season)
 
 
 def _laid_out(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from data.settings.schema import Season
 from tasks.outlook.aggregates import Ground, known_of_units
 
 _TARGET = ["level", "name", "season", "year", "crop"]
+_NAIVE = ("mean_5", "baseline")
+_ROOTS = ("/rmse", "/revision")  # scores that are roots of means of squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ def verify_record(issues: Iterable[Issue], ground: Ground, vintage: str = "") ->
     frame["revision"] = frame.groupby(_TARGET, dropna=False, sort=False)["predicted"].diff()
     frame = frame.merge(_actuals(ground), on=["level", "name", "year", "crop"])
     frame["error"] = frame["predicted"] - frame["actual"]
-    for name in ("mean_5", "baseline"):
+    for name in _NAIVE:
         frame[f"error_{name}"] = frame[name] - frame["actual"]
     for level in LEVELS:
         low, high = frame[f"lower_{level}"], frame[f"upper_{level}"]
@@ -80,47 +82,51 @@ def verify_record(issues: Iterable[Issue], ground: Ground, vintage: str = "") ->
 
 
 def summarise_verification(verified: pa.Table) -> dict[str, Any]:
-    """Scores for `verification.json`: by level, crop and days before the season's end.
+    """Scores for `verification.json`: by level and crop in all, by days before the season's end, by name.
 
     For each the forecasts held, error, bias, intervals, Brier score of the chance and the usual size of a
-    revision; the same errors of mean_5 and of the baseline as they were said on the same day.
+    revision; the same errors of mean_5 and of the baseline as they were said on the same day. Regions
+    without a label are named "".
     """
-    frame = verified.to_pandas()
+    frame = _summands(verified.to_pandas())
     found: dict[str, Any] = {}
-    for (level, crop), rows in frame.groupby(["level", "crop"], sort=True):
-        by_lead = {str(lead): _scores(of) for lead, of in rows.groupby("lead_days", sort=True)}
-        found.setdefault(str(level), {})[str(crop)] = {"all": _scores(rows), "lead_days": by_lead}
+    for (level, crop), scores in _scores(frame, []).items():
+        found.setdefault(str(level), {})[str(crop)] = {"all": scores, "lead_days": {}, "names": {}}
+    for of in ("lead_days", "name"):
+        for (level, crop, key), scores in _scores(frame, [of]).items():
+            found[str(level)][str(crop)]["names" if of == "name" else of][str(key)] = scores
     return found
 
 
-def _scores(rows: pd.DataFrame) -> dict[str, Any]:
-    scores: dict[str, Any] = {
-        "rows": len(rows),
-        "seasons": int(rows["year"].nunique()),
-        **_errors(rows["error"]),
-        "mean_5": _errors(rows["error_mean_5"]),
-        "baseline": _errors(rows["error_baseline"]),
-        "brier": _mean(rows["brier"]),
-        "revision": _root(rows["revision"]),
-    }
+def _summands(verified: pd.DataFrame) -> pd.DataFrame:
+    """What scores are means of, beside what they are of."""
+    found = verified[["level", "crop", "lead_days", "year"]].assign(name=verified["name"].fillna(""))
+    for name in ("", *_NAIVE):
+        error = verified[f"error_{name}" if name else "error"]
+        found[f"{name}/rmse"], found[f"{name}/mae"], found[f"{name}/bias"] = error**2, error.abs(), error
+    found["/brier"], found["/revision"] = verified["brier"], verified["revision"] ** 2
     for level in LEVELS:
-        scores[f"coverage_{level}"] = _mean(rows[f"inside_{level}"].astype("float64"))
-        scores[f"interval_score_{level}"] = _mean(rows[f"interval_score_{level}"])
-    return scores
+        found[f"/coverage_{level}"] = verified[f"inside_{level}"].astype("float64")
+        found[f"/interval_score_{level}"] = verified[f"interval_score_{level}"]
+    return found
 
 
-def _errors(error: pd.Series[float]) -> dict[str, float | None]:
-    return {"rmse": _root(error), "mae": _mean(error.abs()), "bias": _mean(error)}
-
-
-def _mean(values: pd.Series[float]) -> float | None:
-    mean = values.mean()
-    return float(mean) if np.isfinite(mean) else None
-
-
-def _root(values: pd.Series[float]) -> float | None:
-    mean = _mean(values**2)
-    return None if mean is None else float(np.sqrt(mean))
+def _scores(frame: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """The scores of each level, crop and `by`, in their order; a figure that nothing is known of is None."""
+    groups = frame.groupby(["level", "crop", *by], sort=True)
+    means = groups[[str(name) for name in frame if "/" in str(name)]].mean()
+    for name in means:
+        if str(name).endswith(_ROOTS):
+            means[name] **= 0.5
+    counts = zip(groups.size(), groups["year"].nunique(), strict=True)
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for (key, row), (rows, seasons) in zip(means.iterrows(), counts, strict=True):
+        scores: dict[str, Any] = {"rows": int(rows), "seasons": int(seasons)} | {name: {} for name in _NAIVE}
+        for name, value in row.items():
+            of, _, score = str(name).partition("/")
+            (scores[of] if of else scores)[score] = float(value) if np.isfinite(value) else None
+        found[cast("tuple[Any, ...]", key)] = scores
+    return found
 
 
 def _actuals(ground: Ground) -> pd.DataFrame:

@@ -16,12 +16,12 @@ from data.settings.expand import FeatureSpec
 _BASELINES = {"trend": "its trend", "mean": "its mean", "none": "the training mean"}
 
 
-def describe_terms(specs: Mapping[str, FeatureSpec], baseline: str) -> dict[str, str]:
-    """What `explain` needs to know of features, for the metadata of `drivers.parquet`."""
+def describe_terms(specs: Mapping[str, FeatureSpec], baseline: str, season: str) -> dict[str, str]:
+    """What `explain` needs to know of a season's features, for the metadata of `drivers.parquet`."""
     found = {"baseline": baseline}
     for name, spec in specs.items():
         days = [f"{month:02d}-{day:02d}" for month, day in (spec.days[0], spec.days[-1])] if spec.days else []
-        found[f"term:{name}"] = json.dumps(
+        found[f"term:{season}:{name}"] = json.dumps(
             {
                 "measure": spec.measure, "aggregate": spec.aggregate, "days": days,
                 "months": len({month for month, _ in spec.days}), "threshold": spec.threshold,
@@ -41,7 +41,7 @@ def explain(said: Mapping[str, Any], drivers: pd.DataFrame, metadata: Mapping[st
         {
             "term": row["term"],
             "words": _words(row, metadata),
-            "unit": metadata.get(f"unit:{row['term']}", ""),
+            "unit": metadata.get(f"unit:{row['season']}:{row['term']}", ""),
             **{key: _known(row[key]) for key in ("value", "usual", "departure", "contribution")},
         }
         for row in ordered.to_dict("records")
@@ -65,7 +65,7 @@ def _sentence(said: Mapping[str, Any], terms: list[dict[str, Any]], metadata: Ma
 
 def _words(row: Mapping[Any, Any], metadata: Mapping[str, str]) -> str:
     """A term's departure in words: `too dry in May`; empty for what isn't weather."""
-    described = metadata.get(f"term:{row['term']}")
+    described = metadata.get(f"term:{row['season']}:{row['term']}")
     if row["term"] == CONSTANT or described is None or pd.isna(row["departure"]):
         return ""
     spec = json.loads(described)

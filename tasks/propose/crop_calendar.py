@@ -72,4 +72,5 @@ def remarks(crops: Sequence[str], season: SeasonChoice, months: frozenset[int]) 
 
 
 def _why(crops: Sequence[str]) -> str:
-    return f"a guess: {', '.join(crops)} are mostly sown in autumn ({SOURCE})"
+    verb = "is" if len(crops) == 1 else "are"
+    return f"a guess: {', '.join(crops)} {verb} mostly sown in autumn ({SOURCE})"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contracts.columns import AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
+from data.contracts.columns import ALL, AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
 from data.contracts.wording import MEANS_OF_REGIONS, as_text, markdown_table, number, span
 from data.errors import DamageError
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, of_season, season_names
+from data.store.bulletins import NEWEST
 from data.store.current import Written, find_finished, make_newest, repair
 from data.store.entries import State
 from data.store.log import read_state
@@ -25,16 +26,23 @@ from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest,
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
 
+_AGGREGATES = "aggregates.parquet"
+_OF_UNITS = [
+    "level", "name", "year", "crop", "season", "as_of", "unit", "predicted", "lower_80", "upper_80", "mean_5",
+    "last", "chance_below_mean_5", "production",
+]  # fmt: skip
+Complete = Callable[[State], None]
+"""Makes what is derived from the log by others: the bulletins."""
 _MEANS = ("predicted", "lower_80", "upper_80", "baseline")
 
 
-def unchanged(job: ForecastJob) -> dict[str, Any] | None:
+def unchanged(job: ForecastJob, complete: Complete) -> dict[str, Any] | None:
     """The answer to a forecast that is the newest one already, without torch or Prefect; else None."""
     state = read_state(job.store)
     found = finished(job, state)
     if found is None or not is_newest(job, state):
         return None
-    repair(job.store, FORECASTS)
+    repair(job.store, FORECASTS, complete=complete)
     return summary(job, f"nothing new: forecast {job.run_id} is the newest one")
 
 
@@ -51,7 +59,9 @@ def is_newest(job: ForecastJob, state: State) -> bool:
     return state.forecast is not None and state.forecast.run_id == job.run_id
 
 
-def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
+def publish(
+    job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, Any], complete: Complete
+) -> dict[str, Any]:
     """Write a forecast and make it the newest one. Raises InputError when an input changed meanwhile."""
     job.verify()
     about = {
@@ -60,13 +70,14 @@ def publish(job: ForecastJob, files: Mapping[str, bytes], facts: Mapping[str, An
         "crops": list(job.crops),
     }
     manifest = put_whole(job.store, FORECASTS, files, {**origin(job, "forecast"), **about, **facts})
-    make_newest(job.store, job.run_id, {"model_run_id": job.model_run_id}, Written(files, manifest))
+    model = {"model_run_id": job.model_run_id}
+    make_newest(job.store, job.run_id, model, Written(files, manifest), complete)
     return summary(job, f"published forecast {job.run_id}")
 
 
-def publish_again(job: ForecastJob) -> dict[str, Any]:
+def publish_again(job: ForecastJob, complete: Complete) -> dict[str, Any]:
     """Make a forecast that was made before the newest one."""
-    make_newest(job.store, job.run_id, {"model_run_id": job.model_run_id})
+    make_newest(job.store, job.run_id, {"model_run_id": job.model_run_id}, complete=complete)
     return summary(job, f"nothing new: forecast {job.run_id} was made before")
 
 
@@ -84,6 +95,7 @@ def nothing_ahead(job: ForecastJob, facts: Mapping[str, Any]) -> dict[str, Any]:
     why = [f"{counts['harvested']:,} region-seasons have their yield", *left_out]
     if counts["short"]:
         why.insert(1, f"{counts['short']:,} without one have too little weather")
+    why.append("a season is forecast from its weather, before it has a yield")
     return _answer(job, f"nothing to forecast, nothing published: {'; '.join(why)}", [], [], {})
 
 
@@ -96,17 +108,30 @@ def summary(job: ForecastJob, message: str) -> dict[str, Any]:
         "forecasts": store.place("forecasts.parquet"),
         "forecast": store.place(place),
     }
-    return _answer(job, message, by_season(predictions, job.settings), manifest["notes"], places)
+    if store.age(NEWEST) is not None:
+        places["bulletin"] = store.place(NEWEST)
+    content = (
+        read_published(store, manifest, _AGGREGATES, FORECASTS) if _AGGREGATES in manifest["files"] else None
+    )
+    units = [] if content is None else coming_units(pq.read_table(io.BytesIO(content)))
+    seasons = by_season(predictions, job.settings)
+    return _answer(job, message, seasons, manifest["notes"], places, units)
 
 
 def _answer(
-    job: ForecastJob, message: str, seasons: list[dict[str, Any]], notes: list[str], places: dict[str, str]
+    job: ForecastJob,
+    message: str,
+    seasons: list[dict[str, Any]],
+    notes: list[str],
+    places: dict[str, str],
+    aggregates: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     return {
         "run_id": job.run_id,
         "model_run_id": job.model_run_id,
         "as_of": job.as_of and job.as_of.isoformat(),
         "message": message,
+        "aggregates": list(aggregates),
         "seasons": seasons,
         "notes": notes,
         "places": places,
@@ -135,6 +160,20 @@ def by_season(predictions: pa.Table, settings: Settings) -> list[dict[str, Any]]
     ]
 
 
+def coming_units(aggregates: pa.Table) -> list[dict[str, Any]]:
+    """What is forecast of larger units for each crop's newest season: the whole, then its parts."""
+    rows = aggregates.select(_OF_UNITS).to_pylist()
+    newest: dict[str, int] = {}
+    for row in rows:
+        newest[row[CROP.name]] = max(row[SEASON_YEAR.name], newest.get(row[CROP.name], 0))
+    kept = [
+        row
+        for row in rows
+        if row[SEASON_YEAR.name] == newest[row[CROP.name]] and row["predicted"] is not None
+    ]
+    return sorted(kept, key=lambda row: (row[CROP.name], row["level"] != ALL))
+
+
 def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out: Sequence[str]) -> list[str]:
     """What a reader of a forecast should know besides its figures, a sentence each."""
     strangers = predictions.filter(pc.invert(predictions["known_region"]))
@@ -159,7 +198,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
             f"{row['regions']:,}", number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
             number(row["baseline"]),
         )
-        for row in result["seasons"]
+        for row in sorted(result["seasons"], key=lambda row: -row["year"])  # what is to come, then gaps
     ]  # fmt: skip
     table = markdown_table(heads, rows, ("regions", "predicted", "baseline"))
     notes = "".join(f"- {as_text(note)}\n" for note in result["notes"])

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.contracts.wording import ABSENT, number, percent, span
+from data.contracts.columns import ALL, CONSTANT
+from data.contracts.season_table import Floats
+from data.contracts.wording import ABSENT, number, percent, signed_percent, span, whole_percent
 from tasks.report import frame
-from tasks.report.boundaries import Boundaries, read_boundaries
+from tasks.report.charts.boundaries import Boundaries, read_boundaries
 from tasks.report.charts.chart import Chart
 from tasks.report.charts.maps import departure_map
 from tasks.report.charts.season import driver_bars, season_line, track_record
+from tasks.report.region_table import region_table
 
-ALL, CONSTANT = "all", "constant"
 _VERTICES, _CELLS = 60_000, 1 << 13
 """Of all boundaries on the page: half a megabyte, and a third of a pixel."""
 _MANY_REGIONS, _TERMS, _TERMS_OF_MANY = 1000, 12, 8
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"  # as in templates/page.js
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,12 @@ class Bulletin:
     """What a bulletin shows. Tables have the columns of the published ones that they are named after.
 
     `forecasts`, `aggregates` and `drivers` are a forecast's own; `yields` every known yield (region, year,
-    crop, yield); `regions` names and larger units (region, name, group; null where unknown) with their
-    GeoJSON `geometries`. Of all regions together `issued` holds the forecasts of these seasons by day of
-    issue (day, crop, year, predicted, lower_80, upper_80), this one last, and `record` what was said of past
-    seasons at this lead (crop, year, predicted, lower_80, upper_80, actual, kind: issued or hindcast).
-    `previous` is what the forecast before this one said (level, name, crop, year, predicted). `titles` are
-    features as people call them, by their names.
+    crop, yield), `units` those of larger units (level, name, year, crop, yield); `regions` names and larger
+    units (region, name, group; null where unknown) with their GeoJSON `geometries`. Of all regions together
+    `issued` holds the forecasts of these seasons by day of issue (day, crop, year, predicted, lower_80,
+    upper_80), this one last, and `record` what was said of past seasons at this lead (crop, year, predicted,
+    lower_80, upper_80, actual, kind: issued or hindcast). `previous` is what the forecast before this one
+    said (level, name, crop, year, predicted). `titles` are features as people call them, by their names.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Bulletin:
     aggregates: pd.DataFrame
     drivers: pd.DataFrame
     yields: pd.DataFrame
+    units: pd.DataFrame
     regions: pd.DataFrame
     geometries: Mapping[str, Mapping[str, Any] | None]
     issued: pd.DataFrame
@@ -55,7 +57,6 @@ class Bulletin:
     titles: Mapping[str, str]
     gate: Mapping[str, Any]
     missing: tuple[str, ...] = ()
-    versions: Mapping[str, str] | None = None
 
 
 def render_bulletin(data: Bulletin) -> str:
@@ -65,7 +66,7 @@ def render_bulletin(data: Bulletin) -> str:
     charts: dict[str, Chart] = {}
     crops = []
     for at, (crop, rows) in enumerate(coming.groupby("crop", sort=True), start=1):
-        table = region_table(data, str(crop), rows)
+        table = region_table(rows, data.regions, data.yields[data.yields["crop"] == crop])
         charts |= _charts(data, str(crop), f"{at}", rows, table, boundaries)
         crops.append(_crop(data, str(crop), f"{at}", rows, table))
     names = data.regions.dropna(subset=["name"]).set_index("region")["name"]
@@ -89,44 +90,6 @@ def _coming(forecasts: pd.DataFrame) -> pd.DataFrame:
     """Rows of each crop's newest season; older ones are gaps of the past."""
     newest = forecasts.groupby("crop")["year"].transform("max")
     return forecasts[forecasts["year"] == newest]
-
-
-def region_table(data: Bulletin, crop: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Each region's forecast beside what is known of it, the largest departure from the mean first.
-
-    Adds to `rows`: name, group, departure (a share of mean_5), rank among past years (1: the largest yield),
-    years, and history as letters, one for each year from the crop's first to its last.
-    """
-    found = rows.merge(data.regions[["region", "name", "group"]], on="region", how="left")
-    found["name"] = found["name"].fillna(found["region"])
-    found["departure"] = found["predicted"] / found["mean_5"].where(found["mean_5"] != 0) - 1
-    past = data.yields[data.yields["crop"] == crop].pivot_table(
-        index="region", columns="year", values="yield"
-    )
-    if len(past.columns):
-        past = past.reindex(columns=range(int(past.columns.min()), int(past.columns.max()) + 1))
-    known = past.reindex(found["region"])
-    with np.errstate(invalid="ignore"):
-        found["rank"] = 1 + (known.to_numpy() > found["predicted"].to_numpy()[:, None]).sum(axis=1)
-    found["years"] = known.notna().to_numpy().sum(axis=1)
-    found["history"] = _letters(known)
-    order = found["departure"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
-    return found.loc[order].reset_index(drop=True)
-
-
-def _letters(known: pd.DataFrame) -> list[str]:
-    """Each row's values from its least (A) to its most (9), a dot where nothing is known."""
-    values = known.to_numpy(dtype=np.float64)
-    if not values.size:
-        return [""] * len(known)
-    filled = np.isfinite(values)
-    low = np.where(filled, values, np.inf).min(axis=1, keepdims=True)
-    high = np.where(filled, values, -np.inf).max(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(high > low, (values - low) / (high - low), 0.5)
-    at = np.where(filled, np.nan_to_num(share) * (len(_LETTERS) - 1), 0).round().astype(np.int64)
-    shown = np.where(filled, np.array(list(_LETTERS))[at], ".")
-    return ["".join(row) for row in shown]
 
 
 def _charts(
@@ -192,21 +155,31 @@ def _crop(data: Bulletin, crop: str, slug: str, rows: pd.DataFrame, table: pd.Da
         (str(level), _text(name)): float(said)
         for level, name, said in zip(earlier["level"], earlier["name"], earlier["predicted"], strict=True)
     }
+    past = data.units[data.units["crop"] == crop]
+    yields = {
+        (str(level), _text(name)): rows["yield"].to_numpy()
+        for (level, name), rows in past.groupby(["level", "name"], dropna=False)
+    }
+
+    def figures(row: Any) -> dict[str, Any]:
+        unit = str(row["level"]), _text(row["name"])
+        return _figures(row, before.get(unit), yields.get(unit))
+
     return {
         "name": crop,
         "slug": slug,
         "year": year,
         "unit": _unit(rows) or "",
         "as_of": str(rows["as_of"].max()),
-        "whole": None if whole is None else _figures(whole, before),
-        "levels": [_figures(row, before) for _, row in units.iterrows() if row["level"] != ALL],
+        "whole": None if whole is None else figures(whole),
+        "levels": [figures(row) for _, row in units.iterrows() if row["level"] != ALL],
         "regions": [_region(row) for row in table.to_dict("records")],
     }
 
 
-def _figures(row: Any, before: Mapping[tuple[str, str | None], float]) -> dict[str, Any]:
-    """An aggregate's row with what it is compared to."""
-    said = before.get((row["level"], _text(row["name"])))
+def _figures(row: Any, said: float | None, past: Floats | None) -> dict[str, Any]:
+    """An aggregate's row with what it is compared to: the forecast before, and the yields of past years."""
+    years = 0 if past is None or not np.isfinite(row["predicted"]) else len(past)
     return {
         "level": row["level"],
         "name": _text(row["name"]),
@@ -217,7 +190,7 @@ def _figures(row: Any, before: Mapping[tuple[str, str | None], float]) -> dict[s
         "last": _against(row["predicted"], row["last"]),
         "previous": _against(row["predicted"], said),
         "chance": _known(row["chance_below_mean_5"]),
-        "percentile": _known(row["percentile"]),
+        "rank": _rank(1 + int((past > row["predicted"]).sum()) if past is not None and years else 0, years),
         "production": _known(row["production"]),
         "share": _known(row["share"]),
     }
@@ -241,28 +214,14 @@ def _region(row: Mapping[Any, Any]) -> dict[str, Any]:
         "mean_5": number(row["mean_5"]),
         "last": number(row["last"]),
         "chance": whole_percent(row["chance_below_mean_5"]),
-        "rank": f"{row['rank']} of {row['years'] + 1}" if row["years"] else ABSENT,
+        "rank": _rank(row["rank"], row["years"]),
         "history": row["history"],
     }
 
 
-def signed_percent(value: float) -> str:
-    """A change as per cent with its sign."""
-    shown = percent(value)
-    return f"+{shown}" if np.isfinite(value) and value > 0 else shown
-
-
-def whole_percent(value: float | None) -> str:
-    """A chance as whole per cent, never told as certain."""
-    if value is None or not np.isfinite(value):
-        return percent(None)
-    return (
-        "<1\N{NO-BREAK SPACE}%"
-        if value < 0.005
-        else ">99\N{NO-BREAK SPACE}%"
-        if value > 0.995
-        else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
-    )
+def _rank(rank: int, years: int) -> str:
+    """A place among the past years and this one, 1 the largest yield."""
+    return f"{rank} of {years + 1}" if years else ABSENT
 
 
 def _whole(aggregates: pd.DataFrame, crop: str, year: int) -> Any:

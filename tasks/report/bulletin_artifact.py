@@ -9,13 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.contracts.wording import ABSENT, as_text, markdown_table, number, span
+from data.contracts.columns import ALL
+from data.contracts.wording import (
+    ABSENT,
+    as_text,
+    markdown_table,
+    number,
+    signed_percent,
+    span,
+    whole_percent,
+)
 from tasks.report.artifacts import MOST_PICTURES, Artifact
-from tasks.report.boundaries import read_boundaries
-from tasks.report.bulletin import ALL, Bulletin, region_table, signed_percent, whole_percent
-from tasks.report.charts.chart import with_unit
+from tasks.report.bulletin import Bulletin
+from tasks.report.charts.boundaries import read_boundaries
 from tasks.report.charts.maps import departure_map
 from tasks.report.charts.picture import draw_png
+from tasks.report.region_table import region_table
 
 _MOST_UNITS = 60
 _VERTICES, _CELLS = 20_000, 1 << 11  # of a picture 520 pixels wide
@@ -56,7 +65,7 @@ def of_bulletin(data: Bulletin, page: str) -> Artifact:
     crops = list(coming.groupby("crop", sort=True))
     for crop, rows in crops[:MOST_PICTURES]:
         unit = rows["unit"].iloc[0]
-        regions = region_table(data, str(crop), rows).rename(
+        regions = region_table(rows, data.regions, data.yields[data.yields["crop"] == crop]).rename(
             columns={"lower_80": "lower", "upper_80": "upper", "chance_below_mean_5": "chance"}
         )
         chart = departure_map("map", regions, boundaries, str(crop), unit if isinstance(unit, str) else None)
@@ -75,27 +84,21 @@ def _units(data: Bulletin) -> str:
     rows = data.aggregates
     rows = rows[rows["year"] == rows.groupby("crop")["year"].transform("max")]
     rows = rows.assign(first=rows["level"] != ALL).sort_values(["first", "crop"], kind="stable")
-    heads = (
-        "where",
-        "crop",
-        "season",
-        "forecast",
-        "80 % range",
-        "against mean of 5",
-        "against last",
-        "chance below mean",
-    )
+    # the old UI leaves a table some 650 pixels; what doesn't fit is in the bulletin
+    heads = ("where", "crop", "forecast", "80 % range", "from mean", "below mean")
     shown = [
         (
-            "all regions" if row["level"] == ALL else as_text(_name(row)),
-            as_text(with_unit(row["crop"], row["unit"] if isinstance(row["unit"], str) else None)),
-            str(row["year"]), number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
-            _against(row, "mean_5"), _against(row, "last"), whole_percent(row["chance_below_mean_5"]),
+            ALL if row["level"] == ALL else as_text(_name(row)),
+            as_text(f"{row['crop']} {row['year']}"),
+            as_text(f"{number(row['predicted'])} {row['unit'] if isinstance(row['unit'], str) else ''}"),
+            span(row["lower_80"], row["upper_80"]), _against(row, "mean_5"),
+            whole_percent(row["chance_below_mean_5"]),
         )
         for row in rows.head(_MOST_UNITS).to_dict("records")
     ]  # fmt: skip
     more = f"\n{len(rows) - _MOST_UNITS} more are in the bulletin.\n" if len(rows) > _MOST_UNITS else ""
-    return markdown_table(heads, shown, heads[3:]) + more
+    said = "\nThe mean is that of the last five known years; below mean: the chance of a yield below it.\n"
+    return markdown_table(heads, shown, heads[2:]) + said + more
 
 
 def _name(row: Mapping[Any, Any]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.settings.schema import Settings
-from tasks import ingesting, training
+from tasks import ingesting, showing, training
 
 STAGES = (
     "identify",
@@ -30,7 +30,7 @@ Enter = Callable[[str], None]
 
 def without_server() -> None:
     """Leave out what the report's task tells the Prefect server; all that touches files stays."""
-    vars(training)["create_markdown_artifact"] = lambda *_given, **_named: None
+    vars(showing)["create_markdown_artifact"] = lambda *_given, **_named: None
 
 
 def train(settings: Settings, enter: Enter, force: bool = False, accept: str | None = None) -> dict[str, Any]:

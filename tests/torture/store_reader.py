@@ -11,8 +11,19 @@ from data.store.backends.base import MANIFEST, Store
 from data.store.backends.local import LocalStore
 from data.store.current import all_finished
 from data.store.entries import Instance, State, parse_entry
-from data.store.log import CURRENT, FORECAST, entry_name, read_state
-from data.store.manifests import FORECASTS, PREDICTIONS, RUNS, digest, folder, is_id, parse_json, seconds
+from data.store.log import entry_name, read_state
+from data.store.manifests import (
+    CURRENT,
+    FORECAST,
+    FORECASTS,
+    PREDICTIONS,
+    RUNS,
+    digest,
+    folder,
+    is_id,
+    parse_json,
+    seconds,
+)
 
 
 def check_log(store: Store) -> list[State]:

@@ -9,7 +9,78 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data.contracts.wording import number, percent
+from data.contracts.columns import ALL
+from data.contracts.wording import MEANS_OF_REGIONS, number, percent, signed_percent, span, whole_percent
+from flows.cli.terminal.tables import cutoff
+
+_MOST_ROWS = 20  # of a forecast; its files have them all
+
+
+def forecast(result: dict[str, Any]) -> None:
+    """The end of `cropyield forecast`: the coming season, larger units first; past gaps are counted."""
+    console = _console()
+    as_of = f", as of {result['as_of']}" if result["as_of"] else ""
+    console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
+    rows = coming(result["seasons"])
+    if aggregates := result["aggregates"]:
+        console.print(_units(aggregates[:_MOST_ROWS]))
+        if len(aggregates) > _MOST_ROWS:
+            console.print(Text(f"{len(aggregates) - _MOST_ROWS:,} more are in aggregates.parquet"))
+    if rows:
+        console.print(_means(rows[:_MOST_ROWS]))
+        console.print(Text(MEANS_OF_REGIONS), soft_wrap=True)
+        if len(rows) > _MOST_ROWS:
+            console.print(Text(f"{len(rows) - _MOST_ROWS} more crops and cut-offs are in the file"))
+    if past := [row for row in result["seasons"] if row not in rows]:
+        first, last = min(row["year"] for row in past), max(row["year"] for row in past)
+        years = f"{first}" if first == last else f"{first}–{last}"
+        gaps = sum(row["regions"] for row in past)
+        console.print(Text(f"and {gaps:,} forecasts for gaps of past seasons, {years}"))
+    for note in result["notes"]:
+        console.print(Text(note))
+    for what, place in result["places"].items():
+        console.print(Text(f"{what:<12} {place}"))
+
+
+def coming(seasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of each crop's newest season."""
+    newest: dict[str, int] = {}
+    for row in seasons:
+        newest[row["crop"]] = max(row["year"], newest.get(row["crop"], row["year"]))
+    return [row for row in seasons if row["year"] == newest[row["crop"]]]
+
+
+def _units(aggregates: list[dict[str, Any]]) -> Table:
+    """Larger units beside their five-year means."""
+    table = _table(
+        ("season", "left"), ("crop", "left"), ("of", "left"), ("as of", "left"),
+        *_numbers("forecast"), ("80 %", "left"), *_numbers("5-year mean", "against it", "chance below it"),
+        ("unit", "left"),
+    )  # fmt: skip
+    for row in aggregates:
+        name = "all regions" if row["level"] == ALL else row["name"] or f"no {row['level']} known"
+        mean = row["mean_5"]
+        table.add_row(
+            str(row["year"]), Text(row["crop"]), Text(name), cutoff(row), number(row["predicted"]),
+            span(row["lower_80"], row["upper_80"]), number(mean),
+            signed_percent(row["predicted"] / mean - 1 if mean else None),
+            whole_percent(row["chance_below_mean_5"]), Text(row["unit"] or ""),
+        )  # fmt: skip
+    return table
+
+
+def _means(rows: list[dict[str, Any]]) -> Table:
+    table = _table(
+        ("season", "left"), ("crop", "left"), ("as of", "left"), *_numbers("regions", "unseen", "predicted"),
+        ("a region's 80 %", "left"), *_numbers("baseline"), ("unit", "left"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            str(row["year"]), Text(row["crop"]), cutoff(row), f"{row['regions']:,}",
+            f"{row['unseen_regions']:,}", number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
+            number(row["baseline"]), Text(row["unit"] or ""),
+        )  # fmt: skip
+    return table
 
 
 def why(result: dict[str, Any]) -> None:

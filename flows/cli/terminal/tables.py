@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -10,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, best_baseline
-from data.contracts.wording import ABSENT, MEANS_OF_REGIONS, number, span
+from data.contracts.wording import ABSENT, number, span
 
-_MOST_ROWS = 20  # of a forecast; its file has them all
 _ORDER = ("test", "validation", "train")
 
 
@@ -32,43 +32,6 @@ def trained(result: dict[str, Any]) -> None:
     _places(console, result)
 
 
-def forecast(result: dict[str, Any]) -> None:
-    """The end of `cropyield forecast`: each crop's coming season; gaps of past ones are only counted."""
-    console = _console()
-    as_of = f", as of {result['as_of']}" if result["as_of"] else ""
-    console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
-    if rows := _coming(result["seasons"]):
-        table = _table(
-            "season", "crop", "as of", "regions", "unseen", "predicted", "a region's 80 %", "baseline", "unit"
-        )
-        for row in rows[:_MOST_ROWS]:
-            table.add_row(
-                str(row["year"]), Text(row["crop"]), _cutoff(row), f"{row['regions']:,}",
-                f"{row['unseen_regions']:,}", number(row["predicted"]),
-                span(row["lower_80"], row["upper_80"]), number(row["baseline"]), Text(row["unit"] or ""),
-            )  # fmt: skip
-        console.print(table)
-        console.print(Text(MEANS_OF_REGIONS), soft_wrap=True)
-        if len(rows) > _MOST_ROWS:
-            console.print(Text(f"{len(rows) - _MOST_ROWS} more crops and cut-offs are in the file"))
-    if past := [row for row in result["seasons"] if row not in rows]:
-        first, last = min(row["year"] for row in past), max(row["year"] for row in past)
-        years = f"{first}" if first == last else f"{first}–{last}"
-        gaps = sum(row["regions"] for row in past)
-        console.print(Text(f"and {gaps:,} forecasts for gaps of past seasons, {years}"))
-    for note in result["notes"]:
-        console.print(Text(note))
-    _places(console, result)
-
-
-def _coming(seasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of each crop's newest season."""
-    newest: dict[str, int] = {}
-    for row in seasons:
-        newest[row["crop"]] = max(row["year"], newest.get(row["crop"], row["year"]))
-    return [row for row in seasons if row["year"] == newest[row["crop"]]]
-
-
 def backtest(result: dict[str, Any]) -> None:
     """Skill by cut-off and crop, and where the rest lies."""
     console = _console()
@@ -77,12 +40,16 @@ def backtest(result: dict[str, Any]) -> None:
     table = _table("as of", "crop", "unit", "rows", "MSE", "best naive baseline", "its MSE", "skill", "95 %")
     units = result["units"]
     shared = next(iter(units.values())) if len(set(units.values())) == 1 else None
+    crops_of = Counter(
+        season for season, crop in {(row["season"], row["crop"]) for row in result["skill"]} if crop
+    )
     for row in result["skill"]:
-        if row["crop"] is None and len(set(units.values())) > 1:
-            continue  # a mean over different units says nothing
+        # a mean over different units says nothing, one over one crop nothing new
+        if row["crop"] is None and (len(set(units.values())) > 1 or crops_of[row["season"]] < 2):
+            continue
         best = row["best_baseline"]
         table.add_row(
-            _cutoff(row), Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or ABSENT),
+            cutoff(row), Text(row["crop"] or "pooled"), Text(units.get(row["crop"], shared) or ABSENT),
             f"{row['rows']:,}", number(row["mse"]),
             NAIVE_BASELINES.get(best or "", ABSENT), number(row.get(f"mse_{best}")), number(row["skill"]),
             span(row["skill_lower_95"], row["skill_upper_95"]),
@@ -162,7 +129,7 @@ def rolled_back(result: dict[str, Any]) -> None:
 def exported(result: dict[str, Any]) -> None:
     """Where the file lies and what it takes."""
     console = _console()
-    model = f"the model of run {result['run_id']} for {_cutoff(result)}"
+    model = f"the model of run {result['run_id']} for {cutoff(result)}"
     console.print(Text(f"{result['file']}: {model}, {result['size']:,} bytes"))
     console.print(Text(f"takes        region, year, {', '.join(result['features'])}"))
     console.print(
@@ -238,7 +205,9 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
     for made, found in _by_cutoff(metrics):
         splits = dict(sorted(found["splits"].items(), key=lambda item: _ORDER.index(item[0])))
         for split, scores in list(splits.items())[: 1 if headline_only else None]:
-            pooled = [("pooled", scores["pooled"])] if len(set(units.values())) == 1 < len(units) else []
+            # a mean over different units says nothing, one over one crop nothing new
+            several = len(set(units.values())) == 1 < len(scores["crops"])
+            pooled = [("pooled", scores["pooled"])] if several else []
             for crop, score in [*scores["crops"].items(), *pooled]:
                 best, least = best_baseline(score["baselines"])
                 table.add_row(
@@ -254,13 +223,14 @@ def _scores(metrics: dict[str, Any], units: dict[str, str | None], headline_only
 def _by_cutoff(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Each cut-off's part of metrics.json, under its season's name where that isn't the main one."""
     return [
-        (_cutoff({"season": season, "as_of": as_of}), found)
+        (cutoff({"season": season, "as_of": as_of}), found)
         for season, of in metrics["seasons"].items()
         for as_of, found in of["as_of"].items()
     ]
 
 
-def _cutoff(row: dict[str, Any]) -> str:
+def cutoff(row: dict[str, Any]) -> str:
+    """A cut-off day, under its season's name where that isn't the main one."""
     return str(row["as_of"]) if row["season"] == MAIN else f"{row['season']} {row['as_of']}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.report.boundaries import Boundaries
+from tasks.report.charts.boundaries import Boundaries
 from tasks.report.charts.chart import Chart, Specification, tooltips
 from tasks.report.charts.theme import BELOW_ABOVE, FAINT, INK, NONE, NUMBER
 

@@ -9,10 +9,11 @@ import pytest
 from data.errors import DamageError
 from data.store.backends.base import MANIFEST, Store
 from data.store.backends.local import LocalStore
-from data.store.current import all_finished
+from data.store.current import all_finished, make_newest
 from data.store.log import read_facts, read_state
 from data.store.manifests import BACKTESTS, FORECASTS, to_json
 from data.store.pruning import prune
+from data.store.record import RECORD
 from tests.stores import an_id, any_store, forecast, publish, roll_back, write
 
 __all__ = ["any_store"]
@@ -200,3 +201,40 @@ def test_growth_is_bounded(any_store: Store) -> None:
     assert len(any_store.get("current.json") or b"") < 1000
     entry = any_store.names("log")[-1]
     assert len(any_store.get(entry) or b"") < 2000
+
+
+def sizes(store: LocalStore) -> dict[str, int]:
+    """Bytes by what lies at the store's top, links counted as the files they lead to once."""
+    found: dict[str, int] = {}
+    seen = set()
+    for file in store.root.rglob("*"):
+        if file.is_file() and not file.is_symlink() and (inode := file.stat().st_ino) not in seen:
+            seen.add(inode)
+            top = file.relative_to(store.root).parts[0]
+            found[top] = found.get(top, 0) + file.stat().st_size
+    return found
+
+
+def test_a_year_of_daily_forecasts_leaves_nothing_but_log_and_record(tmp_path: Path) -> None:
+    """Trained every week, forecast every day, pruned every day: all but the two stays at its size."""
+    store = LocalStore(tmp_path / "store")
+    monthly = []
+    for day in range(365):
+        at = (datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day)).isoformat()
+        if day % 7 == 0:
+            publish(store, f"a{day // 7:03x}", at, files={"predictions.parquet": b"p" * 20_000})
+        content = f"day {day:03d}".encode() * 100
+        files = {"predictions.parquet": content * 10, "drivers.parquet": content * 50, RECORD: content}
+        run = write(store, f"f{day:03x}", at, FORECASTS, files, model_run_id=an_id("aa"))
+        make_newest(store, run, {})
+        prune(store, 3, 0.0)
+        if day % 30 == 29:
+            monthly.append(sizes(store))
+    rest = [sum(size for top, size in of.items() if top not in ("log", "record")) for of in monthly]
+    assert max(rest) - min(rest) < 0.01 * min(rest)
+    grown = {top: monthly[-1][top] - monthly[-2][top] for top in ("log", "record")}
+    # a record each day, and an entry for each forecast, each prune and each week's run
+    assert grown["record"] == 30 * 700
+    assert grown["log"] == pytest.approx(monthly[1]["log"] - monthly[0]["log"], rel=0.1)
+    assert len(store.names("record")) == 365
+    assert [len(store.folders(area)) for area in ("runs", FORECASTS)] == [3, 3]

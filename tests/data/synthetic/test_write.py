@@ -1,5 +1,8 @@
 """Simulated worlds are what they say: the truth is exact, the files deterministic, the sizes as asked."""
 
+import itertools
+import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +102,9 @@ def test_neighbours_share_their_weather(tmp_path: Path) -> None:
 @pytest.mark.parametrize("resolution", ["daily", "monthly", "season"])
 def test_same_arguments_same_bytes(tmp_path: Path, resolution: str) -> None:
     for name, seed in (("a", 0), ("b", 0), ("other", 1)):
-        write_world(tmp_path / name, 9, 3, resolution, seed)
+        write_world(tmp_path / name, 9, 3, resolution, seed, boundaries=True)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
-    assert len(files) == 3 + 3 + 2  # blocks of three regions, weather and yields, settings and truth
+    assert len(files) == 3 + 3 + 3  # blocks of three regions, weather and yields; map, settings, truth
     assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
     part = "weather/part-0000.parquet"
     assert (tmp_path / "a" / part).read_bytes() != (tmp_path / "other" / part).read_bytes()
@@ -115,7 +118,8 @@ def test_daily_files_are_laid_out_as_archives_are(tmp_path: Path) -> None:
     assert tables[0].schema.field("region").type == pa.string()
     assert tables[0].schema.field("date").type == pa.date32()
     whole = pa.concat_tables(tables).to_pandas()
-    assert written["rows"]["weather"] == len(whole) == 7 * (5 * 365 + 1)
+    assert written["rows"]["weather"] == len(whole) == 7 * (6 * 365 + 1)  # five harvests, a season under way
+    assert pd.read_parquet(tmp_path / "yields")["year"].unique().tolist() == [2018, 2019, 2020, 2021, 2022]
     assert whole[["region", "date"]].equals(whole[["region", "date"]].sort_values(["region", "date"]))
     assert whole["temperature"].between(-40, 45).all()
     assert whole["rainfall"].between(0, 300).all()
@@ -124,6 +128,30 @@ def test_daily_files_are_laid_out_as_archives_are(tmp_path: Path) -> None:
     settings = load_settings(written["settings"])
     assert Path(settings.weather) == tmp_path / "weather"
     assert settings.split.test_seasons == 1
+    assert settings.aggregate.levels == ("state",)
+
+
+def test_boundaries_tile_a_country_of_states(tmp_path: Path) -> None:
+    write_world(tmp_path, 300, 2, "season", seed=5, boundaries=True)
+    settings = load_settings(tmp_path / "settings.toml")
+    collection = json.loads(Path(str(settings.regions)).read_text())
+    rows = pd.DataFrame([each["properties"] for each in collection["features"]])
+    assert rows["region"].tolist() == sorted(pd.read_parquet(tmp_path / "yields")["region"].unique())
+    assert rows["name"].is_unique
+    assert 10 < rows["state"].nunique() < 40
+    assert rows["area"].between(10, 1000).all()
+    rings = [np.array(each["geometry"]["coordinates"][0]) for each in collection["features"]]
+    # every side that two regions share is the same two points, walked the other way; no area is lost
+    sides = Counter((tuple(a), tuple(b)) for ring in rings for a, b in itertools.pairwise(ring.tolist()))
+    assert max(sides.values()) == 1
+    shared = sum((b, a) in sides for a, b in sides)
+    assert shared > 0.85 * len(sides)
+    signed = [float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2 for x, y in (ring.T for ring in rings)]
+    assert min(signed) > 0.5 * 0.4**2
+    assert sum(signed) == pytest.approx(300 * 0.4**2, rel=0.02)
+    # regions next to each other in the world touch on the map
+    points = [set(map(tuple, ring.tolist())) for ring in rings]
+    assert all(a & b for a, b in itertools.pairwise(points))
 
 
 def test_files_hold_a_bounded_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

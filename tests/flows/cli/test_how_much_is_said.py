@@ -44,6 +44,8 @@ def test_verbose_says_what_each_step_found(shipped: Path, tmp_path: Path) -> Non
     assert lines[0] == "start Prefect"
     assert any("published run" in line and "INFO" in line for line in lines), done.stderr
     assert "published run" in done.stdout
+    for idle in ("View at", "Finished in state"):
+        assert idle not in done.stderr
 
 
 def test_a_bar_moves_while_imports_and_server_start(shipped: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ SETTINGS = """
 weather = "weather"
 yields = "yields"
 store = "store"
+regions = "regions.geojson"
 as_of = ["08-31"]
 
 [season]
@@ -37,6 +38,9 @@ aggregate = "mean"
 [[features]]
 measure = "rainfall"
 aggregate = "sum"
+
+[aggregate]
+levels = ["state"]
 
 [split]
 test_seasons = 3
@@ -67,10 +71,24 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             frame[frame["year"].between(1995 if crop == "rice" else 1996, 2019 if crop == "rice" else 2020)]
         )
     write(folder, "weather", weather)
+    # known by its wheat alone, which nobody measured any weather for
+    frames.append(frames[1][frames[1]["region"] == "R00"].assign(region="hills"))
     write(folder, "yields", pd.concat(frames))
+    write_regions(
+        folder / "regions.geojson", {f"R{at:02d}": "north" if at < 5 else "south" for at in range(8)}
+    )
     (folder / "settings.toml").write_text(SETTINGS)
     assert run(["train", str(folder / "settings.toml")]) == 0
     return folder
+
+
+def write_regions(file: Path, states: dict[str, str]) -> None:
+    listed = states | {"hills": "north", "nowhere": "south"}
+    features = [
+        {"type": "Feature", "properties": {"region": region, "state": state}, "geometry": None}
+        for region, state in listed.items()
+    ]
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
 
 
 def current(place: Path) -> Path:
@@ -96,7 +114,7 @@ def test_each_season_has_its_models_and_files(place: Path) -> None:
     assert set(evaluation["season"]) == {"main", "rabi"}
     ledger = json.loads((folder / "ledger.json").read_text())
     assert {name: set(of) for name, of in ledger.items()} == {
-        name: {"main", "rabi"} for name in ("weather", "yields")
+        name: {"main", "rabi"} for name in ("weather", "yields", "regions")
     }
 
 
@@ -120,6 +138,7 @@ def test_show_and_export(place: Path, tmp_path: Path, capsys: Capture) -> None:
     said = capsys.readouterr().out
     for shown in ("rabi 04-30", "weather, rabi", "sound of wheat"):
         assert shown in said
+    assert "pooled" not in said  # each season has one crop
     choices: list[tuple[list[str], str, str]] = [
         ([], "main", "10-31"),
         (["--season", "rabi"], "rabi", "04-30"),
@@ -142,6 +161,9 @@ def test_forecast(place: Path, capsys: Capture) -> None:
     assert run(["forecast", str(place / "settings.toml"), "--as-of", "2020-11-30", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {row["crop"] for row in result["seasons"]} == {"rice"}
+    assert list(json.loads((Path(result["places"]["forecast"]) / "ledger.json").read_text())["regions"]) == [
+        "main"
+    ]
     assert any("season rabi" in note and "12-31" in note for note in result["notes"])
     changed = ["--set", "seasons.rabi.start=12-01"]
     assert run(["forecast", str(place / "settings.toml"), *changed]) == 2
@@ -178,7 +200,8 @@ def test_outlook_of_both_seasons(place: Path, tmp_path: Path, capsys: Capture) -
     assert set(zip(aggregates["crop"], aggregates["season"], strict=True)) == {
         ("rice", "main"), ("wheat", "rabi"),
     }  # fmt: skip
-    assert aggregates[["level", "name", "year", "crop"]].apply(tuple, axis=1).is_monotonic_increasing
+    ordered = aggregates.assign(level=aggregates["level"] == "all")  # the smallest first
+    assert ordered[["level", "name", "year", "crop"]].apply(tuple, axis=1).is_monotonic_increasing
 
     assert run(["forecast", settings, "--as-of", "2020-11-30", "--json"]) == 0
     before = json.loads(capsys.readouterr().out)["run_id"]
@@ -200,6 +223,36 @@ def test_outlook_of_both_seasons(place: Path, tmp_path: Path, capsys: Capture) -
     assert [(each["crop"], each["season"], each["as_of"]) for each in told] == [
         ("rice", "main", "10-31"), ("wheat", "rabi", "12-31"),
     ]  # fmt: skip
+    for each, months in zip(told, ("from 06-01 to 10-31", "from 11-01 to 12-31"), strict=True):
+        weather = [term["words"] for term in each["terms"] if term["words"]]
+        assert len(weather) == 2
+        assert all(words.endswith(months) for words in weather)
     file = tmp_path / "dataset.csv"
     assert run(["export", store, "--csv", "dataset", str(file), "--season", "rabi"]) == 0
     assert "wheat" in pd.read_csv(file)
+
+
+def test_regions_of_both_seasons(place: Path, capsys: Capture) -> None:
+    """A region that grows one season's crop only has data in the other season's account, too."""
+    assert run(["forecast", str(place / "settings.toml"), "--json"]) == 0
+    forecast = Path(json.loads(capsys.readouterr().out)["places"]["forecast"])
+    for folder in (current(place), forecast):
+        entries = json.loads((folder / "ledger.json").read_text())["regions"]
+        assert set(entries) == {"main", "rabi"}
+        for entry in entries.values():
+            assert entry["used"] == {"matched": 9}
+            assert entry["without_data"] == {"count": 1, "names": ["nowhere"]}
+            assert entry["not_in_file"] == {"count": 0, "names": []}
+        found = pd.read_parquet(folder / "aggregates.parquet")
+        units = set(zip(found["level"], found["name"], found["season"], strict=True))
+        assert units == {
+            (level, name, season)
+            for level, name in (("state", "north"), ("state", "south"), ("all", "all"))
+            for season in ("main", "rabi")
+        }
+    said = pd.read_parquet(forecast / "predictions.parquet")
+    states = said["region"].map(lambda region: "north" if region < "R05" else "south")
+    means = said.groupby([states, said["crop"]])["predicted"].mean()
+    by_state = found[found["level"] == "state"].set_index(["name", "crop"])["predicted"]
+    assert len(by_state) == 4
+    np.testing.assert_allclose(by_state, means[by_state.index], atol=1e-9)

@@ -44,8 +44,8 @@ class Started:
     said: str
 
     def artifacts(self, run: str) -> dict[str, dict[str, Any]]:
-        """What a flow run left to be seen, by key."""
-        query = {"artifacts": {"flow_run_id": {"any_": [run]}}}
+        """What a flow run left to be seen, by key; a slow machine shows progress as well."""
+        query = {"artifacts": {"flow_run_id": {"any_": [run]}, "type": {"any_": ["markdown"]}}}
         return {found["key"]: found for found in self.server.post("artifacts/filter", query)}
 
     def metrics(self) -> Any:
@@ -211,7 +211,7 @@ def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: S
     assert set(artifacts) == {"gate", "earlier"}
     assert "nothing new" in artifacts["gate"]["data"]
     assert "this is the current model" in artifacts["gate"]["data"]
-    assert server.get(f"flow_runs/{first}")["name"] == FROM_THE_START
+    assert server.get(f"flow_runs/{first}")["name"] == "apples, oranges 1994–2023"
     before = trained.artifacts(trained.run)
     for key, found in before.items():
         assert f"[{key}]({server.url}/artifacts/artifact/{found['id']})" in artifacts["earlier"]["data"]
@@ -252,7 +252,7 @@ def test_forecast_and_backtest_run_as_deployed(trained: Started) -> None:
         state = wait_for(partial(ended, server, run), 240)
         assert state["type"] == "COMPLETED", (name, state)
     forecast, backtest = (trained.artifacts(run) for run in runs.values())
-    assert "forecast" in forecast
+    assert set(forecast) == {"forecast", "bulletin"}
     assert "backtest" in backtest
     query = {"task_runs": {"flow_run_id": {"any_": [runs["backtest-yields/backtest-yearly"]]}}}
     names = {task["name"] for task in server.post("task_runs/filter", query)}
@@ -297,6 +297,21 @@ def test_the_pictures_are_seen(browser: Any, trained: Started) -> None:
         browser.get(f"{trained.server.url}/v2/artifacts/artifact/{artifacts[key]['id']}")
         large = "return [...document.images].filter(image => image.naturalWidth > 300).length"
         wait_for(partial(browser.execute_script, f"{large} === {count}"), 60)
+
+
+def test_the_bulletin_is_seen_with_its_maps(browser: Any, trained: Started) -> None:
+    bulletin = trained.server.get("artifacts/bulletin/latest")
+    (page,) = (trained.project / "store/sample/bulletins").glob("*.html")
+    assert as_text(str(page)) in bulletin["data"]
+    for ui in ("/v2", ""):
+        url = f"{trained.server.url}{ui}/artifacts/artifact/{bulletin['id']}"
+        text_of(browser, url, "against the five-year mean", "below mean", "all")
+        large = "return [...document.images].filter(image => image.naturalWidth > 300).length"
+        wait_for(partial(browser.execute_script, f"{large} === 2"), 60)
+        assert browser.execute_script(
+            "return [...document.querySelectorAll('table')]"
+            ".every(table => table.parentElement.scrollWidth <= table.parentElement.clientWidth)"
+        ), "the table is wider than its place"
 
 
 def test_the_run_form_explains_the_settings(browser: Any, trained: Started) -> None:

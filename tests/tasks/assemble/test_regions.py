@@ -9,7 +9,8 @@ import pytest
 
 from data.errors import InputError
 from data.settings.schema import Settings
-from tasks.assemble.regions import Regions, account_regions, read_regions
+from tasks.assemble.regions import Regions, read_regions
+from tasks.assemble.regions_account import account_regions
 from tasks.ledger.account import ledger_story
 from tests.tasks.worlds import settings
 

@@ -98,6 +98,11 @@ def test_each_error_is_that_of_what_was_said() -> None:
     scores = summarise_verification(table)["region"]["rye"]
     assert set(scores["lead_days"]) == {"61", "92"}
     assert scores["lead_days"]["61"]["rmse"] == pytest.approx(np.sqrt((0.5**2 + 0.5**2 + 2**2) / 3))
+    assert set(scores["names"]) == {"a", "b", "c"}
+    assert scores["names"]["c"]["rmse"] == pytest.approx(np.sqrt((0 + 2**2) / 2))
+    assert (scores["names"]["c"]["rows"], scores["names"]["c"]["seasons"]) == (2, 1)
+    assert scores["names"]["a"]["mean_5"]["bias"] == pytest.approx(-0.5)
+    assert set(summarise_verification(table)["all"]["rye"]["names"]) == {"all"}
     assert scores["lead_days"]["92"]["coverage_80"] == 1.0
     assert scores["all"]["baseline"]["bias"] == pytest.approx(-1 / 3)
     assert scores["all"]["coverage_95"] is None

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from data.store.backends.local import LocalStore
+from data.store.bulletins import bulletin_name, missing_bulletins
 from data.store.current import Written, make_newest
 from data.store.entries import State
 from data.store.manifests import FORECASTS
@@ -25,7 +27,13 @@ def publish(store: LocalStore, forecast: str) -> None:
     facts = {"run_id": forecast, "finished_at": LONG_AGO, "model_run_id": an_id("aa")}
     files = files_of(forecast)
     manifest = put_whole(store, FORECASTS, files, facts)
-    make_newest(store, forecast, {}, Written(files, manifest))
+    make_newest(store, forecast, {}, Written(files, manifest), partial(draw, store))
+
+
+def draw(store: LocalStore, state: State) -> None:
+    """What tasks.bulletins.complete_bulletins does, of forecasts that hold nothing to draw."""
+    for number in missing_bulletins(store, state):
+        store.create(bulletin_name(number), f"<p>{number}</p>".encode() * 50)
 
 
 def read(place: Path) -> str:
@@ -38,6 +46,13 @@ def read(place: Path) -> str:
         assert hashlib.sha256((below / name).read_bytes()).hexdigest() == facts["sha256"], (forecast, name)
     stable = (place / "forecasts.parquet").read_bytes()
     assert stable in [files_of(each)["predictions.parquet"] for each in (OLD, NEW)]
+    # the view that was current a moment ago stays for its readers
+    view = (place / ".views/current").resolve()
+    shown = json.loads((view / "forecast.json").read_bytes())["run_id"]
+    assert (view / "forecasts.parquet").read_bytes() == files_of(shown)["predictions.parquet"]
+    if (view / "bulletin.html").exists():
+        number = {OLD: 1, NEW: 2}[shown]
+        assert (view / "bulletin.html").read_bytes() == f"<p>{number}</p>".encode() * 50
     return forecast
 
 

@@ -92,13 +92,13 @@ def _of_crop(
     ).dropna()  # fmt: skip
     figures = ["predicted", "mean_5", "last", "lower_80", "upper_80", "chance_below_mean_5", "percentile"]
     means = forecasts.groupby(np.array(groups))[figures].mean().rename_axis("name").reset_index()
-    whole = forecasts[figures].mean().to_frame().T.assign(name=None)
+    whole = forecasts[figures].mean().to_frame().T.assign(name="all")
     aggregates = pd.concat([whole.assign(level="all"), means.assign(level="state")], ignore_index=True)
     said = float(predicted_R.mean())
     past = seasons[-12:]
     hindcast = said + rng.normal(0, 0.4, len(past))
     previous = pd.DataFrame(
-        {"level": ["all"], "name": [None], "crop": crop, "year": YEAR, "predicted": said - 0.1}
+        {"level": ["all"], "name": ["all"], "crop": crop, "year": YEAR, "predicted": said - 0.1}
     )
     issued = pd.DataFrame(
         {
@@ -118,7 +118,21 @@ def _of_crop(
         "aggregates": aggregates.assign(year=YEAR, crop=crop, unit="t/ha", production=np.nan, share=1.0),
         "drivers": drivers,
         "yields": yields,
+        "units": _of_units(yields, dict(zip(names, groups, strict=True))).assign(crop=crop),
         "issued": issued,
         "record": record,
         "previous": previous.assign(predicted=said - 0.1),
     }
+
+
+def _of_units(yields: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    """Means over regions of each year: of every group, and of all."""
+    parts = [
+        yields.groupby([yields["region"].map(labels), "year"])["yield"].mean().rename_axis(["name", "year"])
+        for labels in (groups, dict.fromkeys(groups, "all"))
+    ]
+    levels = ("state", "all")
+    return pd.concat(
+        [part.reset_index().assign(level=level) for part, level in zip(parts, levels, strict=True)],
+        ignore_index=True,
+    )

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from data.contracts.wording import number
-from tasks.report.bulletin import Bulletin, region_table, render_bulletin
+from tasks.report.bulletin import Bulletin, render_bulletin
+from tasks.report.region_table import region_table
 from tests.tasks.report.browsing import open_browser, requests, serious_faults, set_width
 from tests.tasks.report.bulletins import YEAR, made_up_bulletin, squares
 
@@ -60,16 +61,31 @@ def test_hostile_names_come_through_as_text(pages: dict[str, str]) -> None:
 def test_a_region_is_ranked_among_its_past_years() -> None:
     data = BULLETINS["map"]
     rows = data.forecasts[data.forecasts["crop"] == "corn"]
-    table = region_table(data, "corn", rows).set_index("region")
+    past = data.yields[data.yields["crop"] == "corn"]
+    table = region_table(rows, data.regions, past).set_index("region")
     for region in NAMES[:5]:
-        past = data.yields[(data.yields["region"] == region) & (data.yields["crop"] == "corn")]["yield"]
+        own = past[past["region"] == region]["yield"]
         row: dict[Any, Any] = table.loc[region].to_dict()
-        assert row["rank"] == 1 + int((past > row["predicted"]).sum())
-        assert row["years"] == len(past)
+        assert row["rank"] == 1 + int((own > row["predicted"]).sum())
+        assert row["years"] == len(own)
         assert len(row["history"]) == 40
-        assert row["history"].count(".") == 40 - len(past)
+        assert row["history"].count(".") == 40 - len(own)
         assert {"A", "9"} <= set(row["history"])
     assert table["departure"].abs().is_monotonic_decreasing
+
+
+def test_larger_units_are_ranked_among_their_past_years(pages: dict[str, str]) -> None:
+    data = BULLETINS["map"]
+    for level, name, shown in (("all", "all", "all regions"), ("state", "G1", "G1")):
+        said, past = (
+            rows[(rows["level"] == level) & (rows["name"] == name) & (rows["crop"] == "corn")]
+            for rows in (data.aggregates, data.units)
+        )
+        rank = 1 + int((past["yield"] > said["predicted"].iloc[0]).sum())
+        row = next(
+            row for row in re.findall("<tr.*?</tr>", pages["map"], re.DOTALL) if f">{shown}</td>" in row
+        )
+        assert f"<td>{rank} of {len(past) + 1}</td>" in row
 
 
 def test_what_is_missing_is_said(pages: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from data.contracts.columns import FORECAST_COLUMNS, schema_of
-from data.contracts.wording import number
+from data.contracts.wording import MEANS_OF_REGIONS, number
 from flows.cli.main import run
 from tests.flows.cli.forecasts.under_way import Capture, copy_of, forecast, rewrite
 
@@ -79,7 +79,7 @@ def test_a_season_under_way_is_forecast_and_published_as_a_whole(under_way: Path
     assert apples["upper_80"] == pytest.approx(mine["upper_80"].mean())
     with get_client(sync_client=True) as client:
         shown = [each.data for each in client.read_artifacts(limit=200) if each.key == "forecast"]
-    assert any(number(apples["predicted"]) in str(text) for text in shown)
+    assert any(number(apples["predicted"]) in str(text) and MEANS_OF_REGIONS in str(text) for text in shown)
 
 
 def test_the_intervals_are_the_published_fit_s_own(under_way: Path, capsys: Capture) -> None:
@@ -176,6 +176,8 @@ def test_people_read_a_short_table(under_way: Path, capsys: Capture) -> None:
     said = capsys.readouterr().out
     for word in ("2023", "06-30", "apples", "t/ha", "baseline", "forecasts.parquet"):
         assert word in said
+    assert "a region's 80 %" in said  # not the range of the country, which is another one
+    assert MEANS_OF_REGIONS in said
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.report.boundaries import geometry, read_boundaries
+from tasks.report.charts.boundaries import geometry, read_boundaries
 from tasks.report.geojson import forecast_geojson
 from tests.tasks.report.bulletins import squares
 
-ATLAS = Path(__file__).parents[2] / "npm/node_modules/us-atlas/states-10m.json"
+ATLAS = Path(__file__).parents[3] / "npm/node_modules/us-atlas/states-10m.json"
 
 
 def atlas(file: Path, name: str) -> dict[str, dict[str, Any]]:
@@ -117,10 +117,11 @@ def test_a_forecast_opens_in_geopandas() -> None:
             "lower_80": [None, 1.0, 2.0, 3.0],
         }
     )
-    content = forecast_geojson(forecast, squares(names[:3]))
+    content = forecast_geojson(forecast, squares(names[:3]), {names[0]: "Alpha"})
     table = geopandas.read_file(io.BytesIO(content))
     assert table["predicted"].tolist() == forecast["predicted"].tolist()
     assert table["region"].tolist() == names
+    assert table["name"].fillna("unnamed").tolist() == ["Alpha", "unnamed", "unnamed", "unnamed"]
     assert table.geometry[:3].is_valid.all()
     assert table.geometry.isna().tolist() == [False, False, False, True]
     assert json.loads(content)["regions_without_boundary"] == ["nowhere"]
