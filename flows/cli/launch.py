@@ -140,9 +140,6 @@ def _start() -> None:
 @contextmanager
 def _served(debug: bool) -> Iterator[None]:
     """Run the block when the server answers; this process ends when the server does."""
-    # torch's optimizers import this at their first step; before that there is waiting to be done anyway
-    import torch._dynamo  # noqa: F401
-
     from tasks.showing import unseen
 
     EMBEDDED.wait()

@@ -51,8 +51,11 @@ class Scaling:
         """Put z into `out_NP`, rounded to its type."""
         singles = self._singles()
         if singles is None:
-            centred = torch.from_numpy(departure_NF - self.centre_F)
-            out_NP[:] = (centred @ torch.from_numpy(self.matrix_FP)).numpy()
+            centred_FN = np.empty(departure_NF.shape[::-1])
+            for at, centre in enumerate(self.centre_F):
+                np.subtract(departure_NF[:, at], centre, out=centred_FN[at])
+            matrix_PF = torch.from_numpy(self.matrix_FP).T
+            out_NP[:] = (matrix_PF @ torch.from_numpy(centred_FN)).numpy().T
             return
         for at, (feature, factor) in enumerate(singles):
             np.multiply(

@@ -1,6 +1,7 @@
 """Batches: rows dealt once to blocks, each a good sample, then served in a new order each epoch.
 
-Shapes: N rows, K blocks, B rows of a block, P columns, T crops, C = P + T (+ T where crops are missing).
+Shapes: N rows, K blocks, G of them, B rows of a block, P columns, T crops, C = P + T (+ T where crops are
+missing). A block lies by column: arithmetic on few crops is several times as fast along rows as across them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from tasks.train.device import fits_in_memory
 
 # numbers that are put into place while they lie in a core's cache
 _CHUNK = 1 << 17
+# rows of a piece: where blocks are small, what a step costs besides its rows counts
+_PIECE = 1 << 16
 
 
 class Rows(Protocol):
@@ -54,20 +57,30 @@ class ArrayRows:
 class Batch(NamedTuple):
     """One block: inputs, targets (0 where not grown) and 1 where grown (None: all are)."""
 
-    x_BP: Tensor
-    y_BT: Tensor
-    observed_BT: Tensor | None
+    x_PB: Tensor
+    y_TB: Tensor
+    observed_TB: Tensor | None
+
+
+class Piece(NamedTuple):
+    """Neighbouring blocks at once; `empty` rows of zeros among them count for nothing."""
+
+    x_GPB: Tensor
+    y_GTB: Tensor
+    observed_GTB: Tensor | None
+    empty: int
 
 
 @dataclass(frozen=True, eq=False)
 class Blocks(Dataset[Tensor]):
     """Rows in the order of their blocks; a block is a view, found without touching a row.
 
-    `rows_KBC` holds inputs, targets and, where any is missing, a column per crop that is 1 where
-    it is grown. `sizes` are the rows of each block: they differ by one at most.
+    `rows_KCB` holds inputs, targets and, where any is missing, a column per crop that is 1 where
+    it is grown. `sizes` are the rows of each block: they differ by one at most, and behind a short one is a
+    row of zeros.
     """
 
-    rows_KBC: Tensor
+    rows_KCB: Tensor
     sizes: tuple[int, ...]
     inputs: int
     crops: int
@@ -77,13 +90,28 @@ class Blocks(Dataset[Tensor]):
         return len(self.sizes)
 
     def __getitem__(self, block: int) -> Tensor:
-        return self.rows_KBC[block, : self.sizes[block]]
+        return self.rows_KCB[block]
 
-    def split(self, block_BC: Tensor) -> Batch:
+    def batch(self, block: int) -> Batch:
         """A block's columns by what they are."""
-        at = self.inputs + self.crops
-        observed_BT = block_BC[:, at:] if block_BC.shape[1] > at else None
-        return Batch(block_BC[:, : self.inputs], block_BC[:, self.inputs : at], observed_BT)
+        return self.split(self[block], block)
+
+    def split(self, rows_CB: Tensor, block: int) -> Batch:
+        """The columns of a block's rows, wherever they lie by now."""
+        at, rows_CB = self.inputs + self.crops, rows_CB[:, : self.sizes[block]]
+        observed_TB = rows_CB[at:] if len(rows_CB) > at else None
+        return Batch(rows_CB[: self.inputs], rows_CB[self.inputs : at], observed_TB)
+
+    def pieces(self) -> Iterator[Piece]:
+        """All rows in few pieces; empty rows are counted where nothing else marks them as such."""
+        K, C, B = self.rows_KCB.shape
+        some, at = max(1, _PIECE // B), self.inputs + self.crops
+        for block in range(0, K, some):
+            rows_GCB, sizes = self.rows_KCB[block : block + some], self.sizes[block : block + some]
+            marked = at < C
+            empty = 0 if marked else len(sizes) * B - sum(sizes)
+            observed_GTB = rows_GCB[:, at:] if marked else None
+            yield Piece(rows_GCB[:, : self.inputs], rows_GCB[:, self.inputs : at], observed_GTB, empty)
 
 
 def make_blocks(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) -> Blocks:
@@ -98,29 +126,31 @@ def make_blocks(source: Rows, batch_size: int, seed: int, dtype: torch.dtype) ->
     runs = -(-N // K)
     begin_R = torch.randint(K, (runs,), generator=torch.Generator().manual_seed(seed)).numpy()
     kind = np.float64 if dtype == torch.float64 else np.float32
-    blocks_KBC = np.zeros((K, runs, P + T), kind)
-    some = max(1, _CHUNK // (K * (P + T)))
-    piece = np.empty((some * K, P + T), kind)
+    C = P + T
+    blocks_KCB = np.zeros((K, C, runs), kind)
+    some = max(1, _CHUNK // (K * C))
+    piece_CB = np.empty((C, some * K), kind)
     card_K = np.arange(K)[:, None]
     for run in range(0, runs, some):
         rows = slice(run * K, min(N, (run + some) * K))
-        source.fill(rows, piece[: rows.stop - rows.start])
+        source.fill(rows, piece_CB[:, : rows.stop - rows.start].T)
         begin = begin_R[run : run + some]
         order_KR = (card_K - begin) % K + np.arange(len(begin)) * K
-        blocks_KBC[:, run : run + some] = np.take(piece, order_KR, axis=0)
+        for at in range(C):
+            blocks_KCB[:, at, run : run + some] = piece_CB[at].take(order_KR)
     sizes = np.full(K, runs)
     if runs * K > N:  # the last run is short: some blocks got what isn't there
         missing = (np.arange(K) - begin_R[-1]) % K >= N - (runs - 1) * K
         sizes[missing] -= 1
-        blocks_KBC[missing, -1] = 0.0
-    y_KBT = blocks_KBC[:, :, P:]
+        blocks_KCB[missing, :, -1] = 0.0
+    y_KTB = blocks_KCB[:, P:]
     observed_T = (float(N),) * T
-    if np.isnan(y_KBT).any():
-        observed_KBT = (~np.isnan(y_KBT)).astype(kind)
-        observed_KBT[sizes < runs, -1] = 0.0
-        blocks_KBC = np.concatenate((blocks_KBC[:, :, :P], np.nan_to_num(y_KBT), observed_KBT), axis=2)
-        observed_T = tuple(observed_KBT.sum(axis=(0, 1), dtype=np.float64).tolist())
-    return Blocks(torch.from_numpy(blocks_KBC), tuple(sizes.tolist()), P, T, observed_T)
+    if np.isnan(y_KTB).any():
+        observed_KTB = (~np.isnan(y_KTB)).astype(kind)
+        observed_KTB[sizes < runs, :, -1] = 0.0
+        blocks_KCB = np.concatenate((blocks_KCB[:, :P], np.nan_to_num(y_KTB), observed_KTB), axis=1)
+        observed_T = tuple(observed_KTB.sum(axis=(0, 2), dtype=np.float64).tolist())
+    return Blocks(torch.from_numpy(blocks_KCB), tuple(sizes.tolist()), P, T, observed_T)
 
 
 class _Order(Sampler[int]):
@@ -146,7 +176,7 @@ class Batches:
     """
 
     def __init__(self, blocks: Blocks, device: torch.device, seed: int, resident: bool | None = None) -> None:
-        rows = blocks.rows_KBC
+        rows = blocks.rows_KCB
         self._streams = not (fits_in_memory(rows.nbytes, device) if resident is None else resident)
         self._side = torch.cuda.Stream(device) if self._streams and device.type == "cuda" else None  # type: ignore[no-untyped-call]
         if not self._streams:
@@ -169,7 +199,7 @@ class Batches:
     def retarget(self, targets: Blocks) -> None:
         """Replace the targets by others of the same rows, dealt alike without inputs."""
         at = self._blocks.inputs
-        self._blocks.rows_KBC[:, :, at : at + targets.crops] = targets.rows_KBC[:, :, : targets.crops]
+        self._blocks.rows_KCB[:, at : at + targets.crops] = targets.rows_KCB[:, : targets.crops]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Batches of one epoch (0-based), in its own order."""
@@ -177,7 +207,15 @@ class Batches:
         blocks: Iterator[Tensor] = iter(self._loader)
         if self._streams:
             blocks = self._ahead(blocks)
-        return (self._blocks.split(block) for block in blocks)
+        return map(self._blocks.split, blocks, self._order)
+
+    def pieces(self) -> Iterator[Piece]:
+        """All rows once, as large pieces as are worth it."""
+        if not self._streams:
+            return self._blocks.pieces()
+        blocks = self._ahead(iter(self._loader))
+        return (Piece(x[None], y[None], None if seen is None else seen[None], 0)
+                for x, y, seen in map(self._blocks.split, blocks, self._order))  # fmt: skip
 
     def _ahead(self, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
         waiting: Tensor | None = None

@@ -100,12 +100,12 @@ def largest_curvature(blocks: Blocks, ridge: float) -> float:
     complete = all(rows == sum(blocks.sizes) for rows in blocks.observed_T)
     largest, hessian = 0.0, torch.empty(P + 1, P + 1, dtype=torch.float64)
     for block in range(len(blocks)):
-        x_BP, _, observed_BT = blocks.split(blocks[block])
+        x_PB, _, observed_TB = blocks.batch(block)
         for at in range(1 if complete else T):
-            own_BP = x_BP if observed_BT is None else x_BP * observed_BT[:, at : at + 1]
-            hessian[:P, :P] = own_BP.T @ x_BP
-            hessian[:P, P] = hessian[P, :P] = own_BP.sum(dim=0)
-            hessian[P, P] = len(x_BP) if observed_BT is None else observed_BT[:, at].sum()
+            own_PB = x_PB if observed_TB is None else x_PB * observed_TB[at]
+            hessian[:P, :P] = own_PB @ x_PB.T
+            hessian[:P, P] = hessian[P, :P] = own_PB.sum(dim=1)
+            hessian[P, P] = x_PB.shape[1] if observed_TB is None else observed_TB[at].sum()
             share = 2 * len(blocks) / max(blocks.observed_T[at], 1.0)
             largest = max(largest, _largest_eigenvalue(hessian * share))
     return (largest + ridge) / T

@@ -1,6 +1,6 @@
 """Stochastic gradient descent: the training loop, round after round of targets.
 
-Shapes: N rows, B rows of a batch, P trained columns, T crops, M = P + 1.
+Shapes: N rows, B rows of a batch, G batches, P trained columns, T crops, M = P + 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, optim
+from torch import Tensor
 
 from data.contracts.season_table import Floats
 from data.errors import CropyieldError
@@ -22,7 +22,7 @@ from tasks.normalise.threads import one_thread
 from tasks.train.batches import ArrayRows, Batches, Rows, make_blocks
 from tasks.train.device import choose_device
 from tasks.train.learning_rate import Curvature, Plan, plan_steps, settling_rates
-from tasks.train.linear import given_parameters, linear_layer, take_step
+from tasks.train.linear import PlainSGD, given_parameters, linear_layer, take_step
 
 OnEpoch = Callable[[int, float], None]
 End = Literal["tolerance", "precision", "epochs"]
@@ -102,11 +102,12 @@ class Descent:
         self.model = linear_layer(blocks.inputs, blocks.crops, training.seed, start or {}, self.dtype).to(
             self.device
         )
-        self.optimizer = optim.SGD(
+        self.optimizer = PlainSGD(
             self.model.parameters(), lr=self.plan.rate, momentum=training.momentum, nesterov=training.nesterov
         )
         self.rows_T = self._tensor(np.maximum(blocks.observed_T, 1.0))
-        self.ridge_T = self._tensor(objective.ridge_T)
+        self.share_T = 1 / (self.rows_T * len(self.rows_T))
+        self.ridged, self.ridge_T = bool(objective.ridge_T.any()), self._tensor(objective.ridge_T)
         self.penalty_PP = self._tensor(objective.penalty_PP)
         self.progress = Progress()
 
@@ -123,25 +124,11 @@ class Descent:
         lowest, waited, patience = math.inf, 0, _PATIENCE
         self.progress.end = "epochs"
         for epoch in range(self.training.epochs):
-            whole = epoch >= stepping  # one step along all batches' gradient
-            fixed = whole or K == 1  # the gradient is that of all rows at one point
-            squares_T = torch.zeros_like(self.rows_T)
-            for at, (x_BP, y_BT, observed_BT) in enumerate(self.batches.epoch(len(self.progress.losses))):
-                error_BT = self.model(x_BP) - y_BT
-                if observed_BT is not None:
-                    error_BT = error_BT * observed_BT
-                batch_T = error_BT.square().sum(dim=0)
-                # a batch stands for all rows: its share of each crop's mean, as often as there are batches
-                loss_T = batch_T / self.rows_T * (1 if whole else K)
-                if not whole or at == 0:
-                    penalty_T = self.penalty()
-                    loss_T = loss_T + penalty_T
-                loss_T.mean().backward()
-                squares_T += batch_T.detach()
-                if not fixed:
-                    take_step(self.optimizer, plan.rate_at(epoch, at, K), self.training.momentum)
+            settling = epoch >= stepping  # one step along all rows' gradient
+            fixed = settling or K == 1  # the gradient is that of all rows at one point
+            seen_T = self._pass() if fixed else self._steps(epoch)
             # the one wait for the device in an epoch
-            objective_T = (squares_T / self.rows_T + penalty_T.detach()).cpu().double().numpy()
+            objective_T = seen_T.cpu().double().numpy()
             self._note(objective_T)
             if fixed:
                 bound = self._bound(objective_T)
@@ -153,7 +140,7 @@ class Descent:
                 if self.training.tolerance and waited >= patience:
                     self.progress.end = "precision"
                     break
-                if not whole:
+                if not settling:
                     take_step(self.optimizer, plan.rate_at(epoch, 0, 1), self.training.momentum)
                     continue
                 if not rates:
@@ -165,6 +152,43 @@ class Descent:
         self.progress.rounds.append(len(self.progress.losses) - sum(self.progress.rounds))
         weight_TP, bias_T = (each.detach().cpu().double().numpy() for each in self.model.parameters())
         return Fit(weight_TP, bias_T, self.progress, plan, K, self.device.type)
+
+    def _steps(self, epoch: int) -> Tensor:
+        """An epoch of a step after each batch; the objective [T] as seen before each."""
+        K = len(self.batches)
+        squares_T, penalty_T = torch.zeros_like(self.rows_T), torch.zeros_like(self.rows_T)
+        # a batch stands for all rows: its share of each crop's mean, as often as there are batches
+        share_T = K * self.share_T
+        for at, (x_PB, y_TB, observed_TB) in enumerate(self.batches.epoch(len(self.progress.losses))):
+            error_TB = self.model(x_PB) - y_TB
+            if observed_TB is not None:
+                error_TB = error_TB * observed_TB
+            batch_T = error_TB.square().sum(dim=1)
+            loss = (batch_T * share_T).sum()
+            if self.ridged:
+                penalty_T = self.penalty()
+                loss = loss + penalty_T.mean()
+            loss.backward()
+            squares_T += batch_T.detach()
+            take_step(self.optimizer, self.plan.rate_at(epoch, at, K), self.training.momentum)
+        return squares_T / self.rows_T + penalty_T.detach()
+
+    def _pass(self) -> Tensor:
+        """The objective [T] at the weights as they are; its gradient is left with them."""
+        squares_T, penalty_T = torch.zeros_like(self.rows_T), torch.zeros_like(self.rows_T)
+        if self.ridged:
+            penalty_T = self.penalty()
+            penalty_T.mean().backward()  # type: ignore[no-untyped-call]
+        for x_GPB, y_GTB, observed_GTB, empty in self.batches.pieces():
+            error_GTB = self.model(x_GPB) - y_GTB
+            if observed_GTB is not None:
+                error_GTB = error_GTB * observed_GTB
+            piece_T = error_GTB.square().sum(dim=(0, 2))
+            if empty:  # of zeros the model says its bias
+                piece_T = piece_T - empty * self.model.bias.square()
+            (piece_T * self.share_T).sum().backward()
+            squares_T += piece_T.detach()
+        return squares_T / self.rows_T + penalty_T.detach()
 
     def penalty(self) -> Tensor:
         """Each crop's ridge [T] at the weights as they are."""

@@ -34,7 +34,6 @@ ROOMS = ", ".join(
         "tasks.report.gather",
         "tasks.normalise.tensors",
         "tasks.train.sgd",
-        "torch._dynamo",
     )
 )
 

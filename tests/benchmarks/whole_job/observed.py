@@ -50,8 +50,6 @@ def main() -> None:
     def begin(server: embedded.Embedded) -> None:
         begun(server)
         before = time.perf_counter()
-        import torch._dynamo  # noqa: F401
-
         import flows.training
         import flows.workers.open
 

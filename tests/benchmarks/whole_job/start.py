@@ -9,7 +9,7 @@ from flows.server.environment import prepare_environment
 prepare_environment(debug=False)
 EMBEDDED.start()
 
-import torch._dynamo  # noqa: E402, F401
+import flows.training  # noqa: E402, F401
 
 EMBEDDED.wait()
 EMBEDDED.stop()

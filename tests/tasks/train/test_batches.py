@@ -27,7 +27,9 @@ def test_every_row_is_dealt_once_with_its_yields(rows: int, batch: int, seed: in
     assert max(blocks.sizes) <= batch
     seen = []
     for block in range(len(blocks)):
-        x, y, observed = blocks.split(blocks[block])
+        x, y, observed = (None if each is None else each.T for each in blocks.batch(block))
+        assert x is not None
+        assert y is not None
         seen += x[:, 0].tolist()
         if observed is None:
             observed = torch.ones_like(y)
@@ -38,9 +40,27 @@ def test_every_row_is_dealt_once_with_its_yields(rows: int, batch: int, seed: in
     assert blocks.observed_T[1] == (rows - len(range(0, rows, 3)) if missing else rows)
 
 
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "batch", "missing"), [(1000, 64, False), (1000, 64, True), (300_000, 7001, False)]
+)
+def test_pieces_hold_every_row_once(rows: int, batch: int, missing: bool, resident: bool) -> None:
+    batches = Batches(_dealt(rows, batch, missing=missing), torch.device("cpu"), 0, resident)
+    x, empty, marked = [], 0, 0
+    for piece in batches.pieces():
+        assert torch.equal(piece.x_GPB[:, 0], piece.y_GTB[:, 0])
+        x += piece.x_GPB[:, 0].flatten().tolist()
+        empty += piece.empty
+        if piece.observed_GTB is not None:
+            marked += int((piece.observed_GTB[:, 0] == 0).sum())
+    # rows that stand for nothing are zeros, and are either counted or marked
+    assert sorted(x)[empty + marked :] == list(range(rows))
+    assert sorted(x)[: empty + marked] == [0] * (empty + marked)
+
+
 def test_blocks_of_sorted_rows_are_good_samples() -> None:
     blocks = _dealt(100_000, 1000)
-    means = np.array([float(blocks.split(blocks[block]).x_BP.mean()) for block in range(len(blocks))])
+    means = np.array([float(blocks.batch(block).x_PB.mean()) for block in range(len(blocks))])
     # each block takes one row of every hundred neighbours: far closer than a random sample's 900
     assert np.abs(means - 49_999.5).max() < 10
 
@@ -49,7 +69,7 @@ def test_blocks_don_t_follow_a_period() -> None:
     # 40 seasons a region, and 40 divides into the number of blocks
     blocks = _dealt(400_000, 1000)
     for block in range(0, len(blocks), 50):
-        season = blocks.split(blocks[block]).x_BP[:, 0] % 40
+        season = blocks.batch(block).x_PB[0] % 40
         assert len(season.unique()) == 40  # type: ignore[no-untyped-call]
 
 
@@ -58,12 +78,12 @@ def test_order_is_new_each_epoch_and_the_same_again() -> None:
     batches = Batches(blocks, torch.device("cpu"), 3)
 
     def order(epoch: int) -> list[float]:
-        return [float(batch.x_BP[0, 0]) for batch in batches.epoch(epoch)]
+        return [float(batch.x_PB[0, 0]) for batch in batches.epoch(epoch)]
 
     assert order(0) == order(0)
     assert order(0) != order(1)
     assert sorted(order(0)) == sorted(order(1))
-    assert [float(b.x_BP[0, 0]) for b in Batches(blocks, torch.device("cpu"), 4).epoch(0)] != order(0)
+    assert [float(b.x_PB[0, 0]) for b in Batches(blocks, torch.device("cpu"), 4).epoch(0)] != order(0)
 
 
 def test_the_process_s_random_numbers_are_left_alone() -> None:
@@ -90,5 +110,5 @@ def test_batches_lie_on_the_gpu(resident: bool) -> None:
     there = Batches(blocks, torch.device("cuda:0"), 0, resident=resident)
     here = Batches(blocks, torch.device("cpu"), 0)
     for one, other in zip(there.epoch(2), here.epoch(2), strict=True):
-        assert one.x_BP.is_cuda
-        assert torch.equal(one.y_BT.cpu(), other.y_BT)
+        assert one.x_PB.is_cuda
+        assert torch.equal(one.y_TB.cpu(), other.y_TB)

@@ -40,10 +40,10 @@ def test_the_bound_holds_on_every_block_and_is_tight(features: int, batch: int, 
     largest, whole = 0.0, np.zeros((2, features + 1, features + 1))
     ridge = np.diag([0.01] * features + [0.0])
     for block in range(K):
-        x, _, observed = blocks.split(blocks[block])
-        z = np.column_stack((x.numpy(), np.ones(len(x))))
+        x_PB, _, observed_TB = blocks.batch(block)
+        z = np.column_stack((x_PB.T.numpy(), np.ones(x_PB.shape[1])))
         for crop in range(2):
-            own = z if observed is None else z * observed[:, crop, None].numpy()
+            own = z if observed_TB is None else z * observed_TB[crop, :, None].numpy()
             share = own.T @ own / blocks.observed_T[crop]  # 2 / T is 1
             whole[crop] += share
             largest = max(largest, float(np.linalg.eigvalsh(K * share + ridge)[-1]))
