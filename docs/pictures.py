@@ -26,8 +26,8 @@ from tests.tasks.report.browsing import open_browser
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, TALL = 1280, 860, 1100
-COLOURS = 128
-"""Enough for flat pages, and a third of the bytes."""
+COLOURS = 256
+"""Enough for flat pages, and half of the bytes."""
 
 
 def main() -> None:
