@@ -73,7 +73,7 @@ def _words(row: Mapping[Any, Any], metadata: Mapping[str, str]) -> str:
         return ""
     high = row["departure"] > 0
     too = "too " if row["contribution"] < 0 else ""
-    return f"{too}{_adjective(spec, high)} {_when(spec)}"
+    return f"{too}{_adjective(spec, high)} {_when(spec, str(row['as_of']))}"
 
 
 def _adjective(spec: Mapping[str, Any], high: bool) -> str:
@@ -89,11 +89,12 @@ def _adjective(spec: Mapping[str, Any], high: bool) -> str:
     return f"{'high' if high else 'low'} in {measure.replace('_', ' ')}"
 
 
-def _when(spec: Mapping[str, Any]) -> str:
+def _when(spec: Mapping[str, Any], as_of: str) -> str:
+    """The days of a feature's window that are known by a cut-off day."""
     first, last = spec["days"]
     if spec["months"] == 1:
         return f"in {date.fromisoformat(f'2000-{first}'):%B}"
-    return f"from {first} to {last}"
+    return f"from {first} to {min(last, as_of, key=lambda day: (day < first, day))}"
 
 
 def _known(value: float) -> float | None:
