@@ -131,7 +131,7 @@ def _record(
     """What was said of past seasons at the cut-offs that this forecast stands at.
 
     Hindcasts are the evaluated model's, of its test seasons; of issued forecasts the last one at the cut-off
-    counts, held against the yields as they are known now.
+    counts, held against the yields as they are known now, and takes the hindcast's place.
     """
     now = _whole(aggregates).sort_values("year").groupby("crop")["as_of"].last()
     parts = []
@@ -149,7 +149,8 @@ def _record(
     found = [rows for rows in found if len(rows)]
     if not found:
         return pd.DataFrame(columns=_RECORD)
-    return pd.concat(found, ignore_index=True).sort_values(["crop", "year", "kind"], ignore_index=True)
+    both = pd.concat(found, ignore_index=True).sort_values(["crop", "year", "kind"])
+    return both.drop_duplicates(["crop", "year"], keep="last", ignore_index=True)
 
 
 def absent_regions(

@@ -94,9 +94,11 @@ def test_issued_forecasts_stand_in_the_track_record_against_what_is_known_now() 
             row | interval | {"number": 7, "predicted": 6.0, "level": "state"},
         ]
     )
-    data = gather_bulletin(ISSUE, settings_for(), given, verified=verified)
+    past = [whole(given).assign(year=YEAR - ago, split="test", actual=7.0) for ago in (1, 2)]
+    data = gather_bulletin(ISSUE, settings_for(), given, hindcasts=pd.concat(past), verified=verified)
     known = given["history"].query(f"level == 'all' and year == {YEAR - 1}")["yield"].iloc[0]
-    (found,) = data.record.to_dict("records")
+    hindcast, found = data.record.to_dict("records")
+    assert (hindcast["year"], hindcast["kind"]) == (YEAR - 2, "hindcast")
     assert (found["predicted"], found["actual"], found["kind"]) == (6.0, known, "issued")
 
 
