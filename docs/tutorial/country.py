@@ -375,7 +375,8 @@ assert inside.any() or truth["lower_95"].isna().all()
 root = errors.agg(lambda error: (error**2).mean() ** 0.5)
 assert root["error"].is_monotonic_decreasing
 assert departure[lowest] < -1
-assert truth["error"].abs().min() < 0.2 and truth["error_mean_5"].abs().min() > 0.5
+assert truth["error"].abs().min() < 0.2
+assert truth["error_mean_5"].abs().min() > 0.5
 assert verified.query("level == 'state' and crop == 'maize' and as_of == '05-31'")["inside_80"].sum() <= 2
 assert root.loc["07-31", "error"] < 0.65 * root.loc["07-31", ["error_mean_5", "error_baseline"]].min()
 
