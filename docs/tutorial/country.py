@@ -28,6 +28,7 @@
 # %%
 import html
 import json
+import os
 import re
 from pathlib import Path
 
@@ -88,7 +89,9 @@ past.loc[500, "region"] = None
 pd.concat([past, twice, otherwise]).to_parquet("yields.parquet", index=False)
 
 measured = weather[(weather["year"] < 2023) | (weather["month"] <= 7)].reset_index(drop=True)
-measured.loc[[1003, 4711], "rainfall"] = -999.0
+for region, year, month in (("R0003", 2018, 6), ("R0014", 2002, 1)):
+    there = (measured["region"] == region) & (measured["year"] == year) & (measured["month"] == month)
+    measured.loc[there, "rainfall"] = -999.0
 measured.to_parquet("weather.parquet", index=False)
 
 # %% [markdown]
@@ -137,13 +140,12 @@ end = "09-30"
 start = "10-01"
 end = "05-31"
 crops = ["barley"]
-as_of = ["12-31", "03-31"]
 
 [seasons.late]
 start = "07-01"
 end = "10-31"
 crops = ["beans"]
-as_of = ["07-31", "08-31"]
+as_of = ["07-31"]
 
 [aggregate]
 levels = ["state"]
@@ -265,17 +267,16 @@ plt.show()
 # %% [markdown]
 # ## 5. "Why so low?"
 #
-# The minister's home region is the brownest of the map, and the phone rings.
+# The country's maize looks like a record. But the minister's home region is the brownest of the map, and the
+# phone rings.
 
 # %%
 lowest = departure.idxmin()
+os.environ["REGION"] = lowest  # for the next cell
 lowest
 
-# %% tags=["check"]
-assert lowest == "R0021"
-
 # %% language="bash"
-# cropyield show store --why R0021 --crop maize
+# cropyield show store --why $REGION --crop maize
 
 # %% [markdown]
 # There is the answer in a sentence, with its parts: each month's weather, what is usual there, and how many
@@ -290,7 +291,7 @@ assert lowest == "R0021"
 # been forecast then, knowing nothing of what came after:
 
 # %%
-backtest = backtest_yields("settings.toml", seasons=10)
+backtest = backtest_yields("settings.toml", seasons=8)
 skill = backtest.metrics().query("split == 'test'").dropna(subset="crop")
 skill.set_index(["crop", "as_of"])[["rows", "rmse", "skill", "coverage_80"]].round(2)
 
@@ -337,11 +338,15 @@ pd.concat([yields, harvests[harvests["year"] == 2023]]).to_parquet("yields.parqu
 # last five years, and the trend. `Brier` is the error of the chance, between 0 and 1: somebody who always
 # says one half has 0.25. `in 80 %` is how many harvests fell into their interval.
 #
-# Look at the regions first, where there are many: your error shrinks with every month, and by the end of July
-# it is little more than half of theirs. The country's line is a single number, and this year the country's
-# maize came out close to the mean of five years: whoever had said just that was luckier than you. So judge by
-# many seasons: one season's errors are alike everywhere, and a year proves little. That is why the record is
-# kept.
+# Look at the regions first, where there are many: the maize's error shrinks with every month, and by the end of
+# July it is half of what the simple forecasts had. The country's maize was a tenth of a tonne off in a year in
+# which the mean of five years was off by seven tenths; its barley would have been better told by the trend
+# alone. Don't make much of either: it is one number.
+#
+# And look at the states' maize in May: one in six lay in its 80 % interval. Has the interval failed? A season's
+# errors are alike everywhere, so when one state is off most are; in other years all are inside. What holds in
+# four cases of five holds over seasons, not over places ([Intervals](../explanation/intervals.md)). One year
+# proves little, which is why the record is kept.
 
 # %%
 verified = pd.read_parquet("store/verification.parquet")
@@ -369,8 +374,11 @@ inside = truth["actual"].between(truth["lower_95"], truth["upper_95"])
 assert inside.any() or truth["lower_95"].isna().all()
 root = errors.agg(lambda error: (error**2).mean() ** 0.5)
 assert root["error"].is_monotonic_decreasing
+assert departure[lowest] < -1
+assert truth["error"].abs().min() < 0.2
+assert truth["error_mean_5"].abs().min() > 0.5
+assert verified.query("level == 'state' and crop == 'maize' and as_of == '05-31'")["inside_80"].sum() <= 2
 assert root.loc["07-31", "error"] < 0.65 * root.loc["07-31", ["error_mean_5", "error_baseline"]].min()
-assert abs(truth["error_mean_5"].iloc[0]) < abs(truth["error"]).min()
 
 # %% [markdown]
 # Figures get revised. Should the office correct 2023 next year, `cropyield score` will hold the same forecasts
