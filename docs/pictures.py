@@ -25,9 +25,10 @@ from flows.server.ui import FOLDER, TRAINING, Ui, ended, running_ui, start
 from tests.tasks.report.browsing import open_browser
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT, TALL = 1280, 860, 1100
-COLOURS = 128
-"""Enough for flat pages, and a third of the bytes."""
+WIDTH, HEIGHT = 1280, 860
+BULLETIN, REPORT = 1100, 1560  # heights that show what each page has, down to its first charts
+COLOURS = 256
+"""Enough for flat pages, and half of the bytes."""
 
 
 def main() -> None:
@@ -59,7 +60,7 @@ def _forecast_world(place: Path) -> Path:
 
 def _bulletin(page: Path) -> None:
     for browser in open_browser():
-        _show(browser, TALL)
+        _show(browser, BULLETIN)
         browser.get(page.as_uri())
         _wait(lambda browser=browser: browser.find_elements("css selector", "[data-chart=map-1][data-drawn]"))
         _save(browser, "bulletin.png")
@@ -79,7 +80,9 @@ def _prefect(browser: Any, ui: Ui, run: str) -> None:
 
 def _report(browser: Any) -> None:
     (report,) = sorted(Path("store/sample/runs").glob("*/report.html"), key=lambda f: f.stat().st_mtime)[-1:]
+    _show(browser, REPORT)
     browser.get(report.absolute().as_uri())
+    _wait(lambda: browser.find_elements("css selector", "[data-chart][data-drawn]"))
     _save(browser, "report.png")
 
 

@@ -221,7 +221,7 @@ def outlook_of_run(
     joined = pa.concat_tables([schema_of(AGGREGATE_COLUMNS).empty_table(), *tables])
     ground = ground_of(settings, harvests, regions, years)
     return {
-        "drivers": joined_drivers(drivers, _described(settings, season)),
+        "drivers": joined_drivers(drivers, _described(settings, season, drivers)),
         "aggregates": joined,
         "weights": weights_table(ground, pd.unique(predictions.loc[predictions["split"] != "train", "year"])),
     }
@@ -261,7 +261,7 @@ def outlook_of_forecast(
     last = max((basis.errors.last_season for basis in bases.values()), default=0)
     return {
         "predictions": told,
-        "drivers": joined_drivers(drivers, _described(settings, season)),
+        "drivers": joined_drivers(drivers, _described(settings, season, drivers)),
         "aggregates": aggregates,
         "record": record_of(told, aggregates, last, settings.season),
         "weights": weights_table(ground, years),
@@ -290,8 +290,9 @@ def outlook_of_backtest(
     return frame.join(chances), aggregates
 
 
-def _described(settings: Settings, season: str) -> dict[str, str]:
-    specs = {spec.name: spec for spec in expand_features(settings)}
+def _described(settings: Settings, season: str, drivers: Sequence[pa.Table]) -> dict[str, str]:
+    days = {day for table in drivers for day in table["as_of"].unique().to_pylist()}
+    specs = {day: expand_features(settings, day) for day in sorted(days)}
     return describe_terms(specs, settings.baseline, season)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,12 +16,12 @@ from data.settings.expand import FeatureSpec
 _BASELINES = {"trend": "its trend", "mean": "its mean", "none": "the training mean"}
 
 
-def describe_terms(specs: Mapping[str, FeatureSpec], baseline: str, season: str) -> dict[str, str]:
-    """What `explain` needs to know of a season's features, for the metadata of `drivers.parquet`."""
+def describe_terms(specs: Mapping[str, Sequence[FeatureSpec]], baseline: str, season: str) -> dict[str, str]:
+    """What `explain` needs to know of the features at each cut-off, for the metadata of `drivers.parquet`."""
     found = {"baseline": baseline}
-    for name, spec in specs.items():
+    for as_of, spec in ((as_of, spec) for as_of, each in specs.items() for spec in each):
         days = [f"{month:02d}-{day:02d}" for month, day in (spec.days[0], spec.days[-1])] if spec.days else []
-        found[f"term:{season}:{name}"] = json.dumps(
+        found[_key(season, as_of, spec.name)] = json.dumps(
             {
                 "measure": spec.measure, "aggregate": spec.aggregate, "days": days,
                 "months": len({month for month, _ in spec.days}), "threshold": spec.threshold,
@@ -29,6 +29,10 @@ def describe_terms(specs: Mapping[str, FeatureSpec], baseline: str, season: str)
             ensure_ascii=False,
         )  # fmt: skip
     return found
+
+
+def _key(season: str, as_of: str, term: str) -> str:
+    return f"term:{season}:{as_of}:{term}"
 
 
 def explain(said: Mapping[str, Any], drivers: pd.DataFrame, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def _sentence(said: Mapping[str, Any], terms: list[dict[str, Any]], metadata: Ma
 
 def _words(row: Mapping[Any, Any], metadata: Mapping[str, str]) -> str:
     """A term's departure in words: `too dry in May`; empty for what isn't weather."""
-    described = metadata.get(f"term:{row['season']}:{row['term']}")
+    described = metadata.get(_key(row["season"], row["as_of"], row["term"]))
     if row["term"] == CONSTANT or described is None or pd.isna(row["departure"]):
         return ""
     spec = json.loads(described)

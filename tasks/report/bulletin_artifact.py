@@ -59,7 +59,9 @@ def headline_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def of_bulletin(data: Bulletin, page: str) -> Artifact:
     """The bulletin for Prefect's pages: headline, maps as pictures, larger units; `page` links the whole."""
-    parts = [f"{as_text(headline_text(headline(data.aggregates)))}\n", f"{page}\n", _units(data)]
+    parts = [f"{page}\n"]
+    if len(data.aggregates):  # which gaps of the past don't have
+        parts = [f"{as_text(headline_text(headline(data.aggregates)))}\n", *parts, _units(data)]
     coming = data.forecasts[data.forecasts["year"] == data.forecasts.groupby("crop")["year"].transform("max")]
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
     crops = list(coming.groupby("crop", sort=True))

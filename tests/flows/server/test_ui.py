@@ -306,7 +306,7 @@ def test_the_bulletin_is_seen_with_its_maps(browser: Any, trained: Started) -> N
     assert as_text(str(page)) in bulletin["data"]
     for ui in ("/v2", ""):
         url = f"{trained.server.url}{ui}/artifacts/artifact/{bulletin['id']}"
-        text_of(browser, url, "against the five-year mean", "below mean", "all")
+        text_of(browser, url, "the bulletin", "apples 2022", "oranges 2022")
         large = "return [...document.images].filter(image => image.naturalWidth > 300).length"
         wait_for(partial(browser.execute_script, f"{large} === 2"), 60)
         assert browser.execute_script(

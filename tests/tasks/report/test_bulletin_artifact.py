@@ -65,3 +65,11 @@ def test_hostile_names_are_text() -> None:
     assert "<script" not in page.markdown
     rows = [line for line in page.markdown.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {7}
+
+
+def test_gaps_of_the_past_have_maps_and_no_table() -> None:
+    data = bulletin(NAMES)
+    page = of_bulletin(replace(data, aggregates=data.aggregates.iloc[:0]), "the bulletin").markdown
+    assert page.startswith("the bulletin")
+    assert page.count("](data:image/png;base64,") == 2
+    assert "| " not in page
