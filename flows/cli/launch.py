@@ -140,6 +140,10 @@ def _start() -> None:
 @contextmanager
 def _served(debug: bool) -> Iterator[None]:
     """Run the block when the server answers; this process ends when the server does."""
+    # what a flow imports when it begins; before that there is waiting to be done anyway
+    import prefect.flow_engine
+    import prefect.task_engine  # noqa: F401
+
     from tasks.showing import unseen
 
     EMBEDDED.wait()

@@ -9,6 +9,9 @@ from flows.server.environment import prepare_environment
 prepare_environment(debug=False)
 EMBEDDED.start()
 
+import prefect.flow_engine  # noqa: E402
+import prefect.task_engine  # noqa: E402, F401
+
 import flows.training  # noqa: E402, F401
 
 EMBEDDED.wait()
