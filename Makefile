@@ -37,7 +37,7 @@ bench: .venv/.bench  ## every comparison with peers, as Markdown (a quarter of a
 torture: .venv/.test  ## kill training, rollback and pruning at every step, refuse them every step, fuzz inputs (an hour)
 	@$(BIN)/python -m tests.torture && $(BIN)/python -m tests.torture.media && $(BIN)/python -m tests.torture.store
 	@$(BIN)/python -m tests.torture.inputs
-	@CROPYIELD_KILLS=24 $(BIN)/python -m pytest -q tests/tasks/publish/test_life.py
+	@CROPYIELD_KILLS=24 $(BIN)/python -m pytest --timeout 3600 -q tests/tasks/publish/test_life.py
 
 inputs: .venv/.run  ## write data/tutorial and data/sample anew
 	@$(BIN)/python -c "from tests.sample.shipped import write_shipped_inputs; write_shipped_inputs()"

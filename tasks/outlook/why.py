@@ -77,7 +77,7 @@ def _words(row: Mapping[Any, Any], metadata: Mapping[str, str]) -> str:
         return ""
     high = row["departure"] > 0
     too = "too " if row["contribution"] < 0 else ""
-    return f"{too}{_adjective(spec, high)} {_when(spec, str(row['as_of']))}"
+    return f"{too}{_adjective(spec, high)} {_when(spec)}"
 
 
 def _adjective(spec: Mapping[str, Any], high: bool) -> str:
@@ -93,12 +93,11 @@ def _adjective(spec: Mapping[str, Any], high: bool) -> str:
     return f"{'high' if high else 'low'} in {measure.replace('_', ' ')}"
 
 
-def _when(spec: Mapping[str, Any], as_of: str) -> str:
-    """The days of a feature's window that are known by a cut-off day."""
+def _when(spec: Mapping[str, Any]) -> str:
     first, last = spec["days"]
     if spec["months"] == 1:
         return f"in {date.fromisoformat(f'2000-{first}'):%B}"
-    return f"from {first} to {min(last, as_of, key=lambda day: (day < first, day))}"
+    return f"from {first} to {last}"
 
 
 def _known(value: float) -> float | None:

@@ -23,9 +23,6 @@ NAMES = ["level", "name"]
 KEY = ["vintage", *NAMES, "season", "year", "crop", "number"]
 
 
-pytestmark = pytest.mark.timeout(1000)  # a minute, where nobody else is at work
-
-
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder of a life, and the tally of it."""
@@ -34,7 +31,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     folder = tmp_path_factory.mktemp("life")
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("lived_store.py")), str(folder), "--kills", str(KILLS)],
-        capture_output=True, text=True, cwd=ROOT, timeout=1000, check=False,
+        capture_output=True, text=True, cwd=ROOT, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
