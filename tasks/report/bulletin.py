@@ -15,7 +15,7 @@ import pandas as pd
 from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
 from data.contracts.vocabulary import MAIN
-from data.contracts.wording import ABSENT, number, percent, signed_percent, span, whole_percent
+from data.contracts.wording import ABSENT, difference, number, percent, signed_percent, span, whole_percent
 from tasks.report import frame
 from tasks.report.charts.boundaries import Boundaries, read_boundaries
 from tasks.report.charts.chart import Chart
@@ -76,7 +76,13 @@ def render_bulletin(data: Bulletin) -> str:
     return frame.render(
         "bulletin.html",
         charts,
-        {"number": number, "percent": percent, "signed": signed_percent, "rounded": whole_percent},
+        {
+            "number": number,
+            "difference": difference,
+            "percent": percent,
+            "signed": signed_percent,
+            "rounded": whole_percent,
+        },
         {"region": first, "names": names.to_dict()},
         data=data,
         crops=crops,
