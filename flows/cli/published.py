@@ -20,7 +20,6 @@ from data.store.backends.open import open_store
 from data.store.current import find_finished
 from data.store.manifests import FORECASTS, PREDICTIONS, dataset_name, read_manifest, read_published
 from flows.cli.history import current_state, existing_store, find_published
-from tasks.report.geojson import GEOJSON
 
 if TYPE_CHECKING:
     from tasks.model.model import Model
@@ -221,6 +220,8 @@ def _read(store: Store, area: str, manifest: Mapping[str, Any], name: str) -> pa
 
 def _of_name(store: Store, area: str, manifest: Mapping[str, Any], frame: pd.DataFrame, name: str) -> str:
     """The region that the forecast's map calls so. Raises SettingsError where none or several are."""
+    from tasks.report.geojson import GEOJSON
+
     known, names = pd.unique(frame["region"]).tolist(), dict[str, str]()
     if area == FORECASTS and GEOJSON in manifest["files"]:
         shapes = json.loads(read_published(store, manifest, GEOJSON, area))["features"]

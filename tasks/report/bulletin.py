@@ -62,7 +62,7 @@ class Bulletin:
 
 def render_bulletin(data: Bulletin) -> str:
     """The page as HTML."""
-    coming = _coming(data.forecasts)
+    coming = coming_rows(data.forecasts, data.yields)
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
     charts: dict[str, Chart] = {}
     crops = []
@@ -93,10 +93,11 @@ def render_bulletin(data: Bulletin) -> str:
     )
 
 
-def _coming(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Rows of each crop's newest season; older ones are gaps of the past."""
+def coming_rows(forecasts: pd.DataFrame, yields: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each crop's newest season, unless later yields are known; older ones are gaps of the past."""
     newest = forecasts.groupby("crop")["year"].transform("max")
-    return forecasts[forecasts["year"] == newest]
+    known = forecasts["crop"].map(yields.groupby("crop")["year"].max())
+    return forecasts[(forecasts["year"] == newest) & ~(newest < known)]
 
 
 def _charts(
