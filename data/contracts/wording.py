@@ -11,8 +11,8 @@ from data.escapes import one_line
 
 ABSENT = "–"
 MEANS_OF_REGIONS = (
-    "means over the regions, their ranges too; all of them together have a narrower range of their own, "
-    "in aggregates.parquet"
+    "plain means over the regions, whatever their areas, their ranges too; all of them together have a "
+    "narrower range of their own, in aggregates.parquet"
 )
 """What stands below a forecast's table, whose range is no country's."""
 
@@ -39,6 +39,17 @@ def signed_percent(value: Any) -> str:
     """A change as per cent with its sign."""
     shown = percent(value)
     return f"+{shown}" if shown != ABSENT and value > 0 and not shown.startswith("0.0") else shown
+
+
+def difference(value: Any, reference: Any) -> str:
+    """A change against a reference with its sign, to as many decimals as the reference is shown with."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    beside = number(reference)
+    plain = reference and "e" not in beside and beside != ABSENT
+    decimals = len(beside.partition(".")[2])
+    shown = f"{value:z,.{decimals}f}".replace("-", "−") if plain else number(value, 3)
+    return f"+{shown}" if value > 0 and any(digit in shown for digit in "123456789") else shown
 
 
 def whole_percent(value: Any) -> str:

@@ -318,7 +318,9 @@ maize[["issue", "as_of", "lead_days", "predicted", "lower_80", "upper_80"]].roun
 
 # %% [markdown]
 # So the story of the season can be told: what you said, when, and how sure you were. `cropyield compare store
-# OLD NEW` says why the second differs from the first: by new weather, by a new model or by revised yields.
+# OLD NEW` says why the second differs from the first: by new weather, by a new model or by revised yields. It takes
+# the forecasts' ids or their first digits, which `cropyield forecast` prints and each bulletin has at its foot,
+# not their numbers.
 #
 # ## 8. The next year
 #
@@ -385,7 +387,9 @@ assert root.loc["07-31", "error"] < 0.65 * root.loc["07-31", ["error_mean_5", "e
 # against the corrected figures, and keep both: each version of the yields is a vintage of its own.
 #
 # Train again with the new season, and the circle begins anew. [`prefect.yaml`](../how-to/schedules.md) does it
-# by the clock.
+# by the clock. Should the gate refuse the new model (code 4) since the current one does better by more than
+# 2 % (`gate.against_current`), look at both in `cropyield show`. One odd season can do that; if nothing but the
+# new harvest has changed, `cropyield train settings.toml --accept "harvest of 2023"` publishes it, with your reason.
 #
 # ## Where to go on
 #

@@ -140,7 +140,12 @@ def find_published(store: Store, state: State, text: str) -> tuple[str, Finished
         found = [run for run in store.folders(area) if text and is_id(run) and run.startswith(text)]
         if len(found) == 1 and (finished := find_finished(store, state, found[0], area)):
             return area, finished
-    return RUNS, find_run(store, state, text)
+    try:
+        return RUNS, find_run(store, state, text)
+    except SettingsError as error:
+        if text == "current":
+            raise
+        raise SettingsError(f"{error}, for forecasts and backtests what their folders are called") from error
 
 
 def raise_if_damaged(verified: dict[str, Any]) -> None:

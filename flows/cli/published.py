@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any]:
     """The newest forecast of a region: its sentence, drivers and most similar past seasons, for each crop.
 
+    `region` is the region as the inputs write it, or, in a forecast with boundaries, its name on the map.
     For a run that is named its own predictions, of the latest season that has drivers. Raises SettingsError
     where the region or crop has none.
     """
@@ -52,11 +54,9 @@ def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any
     area, manifest = _newest(store, run)
     drivers = _read(store, area, manifest, "drivers.parquet")
     frame = drivers.to_pandas()
+    if not (frame["region"] == region).any():
+        region = _of_name(store, area, manifest, frame, region)
     of_region = frame[frame["region"] == region]
-    if not len(of_region):
-        raise SettingsError(
-            f"{store.place(area)}/{manifest['run_id']}: no region {region!r}{_near(frame, region)}"
-        )
     crops = list(pd.unique(of_region["crop"]))
     if crop is not None and crop not in crops:
         raise SettingsError(f"region {region}: no crop {crop!r}; there are {', '.join(crops)}")
@@ -218,10 +218,26 @@ def _read(store: Store, area: str, manifest: Mapping[str, Any], name: str) -> pa
     return pq.read_table(io.BytesIO(read_published(store, manifest, name, area)))
 
 
-def _near(frame: pd.DataFrame, region: str) -> str:
+def _of_name(store: Store, area: str, manifest: Mapping[str, Any], frame: pd.DataFrame, name: str) -> str:
+    """The region that the forecast's map calls so. Raises SettingsError where none or several are."""
+    from tasks.report.geojson import GEOJSON
+
+    known, names = pd.unique(frame["region"]).tolist(), dict[str, str]()
+    if area == FORECASTS and GEOJSON in manifest["files"]:
+        shapes = json.loads(read_published(store, manifest, GEOJSON, area))["features"]
+        names = {each["properties"]["region"]: each["properties"]["name"] for each in shapes}
+    found = [region for region in known if names.get(region) == name]
+    if len(found) == 1:
+        return str(found[0])
+    place = f"{store.place(area)}/{manifest['run_id']}"
+    if found:
+        raise SettingsError(f"{place}: {len(found)} regions are called {name!r}: {', '.join(found)}")
+    raise SettingsError(f"{place}: no region {name!r}{_near([*known, *set(names.values())], known, name)}")
+
+
+def _near(spellings: list[str], known: list[str], region: str) -> str:
     import difflib
 
-    known = pd.unique(frame["region"]).tolist()
-    near = difflib.get_close_matches(region, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(region, spellings, n=3, cutoff=0.5)
     listed = ", ".join(map(repr, near or known[:5]))
     return f"; did you mean {listed}?" if near else f"; there are {len(known):,}, such as {listed}"

@@ -192,7 +192,7 @@ def synth(
     regions
         Number of regions.
     years
-        Number of harvests; the season after them is under way.
+        Number of harvests; the weather goes on for one more season, to be forecast.
     resolution
         Of the weather.
     seed

@@ -46,7 +46,8 @@ def show_run(
     run
         Run id, or the beginning of one; `current` for the published run.
     why
-        A region: what drives its newest forecast, and the past seasons most like it.
+        A region, by its code or its name on the map: what drives its newest forecast, and the past seasons
+        most like it.
     crop
         Only this crop, for --why.
     """

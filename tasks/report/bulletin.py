@@ -15,7 +15,7 @@ import pandas as pd
 from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
 from data.contracts.vocabulary import MAIN
-from data.contracts.wording import ABSENT, number, percent, signed_percent, span, whole_percent
+from data.contracts.wording import ABSENT, difference, number, percent, signed_percent, span, whole_percent
 from tasks.report import frame
 from tasks.report.charts.boundaries import Boundaries, read_boundaries
 from tasks.report.charts.chart import Chart
@@ -62,7 +62,7 @@ class Bulletin:
 
 def render_bulletin(data: Bulletin) -> str:
     """The page as HTML."""
-    coming = _coming(data.forecasts)
+    coming = coming_rows(data.forecasts, data.yields)
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
     charts: dict[str, Chart] = {}
     crops = []
@@ -76,7 +76,13 @@ def render_bulletin(data: Bulletin) -> str:
     return frame.render(
         "bulletin.html",
         charts,
-        {"number": number, "percent": percent, "signed": signed_percent, "rounded": whole_percent},
+        {
+            "number": number,
+            "difference": difference,
+            "percent": percent,
+            "signed": signed_percent,
+            "rounded": whole_percent,
+        },
         {"region": first, "names": names.to_dict()},
         data=data,
         crops=crops,
@@ -87,10 +93,11 @@ def render_bulletin(data: Bulletin) -> str:
     )
 
 
-def _coming(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Rows of each crop's newest season; older ones are gaps of the past."""
+def coming_rows(forecasts: pd.DataFrame, yields: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each crop's newest season, unless later yields are known; older ones are gaps of the past."""
     newest = forecasts.groupby("crop")["year"].transform("max")
-    return forecasts[forecasts["year"] == newest]
+    known = forecasts["crop"].map(yields.groupby("crop")["year"].max())
+    return forecasts[(forecasts["year"] == newest) & ~(newest < known)]
 
 
 def _charts(

@@ -20,7 +20,7 @@ from data.contracts.wording import (
     whole_percent,
 )
 from tasks.report.artifacts import MOST_PICTURES, Artifact
-from tasks.report.bulletin import Bulletin
+from tasks.report.bulletin import Bulletin, coming_rows
 from tasks.report.charts.boundaries import read_boundaries
 from tasks.report.charts.maps import departure_map
 from tasks.report.charts.picture import draw_png
@@ -62,7 +62,7 @@ def of_bulletin(data: Bulletin, page: str) -> Artifact:
     parts = [f"{page}\n"]
     if len(data.aggregates):  # which gaps of the past don't have
         parts = [f"{as_text(headline_text(headline(data.aggregates)))}\n", *parts, _units(data)]
-    coming = data.forecasts[data.forecasts["year"] == data.forecasts.groupby("crop")["year"].transform("max")]
+    coming = coming_rows(data.forecasts, data.yields)
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
     crops = list(coming.groupby("crop", sort=True))
     for crop, rows in crops[:MOST_PICTURES]:

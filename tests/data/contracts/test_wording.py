@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from data.contracts.vocabulary import best_baseline
 from data.contracts.wording import (
     as_text,
+    difference,
     markdown_table,
     number,
     percent,
@@ -48,6 +49,19 @@ def test_percentages() -> None:
         f"{text}\N{NO-BREAK SPACE}%" for text in chances.values()
     }
     assert signed_percent(None) == whole_percent(float("nan")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "reference", "shown"),
+    [
+        (0.889, 46.15, "+0.89"), (0.00222, 46.15, "0.00"), (-0.0799, 40.94, "−0.08"), (-0.001, 4.1, "−0.001"),
+        (1200.4, 48000.0, "+1,200"), (2.3, 0.0, "+2.30"), (None, 3.0, "–"), (float("nan"), 3.0, "–"),
+    ],
+)  # fmt: skip
+def test_a_change_has_the_decimals_of_what_it_changes(
+    value: float | None, reference: float, shown: str
+) -> None:
+    assert difference(value, reference) == shown
 
 
 def test_intervals() -> None:

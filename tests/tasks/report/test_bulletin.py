@@ -133,6 +133,17 @@ def test_gaps_of_the_past_are_only_counted() -> None:
     assert f"corn {YEAR - 20}" not in text
 
 
+def test_gaps_before_the_last_harvest_are_no_season_to_come() -> None:
+    data = made_up_bulletin(["a", "b", "c"], crops=("corn",))
+    gap = data.forecasts.head(1).assign(year=YEAR - 9)
+    drivers = data.drivers[data.drivers["region"] == "a"].assign(year=YEAR - 9)
+    text = render_bulletin(replace(data, forecasts=gap, drivers=drivers, aggregates=data.aggregates[:0]))
+    assert "Nothing is ahead to be forecast" in text
+    assert "1 forecasts for gaps of past seasons" in text
+    assert f"corn {YEAR - 9}" not in text
+    assert "unknown day" not in text
+
+
 def test_without_aggregates_and_record_there_is_a_page() -> None:
     data = BULLETINS["map"]
     none = {

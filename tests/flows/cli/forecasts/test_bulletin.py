@@ -177,6 +177,22 @@ def test_people_read_larger_units_first(world: Path, capsys: pytest.CaptureFixtu
     assert "bulletin.html" in said
 
 
+def test_a_region_may_be_asked_for_by_its_name_on_the_map(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = json.loads((forecasts_of(world)[1] / "forecast.geojson").read_text())["features"]
+    about = next(each["properties"] for each in shapes if each["properties"]["region"] == "R0010")
+    assert about["name"] != "R0010"
+    said = []
+    for region in ("R0010", about["name"]):
+        capsys.readouterr()
+        assert run(["show", str(world / "store"), "--why", region]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert run(["show", str(world / "store"), "--why", f"{about['name']}x"]) == 2
+    assert about["name"] in capsys.readouterr().err
+
+
 def test_figures_in_a_browser_are_the_tables_own(world: Path, page: Any) -> None:
     _, forecast = forecasts_of(world)
     table = pd.read_parquet(forecast / "predictions.parquet").query("year == @YEAR")
