@@ -97,10 +97,10 @@ def test_an_error_in_a_worker_is_what_it_is_and_leaves_no_process(
     capfd.readouterr()
     command = ["train", str(world / "settings.toml"), "--weather", str(spoilt), "--store", str(tmp_path)]
     assert run([*command, "--set", f"runner={runner}"]) == 3
-    said = capfd.readouterr().err.splitlines()
-    assert said[0] == "ingest yields"
-    assert said[1].startswith(f"cropyield: {spoilt}: part-3.parquet can't be read as Parquet")
-    assert len(said) == 2
+    # the yields are read side by side with the weather, and may be done before it fails or not
+    said = [line for line in capfd.readouterr().err.splitlines() if line != "ingest yields"]
+    assert len(said) == 1, said
+    assert said[0].startswith(f"cropyield: {spoilt}: part-3.parquet can't be read as Parquet")
     assert children() <= before
 
 
