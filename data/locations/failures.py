@@ -50,6 +50,8 @@ _REMOTE_REMEDIES = {
 }
 # what obstore appends to a message, at length
 _FOR_DEVELOPERS = "\n\nDebug source:"
+# a service's answer, of which two elements are for people; others repeat access keys and what was signed
+_ANSWER = re.compile(r"<\?xml.*?<Code>(.*?)</Code>.*?<Message>(.*?)</Message>.*?</Error>", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -72,7 +74,7 @@ def storage_errors(action: str, place: str, uri: str = "") -> Iterator[None]:
 def remote_failure(action: str, place: str, text: str, uri: str) -> StorageError:
     """The failure of a storage service, of which its client says `text`."""
     said = redacted(text, uri)
-    shown = said.partition(_FOR_DEVELOPERS)[0]
+    shown = _ANSWER.sub(r"\1: \2", said.partition(_FOR_DEVELOPERS)[0])
     for pattern, remedy in _REMOTE_REMEDIES.items():
         if re.search(pattern, said):
             shown = f"{remedy} ({shown})"

@@ -80,5 +80,6 @@ assert (next_season <= by_rows[:, None]).mean() < covered
 # - A season further ahead has wider intervals, calibrated on errors made that far ahead.
 # - A region that the model hasn't seen has widths from errors made without knowing the region.
 #
-# Ends never leave the crop's valid range. On 323 US climate divisions, 2013–2022, 80 % intervals covered 79 % of
-# maize yields and 80 % of soybean yields.
+# Ends never leave the crop's valid range further than the prediction does: a trend that is drawn on to decades before a
+# region's first yield can lead below zero, and is not bent there. On 323 US climate divisions, 2013–2022, 80 %
+# intervals covered 79 % of maize yields and 80 % of soybean yields.

@@ -274,7 +274,9 @@ def existing_store(location: str) -> Store:
     # a login page in place of a bucket seems to list nothing, but is no file
     store.get(CURRENT)
     if not {RUNS, FORECASTS, BACKTESTS, ENDS}.intersection(store.folders()):
-        raise SettingsError(f"{store.place('')}: no store here; `cropyield train` makes one")
+        raise SettingsError(
+            f"{store.place('')}: no store here; name another place, or have `cropyield train` make one"
+        )
     return store
 
 

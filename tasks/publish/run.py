@@ -39,6 +39,8 @@ def publish(job: Job, accept: str | None) -> dict[str, Any]:
         return known
     written = None
     message = f"nothing new: run {job.run_id} was finished before"
+    if state.current and state.current.run_id != job.run_id:
+        message += f", and is current now, in place of {state.current.run_id}"
     if finished is None or forced:
         job.verify()
         with storage_errors("read", store.place(job.work.name)):
