@@ -200,12 +200,16 @@ def read_batches(
                 buffer_size=_WINDOW if max(sizes) > _STREAM_ABOVE else 0,
                 page_checksum_verification=True,
             )
+            left = sum(metadata.row_group(at).num_rows for at in row_groups)
             for batch in opened.iter_batches(
                 batch_rows, row_groups=list(row_groups), columns=inside, use_threads=False
             ):
                 for column in batch.columns:
                     _check_indices(column)
+                left -= len(batch)
                 yield _with_folders(batch, {name: folders[name] for name in columns if name not in inside})
+            if left:
+                raise ValueError(f"its pages hold {left} rows fewer than its footer speaks of")
 
 
 def _check_indices(column: pa.Array) -> None:

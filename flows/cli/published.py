@@ -232,7 +232,9 @@ def _of_name(store: Store, area: str, manifest: Mapping[str, Any], frame: pd.Dat
     place = f"{store.place(area)}/{manifest['run_id']}"
     if found:
         raise SettingsError(f"{place}: {len(found)} regions are called {name!r}: {', '.join(found)}")
-    raise SettingsError(f"{place}: no region {name!r}{_near([*known, *set(names.values())], known, name)}")
+    raise SettingsError(
+        f"{place}: no region {name!r}{_near([*known, *filter(None, names.values())], known, name)}"
+    )
 
 
 def _near(spellings: list[str], known: list[str], region: str) -> str:

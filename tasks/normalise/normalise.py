@@ -22,6 +22,8 @@ from tasks.normalise.scaling import Scaling, fit_scaling
 from tasks.normalise.squares import Squares
 from tasks.normalise.threads import one_thread
 
+_LARGEST = 1e100  # of a yield: errors, their squares and sums of these stay far from infinity
+
 
 @dataclass(frozen=True, eq=False)
 class Normaliser:
@@ -166,7 +168,8 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
     """Fit a normaliser on training rows and apply it to them.
 
     Rows are sorted by region and year and those without any yield left out first, so that the order
-    of the table changes nothing. Raises InputError where no row is left.
+    of the table changes nothing. Raises InputError where no row is left, and for values too large to be
+    squared.
     """
     table = training_rows(table)
     if not len(table):
@@ -181,6 +184,7 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
         y_NT = y_NT - baseline.predict(table.region_N, table.year_N)
         magnitude_F = np.abs(climatology.mean_RF).max(axis=0)
     raw = compute_moments(x_NF, y_NT)
+    _check_yields(raw, table.crops)
     seasons = settings.training.ridge_seasons
     scaling, penalty_PP, delicate = fit_scaling(
         raw, x_NF, magnitude_F, squares.names(table.features), settings.training.scaling,
@@ -200,6 +204,15 @@ def normalise(table: SeasonTable, settings: Settings) -> Normalised:
     return Normalised(
         normaliser, table.region_N, table.year_N, x_NF, y_NT, moments, ridge_T, penalty_PP, delicate
     )
+
+
+def _check_yields(moments: Moments, crops: tuple[str, ...]) -> None:
+    large = [crop for crop, square in zip(crops, moments.yy_T, strict=True) if not square < _LARGEST**2]
+    if large:
+        raise InputError(
+            f"yields of {', '.join(large)} are too large to be squared and summed; give the crop a valid "
+            "range in the settings, [measures.CROP] range, or convert its unit"
+        )
 
 
 def _regions(table: SeasonTable) -> Integers:

@@ -63,6 +63,8 @@ def of_bulletin(data: Bulletin, page: str) -> Artifact:
     if len(data.aggregates):  # which gaps of the past don't have
         parts = [f"{as_text(headline_text(headline(data.aggregates)))}\n", *parts, _units(data)]
     coming = coming_rows(data.forecasts, data.yields)
+    if not len(coming):
+        parts.append("Nothing is ahead to be forecast.\n")
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
     crops = list(coming.groupby("crop", sort=True))
     for crop, rows in crops[:MOST_PICTURES]:

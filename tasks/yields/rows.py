@@ -68,9 +68,8 @@ def read_file(settings: Settings, layout: Layout, footer: Footer) -> YieldFile:
     columns = list(dict.fromkeys([layout.region, layout.year, *others, *layout.values.values()]))
     groups = range(footer.metadata.num_row_groups)
     check_unchanged(uri, file.name, file.size, file.mtime_ns)
-    found = pa.Table.from_batches(
-        read_batches(uri, file.name, columns, groups, footer.folders, _BATCH_ROWS)
-    ).combine_chunks()
+    batches = list(read_batches(uri, file.name, columns, groups, footer.folders, _BATCH_ROWS))
+    found = pa.Table.from_batches(batches).combine_chunks()
     check_unchanged(uri, file.name, file.size, file.mtime_ns)
 
     def names(column: str) -> pd.Categorical[str]:
@@ -90,7 +89,7 @@ def read_file(settings: Settings, layout: Layout, footer: Footer) -> YieldFile:
     for name in layout.values:
         crops = pd.Categorical([name], list(layout.values)).repeat(count)
         rows["crop"] = crops if layout.wide else names(layout.crop)
-        sound, bad = _judge(settings, judged, rows.assign(source=name))
+        sound, bad = _judge(settings, judged, rows.assign(source=name), layout.values[name])
         cells.append(sound)
         rejects.append(bad)
     return YieldFile(
@@ -109,10 +108,11 @@ def _areas(column: pa.Array) -> Floats:
     return np.where(sound_N, parsed.value_N, np.nan)
 
 
-def _judge(settings: Settings, file: YieldFile, cells: pd.DataFrame) -> tuple[pd.DataFrame, pa.Table]:
+def _judge(
+    settings: Settings, file: YieldFile, cells: pd.DataFrame, source: str
+) -> tuple[pd.DataFrame, pa.Table]:
     """The sound cells in scope of one column, and the rejected ones; those out of scope are counted."""
     layout, year, crop = file.layout, cells["year"], cells["crop"]
-    source = layout.values[cells["source"].iloc[0]]
     parsed = numbers(file.found[source].combine_chunks())
     if parsed.texts and parsed.texts == parsed.unparsed:
         raise InputError(

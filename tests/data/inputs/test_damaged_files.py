@@ -15,6 +15,9 @@ from data.errors import InputError
 from data.inputs.footers import groups_of, read_tail
 from data.inputs.listing import list_files
 from data.inputs.parquet import read_batches, read_footers, require
+from data.settings.files import parse_settings
+from tasks.yields.ingest import ingest_yields
+from tests.torture.hostile_files import mutate, write_world
 
 
 def weather(rows: int = 60) -> pa.Table:
@@ -120,3 +123,11 @@ def test_pipes_sockets_and_devices_are_refused_at_once(tmp_path: Path) -> None:
         for place in (tmp_path / "pipe.parquet", tmp_path / "socket", Path("/dev/null"), tmp_path):
             with pytest.raises(InputError, match="neither a file nor a folder"):
                 list_files(str(place))
+
+
+def test_pages_with_fewer_rows_than_the_footer_says_are_damage(tmp_path: Path) -> None:
+    """Made by changed bytes; the library reads no row and says nothing."""
+    raw = write_world(tmp_path, 1797, clean=True)
+    mutate(tmp_path, 1797)
+    with pytest.raises(InputError, match="rows fewer than its footer speaks of"):
+        ingest_yields(parse_settings(raw, "test"))

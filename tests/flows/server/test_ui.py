@@ -299,16 +299,16 @@ def test_the_pictures_are_seen(browser: Any, trained: Started) -> None:
         wait_for(partial(browser.execute_script, f"{large} === {count}"), 60)
 
 
-def test_the_bulletin_is_seen_with_its_maps(browser: Any, trained: Started) -> None:
+def test_the_bulletin_is_seen(browser: Any, trained: Started) -> None:
     query = {"artifacts": {"key": {"any_": ["bulletin"]}}}
     (bulletin,) = trained.server.post("artifacts/filter", query)
     (page,) = (trained.project / "store/sample/bulletins").glob("*.html")
     assert as_text(str(page)) in bulletin["data"]
     for ui in ("/v2", ""):
         url = f"{trained.server.url}{ui}/artifacts/artifact/{bulletin['id']}"
-        text_of(browser, url, "the bulletin", "apples 2022", "oranges 2022")
-        large = "return [...document.images].filter(image => image.naturalWidth > 300).length"
-        wait_for(partial(browser.execute_script, f"{large} === 2"), 60)
+        text_of(
+            browser, url, "the bulletin", "Nothing is ahead to be forecast"
+        )  # the sample has past gaps only
         assert browser.execute_script(
             "return [...document.querySelectorAll('table')]"
             ".every(table => table.parentElement.scrollWidth <= table.parentElement.clientWidth)"

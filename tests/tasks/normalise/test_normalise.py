@@ -210,3 +210,16 @@ def test_the_number_of_threads_of_the_machine_changes_no_bit() -> None:
         ]  # fmt: skip
 
     assert normalised(1) == normalised(3)
+
+
+@pytest.mark.parametrize("large", [1e110, 1e149])
+def test_yields_too_large_to_be_squared_are_named(large: float) -> None:
+    table = world(missing=0.0)
+    y_NT = table.y_NT.copy()
+    y_NT[3, 1] = large
+    spoilt = SeasonTable(
+        table.region_names, table.region_N, table.year_N, table.split_N, table.features, table.x_NF,
+        table.crops, y_NT,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=f"yields of {table.crops[1]} are too large to be squared"):
+        normalise(spoilt, settings())
