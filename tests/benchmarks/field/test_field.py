@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from data.contracts.season_table import SeasonTable
 from tests.benchmarks.field.__main__ import MODELS, OURS, lost_seasons, predictions, scores_of, skill_table
@@ -16,6 +18,13 @@ from tests.benchmarks.field.trials import TRIALS, Fold, Trial, held_out, holdout
 from tests.tasks.worlds import settings, squared, world
 
 SETTINGS = settings(features=squared(("f0", "f1", "f2")), training={"ridge_seasons": 0})
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other turn seconds into minutes where other tests run beside this one."""
+    with threadpool_limits(1):
+        yield
 
 
 def _folds(table: SeasonTable) -> dict[str, Fold]:
