@@ -6,14 +6,14 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email import message_from_bytes
-from email.message import Message
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 
 
 @contextmanager
-def mailbox() -> Iterator[tuple[int, list[Message]]]:
+def mailbox() -> Iterator[tuple[int, list[EmailMessage]]]:
     """The port of a server on this machine, and the list of mails that it fills."""
-    arrived: list[Message] = []
+    arrived: list[EmailMessage] = []
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -23,7 +23,7 @@ def mailbox() -> Iterator[tuple[int, list[Message]]]:
                 if word == b"DATA":
                     self.say("354 go on")
                     lines = iter(self.rfile.readline, b".\r\n")
-                    arrived.append(message_from_bytes(b"".join(lines)))
+                    arrived.append(message_from_bytes(b"".join(lines), policy=policy.default))
                 self.say("221 bye" if word == b"QUIT" else "250 yes")
                 if word == b"QUIT":
                     return
@@ -42,3 +42,10 @@ def mailbox() -> Iterator[tuple[int, list[Message]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def text_of(mail: EmailMessage) -> str:
+    """The mail's words as a reader sees them: on the wire they are folded, within an id as well."""
+    body = mail.get_body(("plain", "html"))
+    assert body is not None
+    return str(body.get_content())

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.message import Message
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from flows.cli.main import run
 from flows.server import alerts
 from flows.server.freshness import STALE
 from tests.docs.commands import blocks, commands
-from tests.flows.mailbox import mailbox
+from tests.flows.mailbox import mailbox, text_of
 from tests.flows.servers import ROOT, Server, kill, prefect_server, receiver
 from tests.flows.waiting import wait_for
 
@@ -97,7 +97,7 @@ def events(server: Server, name: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def told(server: Server) -> Iterator[tuple[list[Any], list[Any], list[Message], Any]]:
+def told(server: Server) -> Iterator[tuple[list[Any], list[Any], list[EmailMessage], Any]]:
     """What webhook, apprise and mailbox have received, and what `install` said."""
     with receiver() as (hook, posted), receiver() as (chat, said), mailbox() as (port, mails):
         words = [f"{chat.replace('http', 'json')}/{TOKEN}"]
@@ -158,7 +158,7 @@ def test_a_published_forecast_starts_a_chained_deployment(
 
 
 def test_a_late_forecast_is_told_of_once_within_a_minute(
-    server: Server, told: tuple[list[Any], list[Any], list[Message], Any], published: tuple[Any, Any]
+    server: Server, told: tuple[list[Any], list[Any], list[EmailMessage], Any], published: tuple[Any, Any]
 ) -> None:
     posted, said, mails, installed = told
     store = str(server.folder / "store")
@@ -178,8 +178,9 @@ def test_a_late_forecast_is_told_of_once_within_a_minute(
     words = wait_for(lambda: [each for each in said if published[1]["run_id"] in each["message"]], LONGEST_S)
     assert words[-1]["message"] == alert["text"]
     assert words[-1]["path"] == f"/{TOKEN}"
-    mail = wait_for(lambda: [each for each in mails if published[1]["run_id"] in str(each)], LONGEST_S)[-1]
-    assert f"no new forecast in {store}" in "".join(str(mail["subject"]).split("\n"))
+    wanted = published[1]["run_id"]
+    mail = wait_for(lambda: [each for each in mails if wanted in text_of(each)], LONGEST_S, "the mail")[-1]
+    assert f"no new forecast in {store}" in mail["subject"]
     assert mail["to"] == "b@example.org"
 
 
