@@ -27,6 +27,8 @@ types: .venv/.test
 	@$(BIN)/lint-imports --no-logo
 
 suite: .venv/.test
+	@# many tests start processes, which would compile the sources each for itself where Python may not write
+	@$(BIN)/python -m compileall -q data flows tasks tests
 	@$(BIN)/python $(SUITE)
 
 lint: .venv/.test  ## put the code into style
