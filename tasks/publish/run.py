@@ -148,8 +148,8 @@ def run_files(job: Job) -> dict[str, bytes]:
             files[f"model/{season}/{day}/dataset.parquet"] = parquet(found.datasets[day].to_arrow())
         for day in found.datasets:
             trained, place = _finished(job, f"model {season} {day}"), f"model/{season}/{day}"
-            for fit, folder in ((PUBLISHED, place), (EVALUATED, f"{place}/{EVALUATED}")):
-                files |= {f"{folder}/{name}": content for name, content in _contents(trained / fit).items()}
+            for fit, where in ((PUBLISHED, place), (EVALUATED, f"{place}/{EVALUATED}")):
+                files |= {f"{where}/{name}": content for name, content in _contents(trained / fit).items()}
     return files
 
 
