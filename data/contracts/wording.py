@@ -15,6 +15,13 @@ MEANS_OF_REGIONS = (
     "narrower range of their own, in aggregates.parquet"
 )
 """What stands below a forecast's table, whose range is no country's."""
+SCORES_EXPLAINED = (
+    "RMSE and bias: of predicted minus harvested, in the yields' unit; of mean_5, of baseline: the RMSE of "
+    "the mean of the five years before, and of what would be said without weather, as known on the same day; "
+    "Brier: mean squared error of the chance of a yield below mean_5, 0 is the best and 0.25 what tossing a "
+    "coin gets; in 80 %: how often the harvest lay in the 80 % interval"
+)
+"""What stands below the scores of issued forecasts."""
 
 
 def number(value: Any, digits: int = 4) -> str:

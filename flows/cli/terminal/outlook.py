@@ -10,7 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.columns import ALL
-from data.contracts.wording import MEANS_OF_REGIONS, number, percent, signed_percent, span, whole_percent
+from data.contracts.wording import (
+    MEANS_OF_REGIONS,
+    SCORES_EXPLAINED,
+    number,
+    percent,
+    signed_percent,
+    span,
+    whole_percent,
+)
 from flows.cli.terminal.tables import cutoff
 
 _MOST_ROWS = 20  # of a forecast; its files have them all
@@ -143,6 +151,8 @@ def scored(result: dict[str, Any]) -> None:
                 figures = (*map(number, errors), percent(of["coverage_80"]))
                 table.add_row(Text(level), Text(crop), lead, f"{of['rows']:,}", *figures)
     console.print(table)
+    for note in (*([SCORES_EXPLAINED] if result["scores"] else []), *result["notes"]):
+        console.print(Text(note), soft_wrap=True)
     for what, place in result["places"].items():
         console.print(Text(f"{what:<22} {place}"))
 
