@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.escapes import one_line
@@ -15,6 +15,7 @@ MEANS_OF_REGIONS = (
     "narrower range of their own, in aggregates.parquet"
 )
 """What stands below a forecast's table, whose range is no country's."""
+NOTHING_AHEAD = "Nothing is ahead to be forecast"
 SCORES_EXPLAINED = (
     "RMSE and bias: of predicted minus harvested, in the yields' unit; of mean_5, of baseline: the RMSE of "
     "the mean of the five years before, and of what would be said without weather, as known on the same day; "
@@ -57,6 +58,20 @@ def difference(value: Any, reference: Any) -> str:
     decimals = len(beside.partition(".")[2])
     shown = f"{value:z,.{decimals}f}".replace("-", "−") if plain else number(value, 3)
     return f"+{shown}" if value > 0 and any(digit in shown for digit in "123456789") else shown
+
+
+def gaps_told(seasons: Iterable[Mapping[str, Any]]) -> list[str]:
+    """How many forecasts are for gaps of past seasons, as a sentence; none where there are none.
+
+    Each of `seasons` says its year, how many regions, and whether it is ahead.
+    """
+    past = [row for row in seasons if not row["ahead"]]
+    if not past:
+        return []
+    first, last = min(row["year"] for row in past), max(row["year"] for row in past)
+    gaps = sum(row["regions"] for row in past)
+    years = f"{first}" if first == last else f"{first}–{last}"
+    return [f"and {gaps:,} forecast{'s' * (gaps != 1)} for gaps of past seasons, {years}"]
 
 
 def whole_percent(value: Any) -> str:
