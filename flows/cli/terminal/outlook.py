@@ -124,6 +124,8 @@ def compared(result: dict[str, Any]) -> None:
             Text(row["level"]), Text(row["name"] or "–"), str(row["year"]), Text(row["crop"]), *shown
         )
     console.print(units)
+    if gaps := result["gaps"]:
+        console.print(Text(f"not compared: {gaps:,} forecasts for gaps of past seasons"))
 
 
 def scored(result: dict[str, Any]) -> None:
