@@ -87,6 +87,15 @@ def span(lower: Any, upper: Any, write: Any = number) -> str:
     return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"
 
 
+def in_words(seconds: float) -> str:
+    """A term as people say it: 8 days."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= unit and seconds % unit == 0:
+            count = int(seconds // unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return f"{seconds:g} seconds"
+
+
 def in_short(names: Iterable[str], most: int = 4) -> str:
     """The first names, and how many more there are."""
     listed = list(names)
