@@ -6,6 +6,7 @@ CropyieldError            1   unexpected
 ├── InputError            3   an input is missing or breaks its contract
 ├── GateError             4   the run is kept, but doesn't become the current one
 ├── StorageError          5   the store or an input's storage failed; worth retrying
+│   ├── NoBucketError     5   the bucket doesn't exist
 │   └── DamageError       5   a file of the store was changed or removed by something else
 └── ServerError           5   Prefect's server can't be reached or failed
 """
@@ -49,6 +50,10 @@ class StorageError(CropyieldError):
     """Reading or writing a file system failed; the same call may succeed later."""
 
     exit_code = 5
+
+
+class NoBucketError(StorageError):
+    """The bucket that a location names doesn't exist; repeating won't help."""
 
 
 class ServerError(CropyieldError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 from prefect.runtime import flow_run
@@ -26,8 +27,11 @@ def training_name() -> str:
 
 
 def forecast_name() -> str:
-    """Crops of the current model and the first season that it hasn't learned: `apples, oranges from 2024`."""
-    return crops_ahead(_settings())
+    """Crops of the current model and the first season that it hasn't learned: `apples, oranges from 2024`.
+
+    Where weather is to count up to a day only, that day: `apples, oranges as of 2022-07-31`.
+    """
+    return crops_ahead(_settings(), flow_run.parameters.get("as_of"))
 
 
 def backtest_name() -> str:
@@ -51,15 +55,17 @@ def crops_and_years(settings: Settings) -> tuple[str, str, str]:
     return in_short(named_crops(settings)) or _ALL, str(begin), str(end)
 
 
-def crops_ahead(settings: Settings) -> str:
-    """Crops of the current model that the settings select, and the season after its last."""
+def crops_ahead(settings: Settings, as_of: date | str | None = None) -> str:
+    """Crops of the current model that the settings select; the season after its last, or the day asked."""
     named = named_crops(settings)
+    day = f"as of {as_of}" if as_of else None
     with suppress(Exception):  # what is wrong the flow itself says best
         store = open_store(settings.store)
         manifest = require_current(store, read_state(store)).manifest
         chosen = [crop for crop in manifest["crops"] if not settings.crops or crop in named]
-        return f"{in_short(chosen)} from {int(manifest['seasons'][1]) + 1}"
-    return f"{in_short(named) or _ALL} ahead"
+        last = int(manifest["seasons"][1])
+        return f"{in_short(chosen)} {day or f'from {last + 1}'}"
+    return f"{in_short(named) or _ALL} {day or 'ahead'}"
 
 
 def _settings() -> Settings:

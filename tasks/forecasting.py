@@ -138,9 +138,12 @@ def publish_forecast(job: ForecastJob, forecast: str | None) -> dict[str, Any]:
         if now is not None and now.run_id == job.run_id and now.entry > before.number:
             _show_bulletin(job, now.entry, links)
             _tell_published(job, now.entry, result, links)
-        newest = {row["crop"]: row["year"] for row in result["seasons"]}  # older ones are gaps of the past
-        first, last = min(newest.values()), max(newest.values())
-        name_run(f"{in_short(newest)} {first if first == last else f'{first}–{last}'}")
+        ahead = {row["crop"]: row["year"] for row in result["seasons"] if row["ahead"]}
+        if ahead:
+            first, last = min(ahead.values()), max(ahead.values())
+            name_run(f"{in_short(ahead)} {first if first == last else f'{first}–{last}'}")
+        else:
+            name_run(f"{in_short({row['crop']: 0 for row in result['seasons']})}: gaps of past seasons")
     return result
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import task
 
-from data.contracts.wording import as_text, markdown_table, number, percent
+from data.contracts.wording import SCORES_EXPLAINED, as_text, markdown_table, number, percent
 from tasks.assemble.regions import read_regions
 from tasks.bulletins import mend_bulletins
 from tasks.job.job import Job
@@ -44,4 +44,5 @@ def as_markdown(result: dict[str, Any]) -> str:
     ]  # fmt: skip
     heads = ["level", "crop", "days before the end", "forecasts", "RMSE", "of mean_5", "of baseline", "bias",
              "in the 80 % interval", "Brier"]  # fmt: skip
-    return markdown_table(heads, rows)
+    notes = "".join(f"- {as_text(note)}\n" for note in (SCORES_EXPLAINED, *result["notes"]))
+    return f"{markdown_table(heads, rows)}\n{notes}"

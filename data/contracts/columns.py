@@ -160,7 +160,12 @@ VERIFICATION_COLUMNS = (
     Column("number", pa.int32(), "the forecast's entry in the publication log"),
     Column("issued", pa.string(), "the day of that entry"),
     *(column for column in RECORD_COLUMNS if column.name not in ("unit", "run_id")),
-    Column("actual", pa.float64(), "yield as known by now; of larger units over the same weights", _YIELD),
+    Column(
+        "actual",
+        pa.float64(),
+        "yield as known by now; of larger units by the weights of the forecast's day",
+        _YIELD,
+    ),
     Column("error", pa.float64(), "predicted - actual", _YIELD),
     Column("error_mean_5", pa.float64(), "mean_5 - actual", _YIELD, nullable=True),
     Column("error_baseline", pa.float64(), "baseline - actual", _YIELD),

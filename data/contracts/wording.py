@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.escapes import one_line
@@ -15,6 +15,14 @@ MEANS_OF_REGIONS = (
     "narrower range of their own, in aggregates.parquet"
 )
 """What stands below a forecast's table, whose range is no country's."""
+NOTHING_AHEAD = "Nothing is ahead to be forecast"
+SCORES_EXPLAINED = (
+    "RMSE and bias: of predicted minus harvested, in the yields' unit; of mean_5, of baseline: the RMSE of "
+    "the mean of the five years before, and of what would be said without weather, as known on the same day; "
+    "Brier: mean squared error of the chance of a yield below mean_5, 0 is the best and 0.25 what tossing a "
+    "coin gets; in 80 %: how often the harvest lay in the 80 % interval"
+)
+"""What stands below the scores of issued forecasts."""
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -52,6 +60,20 @@ def difference(value: Any, reference: Any) -> str:
     return f"+{shown}" if value > 0 and any(digit in shown for digit in "123456789") else shown
 
 
+def gaps_told(seasons: Iterable[Mapping[str, Any]]) -> list[str]:
+    """How many forecasts are for gaps of past seasons, as a sentence; none where there are none.
+
+    Each of `seasons` says its year, how many regions, and whether it is ahead.
+    """
+    past = [row for row in seasons if not row["ahead"]]
+    if not past:
+        return []
+    first, last = min(row["year"] for row in past), max(row["year"] for row in past)
+    gaps = sum(row["regions"] for row in past)
+    years = f"{first}" if first == last else f"{first}–{last}"
+    return [f"and {gaps:,} forecast{'s' * (gaps != 1)} for gaps of past seasons, {years}"]
+
+
 def whole_percent(value: Any) -> str:
     """A chance as whole per cent, never told as certain."""
     if value is None or not math.isfinite(value):
@@ -63,6 +85,15 @@ def whole_percent(value: Any) -> str:
 def span(lower: Any, upper: Any, write: Any = number) -> str:
     """Both ends of an interval, a dash where there is none."""
     return ABSENT if lower is None or not math.isfinite(lower) else f"{write(lower)} to {write(upper)}"
+
+
+def in_words(seconds: float) -> str:
+    """A term as people say it: 8 days."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= unit and seconds % unit == 0:
+            count = int(seconds // unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return f"{seconds:g} seconds"
 
 
 def in_short(names: Iterable[str], most: int = 4) -> str:

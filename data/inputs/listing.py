@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,6 +74,8 @@ def list_files(uri: str) -> tuple[Listed, ...]:
             (beside,) = files.get_file_info([path.rstrip("/") + SUFFIX])
             there = beside.type != fs.FileType.NotFound
             hint = f"; there is {redact_uri(uri).rstrip('/')}{SUFFIX}: name it in full" if there else ""
+            if not is_local(uri):
+                _require_bucket(uri, files, path.partition("/")[0])
             raise InputError(f"{redact_uri(uri)}: no such file or folder{hint}")
         if info.type == fs.FileType.File:
             if re.search(_OTHER_KINDS, info.base_name.lower()):
@@ -164,6 +167,16 @@ class reading_errors:  # noqa: N801 - reads as a statement
             f"{self.where} can't be read as Parquet: it is corrupt, truncated, encrypted or of another "
             f"kind; write it again ({re.sub(_ADDRESS, '…', said)})"
         ) from error
+
+
+def _require_bucket(uri: str, files: fs.FileSystem, bucket: str) -> None:
+    """Raise InputError where a bucket doesn't exist, if it may be asked."""
+    with contextlib.suppress(OSError):
+        (info,) = files.get_file_info([bucket])
+        if info.type == fs.FileType.NotFound:
+            raise InputError(
+                f"{redact_uri(uri)}: the bucket {bucket} doesn't exist; check its name and AWS_ENDPOINT_URL"
+            )
 
 
 def _convert(place: str) -> str:

@@ -7,7 +7,7 @@ import errno
 import re
 from collections.abc import Iterator
 
-from data.errors import StorageError
+from data.errors import NoBucketError, StorageError
 from data.locations.uris import redacted
 
 _REMEDIES = {
@@ -22,8 +22,9 @@ _REMEDIES = {
     errno.ESTALE: "the folder is gone; bring it back and repeat the command",
 }
 # in the words of pyarrow's S3 client, of obstore, and of the services themselves
+_NO_BUCKET = "the bucket doesn't exist; check its name, or create it first"
 _REMOTE_REMEDIES = {
-    "NO_SUCH_BUCKET|NoSuchBucket": "the bucket doesn't exist; create it first",
+    "NO_SUCH_BUCKET|NoSuchBucket": _NO_BUCKET,
     "EXPIRED_TOKEN|ExpiredToken|TokenRefreshRequired": (
         "the credentials have expired; renew them and repeat the command"
     ),
@@ -77,8 +78,8 @@ def remote_failure(action: str, place: str, text: str, uri: str) -> StorageError
     shown = _ANSWER.sub(r"\1: \2", said.partition(_FOR_DEVELOPERS)[0])
     for pattern, remedy in _REMOTE_REMEDIES.items():
         if re.search(pattern, said):
-            shown = f"{remedy} ({shown})"
-            break
+            kind = NoBucketError if remedy == _NO_BUCKET else StorageError
+            return kind(f"can't {action} {place}: {remedy} ({shown})")
     return StorageError(f"can't {action} {place}: {shown}")
 
 

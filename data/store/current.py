@@ -12,7 +12,7 @@ from data.store.backends.base import MANIFEST, Store
 from data.store.entries import Action, Draft, Instance, State
 from data.store.log import append, begin, read_state, time_after
 from data.store.manifests import FORECASTS, RUNS, digest, folder, is_id, load_manifest, now, seconds, to_json
-from data.store.record import RECORD
+from data.store.record import RECORD, WEIGHTS
 from data.store.stable import derive, vouched
 
 
@@ -259,7 +259,8 @@ class _Candidate:
     def recorded(self) -> dict[str, str]:
         """The SHA-256 of what the record will hold of a forecast; nothing where it has no record."""
         files = self.found.manifest["files"] if self.found else {}
-        return {"record": files[RECORD]["sha256"]} if RECORD in files else {}
+        names = {"record": RECORD, "weights": WEIGHTS}
+        return {what: files[name]["sha256"] for what, name in names.items() if name in files}
 
     def living(self, state: State, before: str | None) -> State:
         """The state without what it remembers of this one's end; `before` ceases to be current."""

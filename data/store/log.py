@@ -15,7 +15,7 @@ from data.errors import DamageError, StorageError
 from data.store.backends.base import Store
 from data.store.entries import Action, Draft, State, entry_as_json, parse_entry
 from data.store.first_layout import MEND, facts_before, record_before, state_before
-from data.store.manifests import CURRENT, digest, now, parse_json, seconds
+from data.store.manifests import CURRENT, digest, is_id, now, parse_json, seconds
 
 LOG = "log"
 _NAME = re.compile(r"log/([0-9]{8})\.json")
@@ -30,7 +30,7 @@ def read_state(store: Store, mending: bool = False) -> State:
     """What holds now: the last entry's state, or that of a store which has pointers and no log yet.
 
     Raises DamageError when the last entry is none; `mending` goes back to the last one that is, but
-    keeps the number, and then no run is current.
+    keeps the number, and then no run is current; what the damaged one had withdrawn `current.json` knows.
     """
     number = _last_number(store, mending)
     if number == 0:
@@ -38,13 +38,31 @@ def read_state(store: Store, mending: bool = False) -> State:
     for earlier in range(number, 0, -1):
         content = store.get(entry_name(earlier))
         if content and (state := parse_entry(content, earlier)):
-            return state if earlier == number else replace(state, number=number, current=None)
+            return state if earlier == number else _without_current(store, replace(state, number=number))
         if not mending:
             raise DamageError(
                 f"{store.place(entry_name(number))} was changed by something else than cropyield and is no "
                 f"entry of the log; {MEND}"
             )
-    return State(number)
+    return _without_current(store, State(number))
+
+
+def known_withdrawn(store: Store, number: int) -> tuple[str, ...] | None:
+    """The runs that are withdrawn once an entry is rolled back from, its current one among them.
+
+    By `current.json`, where it was derived from that entry and not changed since; else None.
+    """
+    content = store.get(CURRENT)
+    pointer = (parse_json(content) if content else None) or {}
+    withdrawn = pointer.get("withdrawn", [])
+    if pointer.get("number") != number or not isinstance(withdrawn, list):
+        return None
+    return tuple(sorted({run for run in (*withdrawn, pointer.get("run_id")) if is_id(run)}))
+
+
+def _without_current(store: Store, state: State) -> State:
+    known = known_withdrawn(store, state.number)
+    return replace(state, current=None, withdrawn=state.withdrawn if known is None else known)
 
 
 def read_facts(store: Store, number: int) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The record of issued forecasts: one file for each forecast's entry of the log, never changed or pruned."""
+"""The record of issued forecasts: one file for each forecast's entry of the log, never changed or pruned.
+
+Beside them lie the weights that the forecasts' larger units had, one file for all that had the same.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,23 @@ from data.store.backends.base import Store
 from data.store.entries import Action, State, parse_entry
 from data.store.first_layout import record_before
 from data.store.log import read_facts
-from data.store.manifests import FORECASTS, digest, folder, to_json
+from data.store.manifests import FORECASTS, digest, folder, is_digest, to_json
 
-RECORD = "record.parquet"  # of a forecast: what the record will hold of it
+# of a forecast: what the record will hold of it
+RECORD, WEIGHTS = "record.parquet", "weights.parquet"
 _FOLDER = "record"
 VINTAGES = f"{_FOLDER}/yields"
+_WEIGHTS = f"{_FOLDER}/weights"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One issued forecast: its entry's number and time, and what was recorded."""
+    """One issued forecast: its entry's number and time, what was recorded, its weights' SHA-256 or ""."""
 
     number: int
     at: str
     content: bytes
+    weights: str
 
 
 def record_name(number: int, at: str) -> str:
@@ -47,7 +53,11 @@ def complete_record(store: Store, state: State) -> None:
             newest = parse_entry(to_json(facts), number)
             content = record_before(store, newest.forecast.run_id) if newest and newest.forecast else None
         else:
-            content = store.get(f"{folder(str(facts.get('run_id')), FORECASTS)}/{RECORD}")
+            place = folder(str(facts.get("run_id")), FORECASTS)
+            content = store.get(f"{place}/{RECORD}")
+            weights = store.get(f"{place}/{WEIGHTS}")
+            if weights is not None and digest(weights) == facts.get("weights"):
+                store.create(_weights_name(digest(weights)), weights)
         if content is not None and digest(content) == wanted:
             store.create(name, content)
 
@@ -66,10 +76,20 @@ def read_record_before(store: Store, number: int) -> Iterator[Recorded]:
             yield found
 
 
+def read_weights(store: Store, sha256: str) -> bytes | None:
+    """The weights that forecasts were issued with, as their entries say; None where they aren't there so."""
+    content = store.get(_weights_name(sha256)) if is_digest(sha256) else None
+    return content if content is not None and digest(content) == sha256 else None
+
+
+def _weights_name(sha256: str) -> str:
+    return f"{_WEIGHTS}/{sha256}.parquet"
+
+
 def _recorded(store: Store) -> Iterator[tuple[int, str]]:
     for name in store.names(_FOLDER):
         number = name.rpartition("/")[2].removesuffix(".parquet")
-        if number.isdecimal() and not name.startswith(f"{VINTAGES}/"):
+        if number.isdecimal() and not name.startswith((f"{VINTAGES}/", f"{_WEIGHTS}/")):
             yield int(number), name
 
 
@@ -77,5 +97,5 @@ def _read(store: Store, number: int, name: str) -> Recorded | None:
     facts, content = read_facts(store, number), store.get(name)
     at = str(facts.get("at"))
     if content and name == record_name(number, at) and digest(content) == facts.get("record"):
-        return Recorded(number, at, content)
+        return Recorded(number, at, content, str(facts.get("weights", "")))
     return None

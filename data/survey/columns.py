@@ -65,6 +65,8 @@ _KINDS: dict[MeasureKind, str] = {
         "eto sunshine irrigation"
     ),
 }
+# indices, which have no unit
+_INDICES = "pdsi scpdsi phdi pmdi zndx zindex spi spei vhi vci tci ndvi evi savi lai fapar aridity_index"
 # no weather and no yield, whatever their values
 _ASIDE = (
     "id index idx row rowid uid uuid key objectid fid code ansi lat latitude lon lng long longitude x "
@@ -151,6 +153,12 @@ def kind_by_name(name: str) -> MeasureKind:
             if any(word.startswith(stem) or word.endswith(stem) for stem in stems):
                 return kind
     return "other"
+
+
+def is_index(name: str) -> bool:
+    """A measure that has no unit, such as the Palmer drought index."""
+    found = words(name)
+    return not {*found, "_".join(found)}.isdisjoint(_INDICES.split())
 
 
 def unit_by_name(name: str, kind: str | None = None) -> tuple[str | None, str]:

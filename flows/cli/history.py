@@ -16,7 +16,7 @@ from data.store.backends.open import open_store
 from data.store.current import Finished, all_finished, find_finished, find_run, make_current
 from data.store.entries import Action, Instance, State
 from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
-from data.store.log import read_facts, read_state
+from data.store.log import known_withdrawn, read_facts, read_state
 from data.store.manifests import (
     BACKTESTS,
     CURRENT,
@@ -163,6 +163,7 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     """Make an earlier run current again, once all its files have been verified; the log says from which.
 
     The run that was current is withdrawn: a repetition of it stays as it is and doesn't undo the rollback.
+    Where the log's last entry can't be read and nothing else tells what it had withdrawn, that is said.
 
     Raises StorageError when the run is damaged, SettingsError when there is no such run, or it was pruned
     meanwhile.
@@ -179,10 +180,13 @@ def rollback(location: str, run: str) -> dict[str, Any]:
         finished, verified = again, _verified(store, RUNS, again.manifest)
     gate = finished.manifest["gate"]
     previous: list[str | None] = []
+    forgotten: list[int] = []
 
     def decided(state: State, instance: Instance) -> dict[str, Any] | None:
         before = state.current
         previous[:] = [before.run_id if before else None]
+        lost = before is None and state.number and known_withdrawn(store, state.number) is None
+        forgotten[:] = [state.number] if lost else []
         if before and (before.run_id, before.manifest) == (instance.run_id, instance.manifest):
             return None
         return {"gate": gate, "note": f"rolled back from {before.run_id if before else 'a lost pointer'}"}
@@ -192,6 +196,11 @@ def rollback(location: str, run: str) -> dict[str, Any]:
     message = f"nothing to do: run {finished.run_id} is the current one"
     if previous != [finished.run_id]:
         message = f"run {finished.run_id} is current now, in place of {previous[0] or 'a lost pointer'}"
+    if forgotten:
+        message += (
+            f". Entry {forgotten[0]} of the log can't be read: if it withdrew a run, repeating that run "
+            "would make it current again; should that happen, roll back once more"
+        )
     return {
         "run_id": finished.run_id,
         "previous": previous[0],

@@ -9,12 +9,13 @@ from data.errors import SettingsError
 from data.locations.failures import storage_errors
 from data.locations.uris import locate
 from data.settings.files import load_settings
+from tasks.assemble.regions import read_regions
 from tasks.propose.proposal import propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
 
 
-def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any]:
+def init(weather: str, yields: str, settings: str, force: bool, regions: str | None = None) -> dict[str, Any]:
     """Write a settings file for two inputs; what was found, for people and for --json.
 
     Raises SettingsError when the file is there already, InputError where no settings could make the
@@ -27,7 +28,10 @@ def init(weather: str, yields: str, settings: str, force: bool) -> dict[str, Any
         raise SettingsError(
             f"{file}: is there already; --force writes it anew, --settings OTHER.toml writes another one"
         )
-    proposal = propose(*(locate(place, Path()) for place in (weather, yields)))
+    places = (locate(place, Path()) for place in (weather, yields, *([regions] if regions else [])))
+    proposal = propose(*places)
+    if regions:
+        read_regions(as_settings(proposal, file))
     tried: Rehearsed | None = None
     if proposal.weather_rows <= MOST_ROWS:
         tried = trial_run(proposal, file)

@@ -18,7 +18,14 @@ from data.locations.uris import locate
 from data.store.backends.base import Store
 from data.store.backends.open import open_store
 from data.store.current import find_finished
-from data.store.manifests import FORECASTS, PREDICTIONS, dataset_name, read_manifest, read_published
+from data.store.manifests import (
+    BACKTESTS,
+    FORECASTS,
+    PREDICTIONS,
+    dataset_name,
+    read_manifest,
+    read_published,
+)
 from flows.cli.history import current_state, existing_store, find_published
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ TABLES = (
     "dataset",
     "rejected",
 )
+_HISTORY = "history.parquet"
 # what a spreadsheet takes for the beginning of a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -94,13 +102,22 @@ def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any
 def compare(location: str, before: str, after: str) -> dict[str, Any]:
     """What changed from one forecast or run to another: each region and larger unit, in parts that add up.
 
-    Raises SettingsError where they have no prediction in common.
+    Of the coming season, as the later one knew it; `gaps` counts what both say of past ones. Raises
+    SettingsError for a backtest, and where they have no season to come in common.
     """
     from tasks.model.published import load_model, model_days
     from tasks.outlook import comparison
+    from tasks.report.bulletin import coming_rows
 
     store = existing_store(location)
     found = [_find(store, name) for name in (before, after)]
+    for name, (area, manifest) in zip((before, after), found, strict=True):
+        if area == BACKTESTS:
+            raise SettingsError(
+                f"{name} is a backtest, {store.place(area)}/{manifest['run_id']}, whose seasons are past; "
+                "`cropyield compare` takes two forecasts or runs"
+            )
+    harvested = _harvested(store, *found[1])
     said, drivers = (
         [_read(store, area, manifest, name).to_pandas() for area, manifest in found]
         for name in (PREDICTIONS, "drivers.parquet")
@@ -127,9 +144,15 @@ def compare(location: str, before: str, after: str) -> dict[str, Any]:
 
     both = [season for season in pd.unique(said[0]["season"]) if season in set(said[1]["season"])]
     regions = pd.concat([of_season(str(season)) for season in both or [MAIN]], ignore_index=True)
+    key = ["year", "crop"]
+    ahead = coming_rows(said[1], harvested)[key].drop_duplicates()
+    both_say = len(regions)
+    regions = regions.merge(ahead, on=key)
+    gaps = both_say - len(regions)
     if not len(regions):
+        past = f"; {gaps:,} forecasts of both are for gaps of past seasons" if gaps else ""
         raise SettingsError(
-            f"{before} and {after} have no region, season and crop in common that they forecast"
+            f"{before} and {after} have no region, coming season and crop in common that they forecast{past}"
         )
     weights = _read(store, *found[1], "weights.parquet").to_pandas()
     units = comparison.compare_units(regions, weights)
@@ -141,10 +164,19 @@ def compare(location: str, before: str, after: str) -> dict[str, Any]:
         "before": found[0][1]["run_id"],
         "after": found[1][1]["run_id"],
         "models": models,
+        "gaps": gaps,
         "totals": comparison.totals(regions),
         "aggregates": units.astype(object).where(units.notna(), None).to_dict("records"),
         "regions": regions.astype(object).where(regions.notna(), None).to_dict("records"),
     }
+
+
+def _harvested(store: Store, area: str, manifest: Mapping[str, Any]) -> pd.DataFrame:
+    """The years and crops of which a forecast or run knew the yield: year, crop."""
+    if area == FORECASTS and _HISTORY in manifest["files"]:
+        return pd.DataFrame(_read(store, area, manifest, _HISTORY).to_pandas()[["year", "crop"]])
+    said = _read(store, area, manifest, PREDICTIONS).to_pandas()
+    return pd.DataFrame(said.loc[said["actual"].notna(), ["year", "crop"]])
 
 
 def _in_order(days: list[str], manifest: Mapping[str, Any], season: str) -> list[str]:

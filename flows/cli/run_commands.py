@@ -138,6 +138,7 @@ def init(
     weather: str,
     yields: str,
     *,
+    regions: str | None = None,
     settings: str = "settings.toml",
     force: Flag = False,
     output: Output = PLAIN,
@@ -158,6 +159,8 @@ def init(
         Folder or file of weather Parquet: a path, s3:// or gs://.
     yields
         Folder or file of yield Parquet.
+    regions
+        Folder or file of regions, Parquet or GeoJSON: names, areas, larger units, boundaries.
     settings
         File to write.
     force
@@ -165,7 +168,7 @@ def init(
     """
     from flows.cli import init as proposing
 
-    result = proposing.init(weather, yields, settings, force)
+    result = proposing.init(weather, yields, settings, force, regions)
     emit(output, result, lambda: proposing.tell(result))
 
 

@@ -39,10 +39,11 @@ def serve(
     """
     from flows.server import serve as serving
 
+    serving.prepare_log(output.debug, output.quiet)
     chosen = settings_of(settings, changes.as_dict(), output)
     ending.release()
     clock = serving.Clock(train_cron, forecast_cron, timezone)
-    serving.serve(chosen, name, clock, output.json, output.debug)
+    serving.serve(chosen, name, clock, output.json, output.debug, output.quiet)
 
 
 @app.command(sort_key=87)

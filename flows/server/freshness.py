@@ -17,6 +17,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.events import Event, Resource
 from prefect.events.schemas.automations import EventTrigger, Posture
 
+from data.contracts.wording import in_words
 from data.errors import SettingsError
 from data.locations.uris import locate
 from data.store.backends.open import open_store
@@ -52,15 +53,6 @@ def seconds_of(text: str) -> float:
     if found is None or int(found[1]) == 0:
         raise SettingsError(f"--stale {text}: write a number and m, h, d or w, as 36h or 8d")
     return float(int(found[1]) * _UNITS[found[2]])
-
-
-def in_words(seconds: float) -> str:
-    """A term as people say it: 8 days."""
-    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= unit and seconds % unit == 0:
-            count = int(seconds // unit)
-            return f"{count} {name}{'s' if count > 1 else ''}"
-    return f"{seconds:g} seconds"
 
 
 def stale_trigger(within_s: float) -> EventTrigger:

@@ -46,15 +46,15 @@ class Clock:
                 raise SettingsError(f'{option} "{cron}" in time zone {self.timezone}: {why}') from error
 
 
-def serve(settings: Settings, name: str, clock: Clock, as_json: bool, debug: bool) -> None:
+def serve(
+    settings: Settings, name: str, clock: Clock, as_json: bool, debug: bool, quiet: bool = False
+) -> None:
     """Deploy training and forecasting under `name`, and run what is due until Ctrl-C or SIGTERM.
 
     Where PREFECT_API_URL names no server, one is started for as long. Raises SettingsError for a cron or
     a time zone that can't be read, ServerError for a named server that doesn't answer, CropyieldError
     when an own one doesn't start.
     """
-    # what a run says is what an operator's log should hold
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG" if debug else "INFO")
     prepare_environment(debug)
     own = None if os.environ.get("PREFECT_API_URL") else client_environment(FOLDER)
     os.environ.update(own or {})  # Prefect reads it when it is first imported
@@ -63,13 +63,19 @@ def serve(settings: Settings, name: str, clock: Clock, as_json: bool, debug: boo
         check_server()
     with interruptible(), local_server(FOLDER, own) if own else nullcontext():
         deployments = _deployments(settings, name, clock)
-        _tell(name, clock, as_json)
+        tell(name, clock, as_json, quiet)
         try:
             _run_what_is_due(deployments)
         finally:
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, signal.SIG_IGN)
             _end_runs(name)
+
+
+def prepare_log(debug: bool, quiet: bool) -> None:
+    """Have what a run says in an operator's log; `quiet`: only what goes wrong. What is set stays."""
+    level = "DEBUG" if debug else "ERROR" if quiet else "INFO"
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", level)
 
 
 def _run_what_is_due(deployments: Sequence[RunnerDeployment]) -> None:
@@ -125,12 +131,15 @@ def _end_runs(name: str) -> None:
             client.set_flow_run_state(run.id, Cancelled(message="cropyield serve was stopped"), force=True)
 
 
-def _tell(name: str, clock: Clock, as_json: bool) -> None:
+def tell(name: str, clock: Clock, as_json: bool, quiet: bool) -> None:
+    """What is done when, and where it can be watched; one JSON object, lines for people, or nothing."""
     from prefect.settings import PREFECT_UI_URL
 
     ui = PREFECT_UI_URL.value()
     if as_json:
         print(json.dumps({"ui": ui, "name": name} | asdict(clock)), flush=True)
+        return
+    if quiet:
         return
     print(f"train     {clock.train}  ({clock.timezone}; minute, hour, day, month, weekday)")
     print(f"forecast  {clock.forecast}")

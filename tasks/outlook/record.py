@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,55 +17,72 @@ from data.settings.schema import Season
 from tasks.outlook.aggregates import Ground, known_of_units
 
 _TARGET = ["level", "name", "season", "year", "crop"]
+_UNIT = ["level", "name", "year", "crop"]
 _NAIVE = ("mean_5", "baseline")
 _ROOTS = ("/rmse", "/revision")  # scores that are roots of means of squares
 
 
 @dataclass(frozen=True, eq=False)
 class Issue:
-    """A forecast as it was issued: its entry's number and day, and its record."""
+    """A forecast as it was issued: its entry's number and day, its record, which weights it was made with."""
 
     number: int
     day: str
     record: pd.DataFrame
+    weights: str = ""
 
 
 def record_of(predictions: pa.Table, aggregates: pa.Table, last_season: int, season: Season) -> pa.Table:
     """A forecast's rows for harvest years after the model's last season, as contracts.RECORD_COLUMNS.
 
-    `predictions` and `aggregates` are the forecast's; columns that an older one lacks are null. A function of
-    the forecast alone, with no number and no time in it. Sorted by level, name, year and crop.
+    `predictions` and `aggregates` are the forecast's. A function of the forecast alone, with no number and no
+    time in it. Sorted by level, name, year and crop.
     """
     regional = predictions.to_pandas().assign(level=OF_REGION)
     regional = regional.rename(columns={"region": "name"})
     larger = aggregates.to_pandas()
     frame = pd.concat([regional, larger[larger["predicted"].notna()]], ignore_index=True)
     frame = frame[frame["year"] > last_season]
-    frame["season"] = frame["season"].fillna("main") if "season" in frame else "main"
     pairs = zip(frame["year"], frame["as_of"], strict=True)
     frame["lead_days"] = [
         (cutoff_day(season, year, season.end) - cutoff_day(season, year, as_of)).days for year, as_of in pairs
     ]
     schema = schema_of(RECORD_COLUMNS)
     order = ["level", "name", "year", "crop", "as_of"]
-    frame = frame.reindex(columns=schema.names).sort_values(order, na_position="last", ignore_index=True)
+    frame = frame[schema.names].sort_values(order, na_position="last", ignore_index=True)
     table = pa.Table.from_pandas(frame, schema.remove_metadata(), preserve_index=False)
     return table.replace_schema_metadata(schema.metadata)
 
 
-def verify_record(issues: Iterable[Issue], ground: Ground, vintage: str = "") -> pa.Table:
+def verify_record(
+    issues: Iterable[Issue], ground: Ground, vintage: str = "", issued_on: Mapping[str, Ground] | None = None
+) -> pa.Table:
     """Each recorded forecast whose yield is known by now with its errors, as contracts.VERIFICATION_COLUMNS.
 
-    `ground` holds the yields of a `vintage`, the weights of regions and the larger units. Sorted by what was
-    forecast, then by number; a revision is against the last forecast of the same before.
+    `ground` holds the yields of a `vintage`, today's weights and larger units; `issued_on` the same yields
+    with those that forecasts were made with, by the weights' name: what came of a larger unit is the mean
+    over the regions and weights that its forecast meant. Sorted by what was forecast, then by number; a
+    revision is against the last forecast of the same before.
     """
     schema = schema_of(VERIFICATION_COLUMNS)
-    parts = [issue.record.assign(number=issue.number, issued=issue.day, vintage=vintage) for issue in issues]
+    parts = [
+        each.record.assign(number=each.number, issued=each.day, vintage=vintage, weights=each.weights)
+        for each in issues
+    ]
     if not any(map(len, parts)):
         return schema.empty_table()
     frame = pd.concat(parts, ignore_index=True).sort_values([*_TARGET, "number"], na_position="last")
     frame["revision"] = frame.groupby(_TARGET, dropna=False, sort=False)["predicted"].diff()
-    frame = frame.merge(_actuals(ground), on=["level", "name", "year", "crop"])
+    regional = frame["level"] == OF_REGION
+    found = [frame[regional].merge(_of_regions(ground), on=_UNIT)]
+    for weights, rows in frame[~regional].groupby("weights"):
+        found.append(rows.merge(_of_units((issued_on or {}).get(str(weights), ground)), on=_UNIT))
+    found = [rows for rows in found if len(rows)]
+    if not found:
+        return schema.empty_table()
+    frame = pd.concat(found, ignore_index=True).sort_values(
+        [*_TARGET, "number"], na_position="last", ignore_index=True
+    )
     frame["error"] = frame["predicted"] - frame["actual"]
     for name in _NAIVE:
         frame[f"error_{name}"] = frame[name] - frame["actual"]
@@ -129,10 +146,13 @@ def _scores(frame: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...], dict[st
     return found
 
 
-def _actuals(ground: Ground) -> pd.DataFrame:
-    """Yields that are known, of regions and of larger units: level, name, year, crop, actual."""
-    regional = ground.history.rename(columns={"region": "name", "yield": "actual"}).assign(level=OF_REGION)
-    larger = known_of_units(ground.history, "yield", ground).join(ground.parts.units, on="unit")
-    larger = larger.rename(columns={"yield": "actual"})
-    columns = ["level", "name", "year", "crop", "actual"]
-    return pd.concat([regional[columns], larger[columns]], ignore_index=True)
+def _of_regions(ground: Ground) -> pd.DataFrame:
+    """Yields of regions that are known: level, name, year, crop, actual."""
+    known = ground.history.rename(columns={"region": "name", "yield": "actual"}).assign(level=OF_REGION)
+    return known[[*_UNIT, "actual"]]
+
+
+def _of_units(ground: Ground) -> pd.DataFrame:
+    """Yields of larger units, where enough of their weight is known: level, name, year, crop, actual."""
+    known = known_of_units(ground.history, "yield", ground).join(ground.parts.units, on="unit")
+    return known.rename(columns={"yield": "actual"})[[*_UNIT, "actual"]]

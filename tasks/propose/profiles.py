@@ -23,6 +23,7 @@ _HUGE = 1e15  # fill values of gridded data: 1e20, 9.96921e36, -3.4e38
 # what no place on earth has seen; a few values beyond it are faults, many say that the unit is a wrong guess
 POSSIBLE = {"°C": (-90.0, 60.0), "°F": (-130.0, 140.0), "K": (180.0, 335.0), "%": (0.0, 100.0)}
 _FEW = 0.01
+_LEAST_RELATIVE = 40.0  # specific humidity in g/kg, or a share of 1, never comes so high
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def _profile(weather: Survey, columns: WeatherColumns, column: str, name: str, v
     quantiles = tuple(np.quantile(there_N, QUANTILES).tolist()) if len(there_N) else (0.0,) * len(QUANTILES)
     if unit is None and kind == "temperature" and len(there_N):
         unit, guessed = _temperature_unit(quantiles), True
+    if unit is None and kind == "humidity" and _LEAST_RELATIVE < quantiles[3] <= POSSIBLE["%"][1]:
+        unit, guessed = "%", True
     low, high = _range(low, high, there_N, kind, unit)
     within_N = there_N[(there_N >= low) & (there_N <= high)]
     rows = max(len(value_N), 1)

@@ -56,10 +56,11 @@ class Proposal:
     max_rejected: float = 0.2
     why_rejected: str = ""
     further: FurtherSeason | None = None
+    regions: str | None = None
     unresolved: tuple[str, ...] = ()
 
 
-def propose(weather_at: str, yields_at: str) -> Proposal:
+def propose(weather_at: str, yields_at: str, regions_at: str | None = None) -> Proposal:
     """Look at both inputs and decide. Raises InputError where no settings could help, StorageError."""
     weather = survey(weather_at)
     yields = weather if yields_at == weather_at else survey(yields_at)
@@ -112,7 +113,8 @@ def propose(weather_at: str, yields_at: str) -> Proposal:
         weather_at, yields_at, _weather_mapping(weather, w, profiles), _yield_mapping(yields, y, crops),
         seen(weather, yields, w, y, pair, (first, last), table), w.resolution, crops, others, units, start,
         why_first, season, baseline, why_baseline, split, why_split, tuple(profiles), left_out, features,
-        weather.rows, coverage, why_coverage, further=further, unresolved=tuple(dict.fromkeys(unresolved)),
+        weather.rows, coverage, why_coverage, further=further,
+        regions=regions_at, unresolved=tuple(dict.fromkeys(unresolved)),
     )  # fmt: skip
 
 

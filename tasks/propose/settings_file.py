@@ -33,6 +33,7 @@ def write_text(proposal: Proposal, file: Path) -> str:
         name=file.name,
         weather=seen_from(proposal.weather, folder),
         yields=seen_from(proposal.yields, folder),
+        regions=seen_from(proposal.regions, folder) if proposal.regions else None,
         season_default=(proposal.season.start, proposal.season.end) == ("01-01", "12-31"),
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.survey.columns import is_index
 from data.survey.number_texts import has_decimal_commas, not_numbers
 from data.survey.recognise import WeatherColumns, YieldColumns
 from data.survey.region_pairs import RegionPair, almost_common
@@ -71,7 +72,7 @@ def warnings(
     guessed = [f"{profile.unit} for {profile.column}" for profile in profiles if profile.guessed]
     if guessed:
         said.append(f"Units guessed from values: {', '.join(guessed)}; correct them in [measures].")
-    without = [profile.name for profile in profiles if not profile.unit]
+    without = [each.name for each in profiles if not each.unit and not is_index(each.column)]
     if without:
         said.append(f'The units of {", ".join(without)}: write them into [measures], as unit = "mm".')
     latest = float(np.nanmax(w.year_N()))

@@ -13,11 +13,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contracts.columns import ALL, AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
-from data.contracts.wording import MEANS_OF_REGIONS, as_text, markdown_table, number, span
+from data.contracts.wording import (
+    MEANS_OF_REGIONS,
+    NOTHING_AHEAD,
+    as_text,
+    gaps_told,
+    markdown_table,
+    number,
+    span,
+)
 from data.errors import DamageError
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, of_season, season_names
+from data.store.backends.base import Store
 from data.store.bulletins import NEWEST
 from data.store.current import Written, find_finished, make_newest, repair
 from data.store.entries import State
@@ -26,7 +35,7 @@ from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest,
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
 
-_AGGREGATES = "aggregates.parquet"
+_AGGREGATES, _HISTORY = "aggregates.parquet", "history.parquet"
 _OF_UNITS = [
     "level", "name", "year", "crop", "season", "as_of", "unit", "predicted", "lower_80", "upper_80", "mean_5",
     "last", "chance_below_mean_5", "production",
@@ -110,12 +119,22 @@ def summary(job: ForecastJob, message: str) -> dict[str, Any]:
     }
     if store.age(NEWEST) is not None:
         places["bulletin"] = store.place(NEWEST)
-    content = (
-        read_published(store, manifest, _AGGREGATES, FORECASTS) if _AGGREGATES in manifest["files"] else None
-    )
-    units = [] if content is None else coming_units(pq.read_table(io.BytesIO(content)))
-    seasons = by_season(predictions, job.settings)
+    aggregates, history = (_table_of(store, manifest, name) for name in (_AGGREGATES, _HISTORY))
+    units = [] if aggregates is None else coming_units(aggregates)
+    seasons = by_season(predictions, job.settings, {} if history is None else last_harvests(history))
     return _answer(job, message, seasons, manifest["notes"], places, units)
+
+
+def _table_of(store: Store, manifest: Mapping[str, Any], name: str) -> pa.Table | None:
+    if name not in manifest["files"]:
+        return None
+    return pq.read_table(io.BytesIO(read_published(store, manifest, name, FORECASTS)))
+
+
+def last_harvests(history: pa.Table) -> dict[str, int]:
+    """The last harvest year known of each crop; `history` is laid out as contracts.HISTORY_COLUMNS."""
+    years = history.group_by(CROP.name).aggregate([(SEASON_YEAR.name, "max")])
+    return dict(zip(years[CROP.name].to_pylist(), years[f"{SEASON_YEAR.name}_max"].to_pylist(), strict=True))
 
 
 def _answer(
@@ -138,8 +157,14 @@ def _answer(
     }
 
 
-def by_season(predictions: pa.Table, settings: Settings) -> list[dict[str, Any]]:
-    """Means over regions for each season, crop and cut-off, in the crop's unit; regions and unseen ones."""
+def by_season(
+    predictions: pa.Table, settings: Settings, harvested: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Means over regions for each season, crop and cut-off, in the crop's unit; regions and unseen ones.
+
+    `ahead` says whether it is a season to come: the crop's newest, unless a later one is `harvested` (the
+    last harvest year known of each crop); all others are gaps of the past.
+    """
     keys = [SEASON_YEAR.name, CROP.name, SEASON.name, AS_OF.name, UNIT.name]
     days = [
         (season, day) for season in season_names(settings) for day in cutoffs(of_season(settings, season))
@@ -152,10 +177,13 @@ def by_season(predictions: pa.Table, settings: Settings) -> list[dict[str, Any]]
         grouped.aggregate(wanted).to_pylist(),
         key=lambda row: (row[SEASON_YEAR.name], row[CROP.name], ranks[row[SEASON.name], row[AS_OF.name]]),
     )
+    newest = {row[CROP.name]: row[SEASON_YEAR.name] for row in rows}
+    ahead = {crop: year for crop, year in newest.items() if year >= harvested.get(crop, year)}
     return [
         {key: row[key] for key in keys}
         | {"regions": row[f"{REGION.name}_count"], "unseen_regions": row["unseen_sum"]}
         | {name: row[f"{name}_mean"] for name in _MEANS}
+        | {"ahead": row[SEASON_YEAR.name] == ahead.get(row[CROP.name])}
         for row in rows
     ]
 
@@ -208,12 +236,14 @@ def as_markdown(result: Mapping[str, Any]) -> str:
             f"{row['regions']:,}", number(row["predicted"]), span(row["lower_80"], row["upper_80"]),
             number(row["baseline"]),
         )
-        for row in sorted(result["seasons"], key=lambda row: -row["year"])  # what is to come, then gaps
+        for row in result["seasons"]
+        if row["ahead"]
     ]  # fmt: skip
     table = markdown_table(heads, rows, ("regions", "predicted", "baseline"))
-    notes = "".join(f"- {as_text(note)}\n" for note in result["notes"])
+    said = f"{table}\n{MEANS_OF_REGIONS}" if rows else f"{NOTHING_AHEAD}."
+    notes = "".join(f"- {as_text(note)}\n" for note in (*gaps_told(result["seasons"]), *result["notes"]))
     by = f"{result['message']}, by the model of run {result['model_run_id']}"
-    return f"{by}\n\n{table}\n{MEANS_OF_REGIONS}\n\n{notes}"
+    return f"{by}\n\n{said}\n\n{notes}"
 
 
 def _place(job: ForecastJob) -> str:

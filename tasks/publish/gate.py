@@ -15,7 +15,7 @@ import numpy as np
 
 from data.contracts.season_table import Flags, SeasonTable, recode
 from data.contracts.vocabulary import MAIN, SplitName, best_baseline
-from data.contracts.wording import number
+from data.contracts.wording import number, signed_percent
 from data.settings.schema import Gate as GateSettings
 from tasks.yields.level_break import describe_level_break
 
@@ -226,6 +226,7 @@ def _against_baseline(crop: str, metrics: Mapping[str, Any], tolerance: float) -
         if interval := scores.get("skill_interval_95"):
             reason += f" (95 %: {interval[0]:.2f} to {interval[1]:.2f})"
             decides = interval[1]
+        reason += f", refused where {'all of it' if interval else 'it'} is below {-tolerance:g}"
     return _limited(AGAINST_BASELINE, crop, reason, decides, -tolerance, decides >= -tolerance)
 
 
@@ -238,6 +239,8 @@ def _against_current(crop: str, current: Comparison | None, tolerance: float) ->
     rows, new, old = current.mse[crop]
     ratio = 1 - _skill(new, old)
     reason = f"MSE {number(new)}, the current model {number(old)} on {rows} rows"
+    if math.isfinite(ratio):
+        reason += f": {signed_percent(ratio - 1)}, up to +{100 * tolerance:g}\N{NO-BREAK SPACE}% is allowed"
     return _limited(AGAINST_CURRENT, crop, reason, ratio, 1 + tolerance, ratio <= 1 + tolerance)
 
 

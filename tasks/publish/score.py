@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contracts.columns import VERIFICATION_COLUMNS, schema_of
+from data.contracts.columns import OF_REGION, VERIFICATION_COLUMNS, schema_of
 from data.contracts.vocabulary import SCHEMA_VERSION
 from data.settings.schema import Settings
 from data.store.backends.base import Store
 from data.store.manifests import digest, to_json
-from data.store.record import VINTAGES, read_record
+from data.store.record import VINTAGES, read_record, read_weights
 from tasks.assemble.regions import Regions
 from tasks.ledger import rejected
-from tasks.outlook.aggregates import Ground, parts_of
+from tasks.outlook.aggregates import Ground, Parts, parts_of
 from tasks.outlook.record import Issue, summarise_verification, verify_record
-from tasks.outlook.weights import weigh
+from tasks.outlook.weights import Weights, weigh
 from tasks.publish.manifest import parquet
 
 VERIFICATION, SUMMARY = "verification.parquet", "verification.json"
@@ -34,21 +36,26 @@ def score(
     """Keep these yields as a vintage and hold the record against every vintage; what people are told.
 
     `harvests`: region, year, crop, yield, area. What is written is a function of the record alone, vintages
-    included.
+    and the weights of each forecast included.
     """
     content = parquet(vintage_table(harvests, regions, settings))
     vintage = digest(content)
     store.create(f"{VINTAGES}/{vintage}.parquet", content)
     issues = [
-        Issue(each.number, each.at[:10], pq.read_table(io.BytesIO(each.content)).to_pandas())
+        Issue(each.number, each.at[:10], pq.read_table(io.BytesIO(each.content)).to_pandas(), each.weights)
         for each in read_record(store)
     ]
+    weights = {
+        name: pq.read_table(io.BytesIO(found)).to_pandas()
+        for name in {each.weights for each in issues}
+        if (found := read_weights(store, name)) is not None
+    }
     tables, summaries = [schema_of(VERIFICATION_COLUMNS).empty_table()], {}
     for name in store.names(VINTAGES):
         of = name.rpartition("/")[2].removesuffix(".parquet")
-        verified = verify_record(
-            issues, ground_of_vintage(pq.read_table(io.BytesIO(store.get(name) or b""))), of
-        )
+        ground = ground_of_vintage(pq.read_table(io.BytesIO(store.get(name) or b"")))
+        issued_on = {key: as_issued(table, ground) for key, table in weights.items()}
+        verified = verify_record(issues, ground, of, issued_on)
         tables.append(verified)
         summaries[of] = summarise_verification(verified)
     files = {
@@ -63,6 +70,7 @@ def score(
         "vintage": vintage,
         "vintages": len(summaries),
         "scores": summaries[vintage],
+        "notes": _notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
         "places": {
             name.partition(".")[0] + " " + name.partition(".")[2]: store.place(name) for name in files
         },
@@ -99,6 +107,35 @@ def ground_of_vintage(table: pa.Table) -> Ground:
     weights = weigh(frame, regions, int(frame["year"].max()))
     parts = parts_of(levels, regions, weights.regions)
     return Ground(parts, weights, frame[["region", "year", "crop", "yield"]], asked["min_share"], {})
+
+
+def as_issued(weights: pd.DataFrame, ground: Ground) -> Ground:
+    """The ground of a vintage's yields with the larger units and weights that a forecast was made with.
+
+    `weights` is laid out as contracts.WEIGHT_COLUMNS.
+    """
+    crops, regions = (pd.Index(sorted(weights[name].unique())) for name in ("crop", "region"))
+    years = range(int(weights["year"].min()), int(weights["year"].max()) + 1)
+    units = weights[["level", "name"]].drop_duplicates(ignore_index=True)
+    levels = list(pd.unique(units["level"]))
+    unit_N = pd.merge(weights, units.reset_index(names="unit"), on=["level", "name"], how="left")["unit"]
+    region_N = regions.get_indexer(pd.Index(weights["region"]))
+    unit_LR = np.zeros((len(levels), len(regions)), np.int64)
+    unit_LR[pd.Index(levels).get_indexer(pd.Index(weights["level"])), region_N] = unit_N
+    weight_TYR = np.full((len(crops), len(years), len(regions)), np.nan)
+    crop_N = crops.get_indexer(pd.Index(weights["crop"]))
+    weight_TYR[crop_N, weights["year"] - years.start, region_N] = weights["weight"]
+    found = Weights(crops, years, regions, weight_TYR, {})
+    return replace(ground, parts=Parts(units.rename_axis("unit"), unit_LR), weights=found)
+
+
+def _notes(unweighed: int) -> list[str]:
+    note = "forecasts whose weights weren't kept; their larger units are weighed by today's areas"
+    return [f"{note}: {unweighed:,}"] if unweighed else []
+
+
+def _has_units(issue: Issue) -> bool:
+    return bool((issue.record["level"] != OF_REGION).any())
 
 
 def _type(name: str, texts: list[str]) -> pa.DataType:

@@ -12,6 +12,7 @@ import pandas as pd
 from data.contracts.columns import ALL
 from data.contracts.wording import (
     ABSENT,
+    NOTHING_AHEAD,
     as_text,
     markdown_table,
     number,
@@ -64,7 +65,7 @@ def of_bulletin(data: Bulletin, page: str) -> Artifact:
         parts = [f"{as_text(headline_text(headline(data.aggregates)))}\n", *parts, _units(data)]
     coming = coming_rows(data.forecasts, data.yields)
     if not len(coming):
-        parts.append("Nothing is ahead to be forecast.\n")
+        parts.append(f"{NOTHING_AHEAD}.\n")
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
     crops = list(coming.groupby("crop", sort=True))
     for crop, rows in crops[:MOST_PICTURES]:

@@ -27,3 +27,4 @@ def test_a_forecast_is_named_after_the_model(shipped: Path, tmp_path: Path) -> N
     assert crops_ahead(settings) == "apples, oranges from 2024"
     chosen = settings.model_copy(update={"crops": ("oranges",)})
     assert crops_ahead(chosen) == "oranges from 2024"
+    assert crops_ahead(chosen, "2022-07-31") == "oranges as of 2022-07-31"

@@ -19,7 +19,7 @@ from prefect.states import Cancelling, Crashed, Failed
 from prefect.tasks import Task
 from prefect.types._datetime import now
 
-from data.errors import InputError, StorageError
+from data.errors import InputError, NoBucketError, StorageError
 from data.settings.files import load_settings
 from data.store.backends.local import LocalStore
 from data.store.failed_runs import newest_failed_runs, record_failed_run
@@ -30,7 +30,7 @@ from flows.policy import FLOW_POLICY, describe_end, record_unsuccessful_end
 from flows.training import train_yields
 from flows.workers.open import open_workers
 from flows.workers.pools import server_address
-from tasks.steps import POLICY
+from tasks.steps import POLICY, only_storage
 
 Capture = pytest.CaptureFixture[str]
 
@@ -113,6 +113,12 @@ def test_storage_is_retried_with_growing_patience_and_a_broken_contract_never(
         waited = [later - earlier for earlier, later in pairwise(at)]
         assert len(waited) == len(delays)
         assert all(delay <= found < delay + 30 for delay, found in zip(delays, waited, strict=True))
+
+
+@pytest.mark.parametrize(("failure", "again"), [(StorageError, True), (NoBucketError, False)])
+def test_a_bucket_that_is_not_there_is_asked_for_once(failure: type[StorageError], again: bool) -> None:
+    nobody: Any = None
+    assert only_storage(nobody, nobody, Failed(data=failure("gone"))) == again
 
 
 def test_every_flow_keeps_the_policy() -> None:

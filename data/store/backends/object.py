@@ -52,7 +52,7 @@ class ObjectStore:
                 raise OSError("MissingEtag: an answer that no storage service gives")
             return found.bytes().to_bytes()
 
-        with self._errors("read", name), contextlib.suppress(FileNotFoundError):
+        with self._errors("read", name), _may_be_absent():
             return _interruptible(read)
         return None
 
@@ -89,10 +89,9 @@ class ObjectStore:
         import obstore
 
         client = self._client()
-        with self._errors("list", folder), _no_bucket_is_empty():
+        with self._errors("list", folder):
             found = _interruptible(lambda: obstore.list_with_delimiter(client, folder or None))
             return sorted(prefix.rpartition("/")[2] for prefix in found["common_prefixes"])
-        return []
 
     def age(self, name: str) -> float | None:
         import obstore
@@ -121,9 +120,8 @@ class ObjectStore:
         import obstore
 
         client = self._client()
-        with self._errors("list", folder), _no_bucket_is_empty():
+        with self._errors("list", folder):
             return list(_interruptible(lambda: obstore.list(client, folder or None).collect()))
-        return []
 
     def _delete(self, names: list[str]) -> None:
         import obstore
@@ -205,14 +203,12 @@ def _as_obstore_wants(found: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _no_bucket_is_empty() -> Iterator[None]:
-    """Where there is no bucket there are no files, which whoever writes one is told."""
-    from obstore.exceptions import BaseError
-
+def _may_be_absent() -> Iterator[None]:
+    """A file may be absent, but not the bucket: who misspelt it would be told of a store without a run."""
     try:
         yield
-    except (BaseError, OSError) as error:
-        if "NoSuchBucket" not in str(error):
+    except FileNotFoundError as error:
+        if "NoSuchBucket" in str(error):
             raise
 
 

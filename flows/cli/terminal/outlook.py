@@ -10,7 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.columns import ALL
-from data.contracts.wording import MEANS_OF_REGIONS, number, percent, signed_percent, span, whole_percent
+from data.contracts.wording import (
+    MEANS_OF_REGIONS,
+    NOTHING_AHEAD,
+    SCORES_EXPLAINED,
+    gaps_told,
+    number,
+    percent,
+    signed_percent,
+    span,
+    whole_percent,
+)
 from flows.cli.terminal.tables import cutoff
 
 _MOST_ROWS = 20  # of a forecast; its files have them all
@@ -21,7 +31,7 @@ def forecast(result: dict[str, Any]) -> None:
     console = _console()
     as_of = f", as of {result['as_of']}" if result["as_of"] else ""
     console.print(Text(f"{result['message']}, by the model of run {result['model_run_id']}{as_of}"))
-    rows = coming(result["seasons"])
+    rows = [row for row in result["seasons"] if row["ahead"]]
     if aggregates := result["aggregates"]:
         console.print(_units(aggregates[:_MOST_ROWS]))
         if len(aggregates) > _MOST_ROWS:
@@ -31,23 +41,12 @@ def forecast(result: dict[str, Any]) -> None:
         console.print(Text(MEANS_OF_REGIONS), soft_wrap=True)
         if len(rows) > _MOST_ROWS:
             console.print(Text(f"{len(rows) - _MOST_ROWS} more crops and cut-offs are in the file"))
-    if past := [row for row in result["seasons"] if row not in rows]:
-        first, last = min(row["year"] for row in past), max(row["year"] for row in past)
-        years = f"{first}" if first == last else f"{first}–{last}"
-        gaps = sum(row["regions"] for row in past)
-        console.print(Text(f"and {gaps:,} forecasts for gaps of past seasons, {years}"))
-    for note in result["notes"]:
+    elif result["seasons"]:
+        console.print(Text(NOTHING_AHEAD))
+    for note in (*gaps_told(result["seasons"]), *result["notes"]):
         console.print(Text(note))
     for what, place in result["places"].items():
         console.print(Text(f"{what:<12} {place}"))
-
-
-def coming(seasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of each crop's newest season."""
-    newest: dict[str, int] = {}
-    for row in seasons:
-        newest[row["crop"]] = max(row["year"], newest.get(row["crop"], row["year"]))
-    return [row for row in seasons if row["year"] == newest[row["crop"]]]
 
 
 def _units(aggregates: list[dict[str, Any]]) -> Table:
@@ -125,6 +124,8 @@ def compared(result: dict[str, Any]) -> None:
             Text(row["level"]), Text(row["name"] or "–"), str(row["year"]), Text(row["crop"]), *shown
         )
     console.print(units)
+    if gaps := result["gaps"]:
+        console.print(Text(f"not compared: {gaps:,} forecasts for gaps of past seasons"))
 
 
 def scored(result: dict[str, Any]) -> None:
@@ -143,6 +144,8 @@ def scored(result: dict[str, Any]) -> None:
                 figures = (*map(number, errors), percent(of["coverage_80"]))
                 table.add_row(Text(level), Text(crop), lead, f"{of['rows']:,}", *figures)
     console.print(table)
+    for note in (*([SCORES_EXPLAINED] if result["scores"] else []), *result["notes"]):
+        console.print(Text(note), soft_wrap=True)
     for what, place in result["places"].items():
         console.print(Text(f"{what:<22} {place}"))
 

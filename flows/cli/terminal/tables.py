@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, best_baseline
-from data.contracts.wording import ABSENT, number, span
+from data.contracts.wording import ABSENT, in_words, number, span
 
 _ORDER = ("test", "validation", "train")
 
@@ -160,10 +160,8 @@ def alerts(result: dict[str, Any]) -> None:
         console.print(Text(f"or that no worker takes within {result['wait_s'] / 60:.3g} minutes"))
         console.print(Text(f"a run is taken for dead when it is silent for {result['silence_s']:g} seconds"))
     if "stale_s" in result:
-        hours = result["stale_s"] / 3600
-        console.print(
-            Text(f"{result['server']} tells of a store without a new forecast for {hours:g} hours,")
-        )
+        term = in_words(result["stale_s"])
+        console.print(Text(f"{result['server']} tells of a store without a new forecast for {term},"))
         console.print(Text(f"of {', '.join(result['stores']) or 'none yet'} counted from now, of any store"))
         console.print(Text("from its next forecast on"))
     for warning in result.get("warnings", ()):

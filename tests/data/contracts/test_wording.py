@@ -8,6 +8,7 @@ from data.contracts.vocabulary import best_baseline
 from data.contracts.wording import (
     as_text,
     difference,
+    in_words,
     markdown_table,
     number,
     percent,
@@ -62,6 +63,20 @@ def test_a_change_has_the_decimals_of_what_it_changes(
     value: float | None, reference: float, shown: str
 ) -> None:
     assert difference(value, reference) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (8 * 86400, "8 days"),
+        (86400, "1 day"),
+        (36 * 3600, "36 hours"),
+        (600, "10 minutes"),
+        (90, "90 seconds"),
+    ],
+)
+def test_terms_are_said_as_people_do(seconds: float, said: str) -> None:
+    assert in_words(seconds) == said
 
 
 def test_intervals() -> None:

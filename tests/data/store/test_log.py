@@ -17,7 +17,7 @@ from data.store.backends.local import LocalStore
 from data.store.backends.open import open_store
 from data.store.current import make_current, repair
 from data.store.entries import Action, Draft, State, entry_as_json, parse_entry
-from data.store.log import append, entry_name, read_facts, read_state
+from data.store.log import append, entry_name, known_withdrawn, read_facts, read_state
 from data.store.manifests import digest, is_id, to_json
 from tests.object_storage import Proxy
 from tests.stores import GATE, an_id, any_store, forecast, publish, roll_back, write
@@ -143,6 +143,23 @@ def test_a_damaged_last_entry_is_said_and_a_rollback_goes_on_behind_it(any_store
     state = read_state(any_store)
     assert state.current is not None
     assert (state.current.run_id, state.number) == (an_id("aa"), 3)
+
+
+def test_a_rollback_behind_a_damaged_entry_keeps_what_that_had_withdrawn(any_store: Store) -> None:
+    publish(any_store, "aa")
+    publish(any_store, "bb")
+    publish(any_store, "cc")
+    roll_back(any_store, "bb")
+    any_store.put(entry_name(4), b"{}")
+    assert known_withdrawn(any_store, 4) == (an_id("bb"), an_id("cc"))
+    assert roll_back(any_store, "bb").withdrawn == (an_id("cc"),)
+    any_store.put(entry_name(5), b"{}")
+    # what was current then is rolled back from, too
+    assert roll_back(any_store, "aa").withdrawn == (an_id("bb"), an_id("cc"))
+    any_store.put(entry_name(6), b"{}")
+    any_store.remove("current.json")
+    assert known_withdrawn(any_store, 6) is None
+    assert roll_back(any_store, "aa").withdrawn == ()  # as the last entry that can be read, the third
 
 
 def test_a_log_that_is_gone_is_said(any_store: Store) -> None:

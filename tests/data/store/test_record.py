@@ -11,14 +11,16 @@ from data.store.current import make_newest, repair
 from data.store.log import read_facts, read_state
 from data.store.manifests import FORECASTS, digest
 from data.store.pruning import prune
-from data.store.record import RECORD, read_record, record_name
+from data.store.record import RECORD, WEIGHTS, read_record, read_weights, record_name
 from tests.stores import an_id, any_store, publish, write
 
 __all__ = ["any_store"]
+AREAS = b"the same each week"
 
 
 def forecast(store: Store, name: str) -> None:
-    run = write(store, name, area=FORECASTS, files={RECORD: said(name)}, model_run_id=an_id("aa"))
+    files = {RECORD: said(name), WEIGHTS: AREAS}
+    run = write(store, name, area=FORECASTS, files=files, model_run_id=an_id("aa"))
     make_newest(store, run, {"note": "a forecast"})
 
 
@@ -42,6 +44,9 @@ def test_every_forecast_entry_has_one_file(any_store: Store) -> None:
     facts = read_facts(store, number)
     assert facts["record"] == digest(said("b1"))
     assert store.get(record_name(number, facts["at"])) == said("b1")
+    assert facts["weights"] == digest(AREAS)
+    assert read_weights(store, facts["weights"]) == AREAS
+    assert store.names("record/weights") == [f"record/weights/{digest(AREAS)}.parquet"]
     before = store.names("record")
     repair(store)
     assert store.names("record") == before
@@ -79,6 +84,8 @@ def test_a_changed_record_is_not_read(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "store")
     publish(store, "aa")
     forecast(store, "b1")
-    (name,) = store.names("record")
-    store.put(name, b"something else")
+    for name in store.names("record"):
+        store.put(name, b"something else")
     assert recorded(store) == []
+    assert read_weights(store, digest(AREAS)) is None
+    assert read_weights(store, "../../elsewhere") is None

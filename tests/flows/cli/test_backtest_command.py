@@ -37,6 +37,8 @@ def test_each_season_is_predicted_at_each_cutoff(
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert set(predictions["year"]) == {2021, 2022, 2023}
     assert not (store / "current.json").exists()
+    assert run(["compare", str(store), result["run_id"], result["run_id"][:8]]) == 2
+    assert f"{result['run_id']} is a backtest" in capsys.readouterr().err
     again = backtest(settings, tmp_path / "other", capsys, "--as-of", "06-30")
     assert again["run_id"] == result["run_id"]
     twin = tmp_path / "other/backtests" / again["run_id"]

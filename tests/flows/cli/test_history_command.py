@@ -106,7 +106,9 @@ def test_a_rollback_to_a_damaged_run_is_refused(place: Path, capsys: Capture) ->
     assert (place / "predictions.parquet").read_text().startswith("c3")
 
 
-@pytest.mark.parametrize("damage", ["predictions", "pointer", "no pointer", "run", "entry", "log"])
+@pytest.mark.parametrize(
+    "damage", ["predictions", "pointer", "no pointer", "run", "entry", "log", "entry and pointer"]
+)
 def test_a_rollback_mends_a_broken_store(place: Path, damage: str, capsys: Capture) -> None:
     if damage == "predictions":
         (folder(place, "c3") / "predictions.parquet").unlink()
@@ -114,13 +116,17 @@ def test_a_rollback_mends_a_broken_store(place: Path, damage: str, capsys: Captu
         (place / "current.json").write_text("{")
     elif damage == "no pointer":
         (place / "current.json").unlink()
-    elif damage == "entry":
+    elif damage.startswith("entry"):
         (place / "log" / log(place)[-1]).write_text("{")
+        if damage != "entry":
+            (place / "current.json").unlink()
     else:
         LocalStore(place).remove(f"runs/{an_id('c3')}" if damage == "run" else "log")
     assert run(["runs", str(place)]) == 0
     assert run(["rollback", str(place), "b2"]) == 0
-    assert "is current now" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is current now" in said
+    assert ("can't be read: if it withdrew a run" in said) == (damage == "entry and pointer")
     assert pointer(place)["run_id"] == an_id("b2")
     assert (place / "predictions.parquet").read_text().startswith("b2")
     assert run(["verify", str(place)]) == 0

@@ -53,6 +53,23 @@ def test_locations_are_written_as_seen_from_the_file(tmp_path: Path, monkeypatch
     assert load_settings("deep/s.toml").yields == str(tmp_path / "in/yields.parquet")
 
 
+def test_regions_are_named_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", weather, yields]) == 0
+    assert "# regions = " in Path("settings.toml").read_text(encoding="utf-8")
+    assert load_settings("settings.toml").regions is None
+    pd.DataFrame({"region": ["Aachen"], "state": ["west"], "area": [2.0]}).to_parquet("map.parquet")
+    assert run(["init", weather, yields, "--regions", "map.parquet", "--force"]) == 0
+    assert load_settings("settings.toml").regions == str(tmp_path / "map.parquet")
+    capsys.readouterr()
+    assert run(["init", weather, yields, "--regions", "gone.parquet", "--settings", "other.toml"]) == 3
+    assert "gone.parquet" in capsys.readouterr().err
+    assert not Path("other.toml").exists()
+
+
 def test_an_existing_file_stays_unless_forced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

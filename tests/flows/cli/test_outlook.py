@@ -249,17 +249,22 @@ def test_compare_splits_what_changed_into_parts_that_add_up(season: Path, capsys
         capsys.readouterr()
         assert run(["compare", store, first, second, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
-        regions = pd.DataFrame(found["regions"]).query("year == 2023")
+        regions = pd.DataFrame(found["regions"])
+        assert set(regions["year"]) == {row["year"] for row in found["totals"]} == {2023}
         assert regions["difference"].abs().max() > 0
         parts = regions[["from_weather", "from_model", "from_yields"]].astype(float)
         assert (parts.sum(axis=1) - regions["difference"]).abs().max() <= 1e-9
         assert parts[["from_model", "from_yields"]].abs().to_numpy().max() <= 1e-9
         assert set(regions["weather_until"]) <= {"2023-06-30", "2023-07-31"}
-        units = pd.DataFrame(found["aggregates"]).query("year == 2023")
+        past = [pd.read_parquet(store + f"/forecasts/{name}/predictions.parquet") for name in (first, second)]
+        assert found["gaps"] == len(past[0].query("year < 2023")) == len(past[1].query("year < 2023")) > 0
+        units = pd.DataFrame(found["aggregates"])
         assert set(units["level"]) == {"state", "all"}
         assert (units["after"] - units["before"] - units["from_weather"]).abs().max() <= 1e-9
         assert run(["compare", store, first, second]) == 0
-        assert "new weather" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "new weather" in said
+        assert f"not compared: {found['gaps']} forecasts for gaps of past seasons" in said
     finally:
         for file, content in kept.items():
             file.write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ import pytest
 
 from flows.cli.main import run
 from flows.server.local import Server
+from flows.server.serve import Clock, prepare_log, tell
 from flows.server.ui import ended, start
 from tests.flows.postgres import missing, postgres
 from tests.flows.waiting import wait_for
@@ -103,6 +105,25 @@ def test_it_trains_and_ends_without_a_trace(served: Served) -> None:
     assert served.process.wait(120) == 0
     _, alive = psutil.wait_procs(children, 1)
     assert alive == []
+
+
+def test_quiet_says_nothing_but_errors(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock("0 6 * * 1", "0 7 * * *", "UTC")
+    tell("served", clock, as_json=False, quiet=True)
+    assert capsys.readouterr().out == ""
+    tell("served", clock, as_json=True, quiet=True)
+    assert json.loads(capsys.readouterr().out)["name"] == "served"
+    level = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+    monkeypatch.setenv(level, "what it was comes back afterwards")
+    for quiet, said in ((True, "ERROR"), (False, "INFO")):
+        monkeypatch.delenv(level)
+        prepare_log(debug=False, quiet=quiet)
+        assert os.environ[level] == said
+    monkeypatch.setenv(level, "WARNING")
+    prepare_log(debug=False, quiet=True)
+    assert os.environ[level] == "WARNING"
 
 
 def test_the_servers_data_base_is_postgresql(served: Served) -> None:

@@ -22,7 +22,8 @@ def forecast(
 ) -> tuple[pa.Table, pa.Table]:
     said = pd.DataFrame({"region": list(predicted), "predicted": list(predicted.values())})
     said = said.assign(
-        year=year, crop="rye", as_of=as_of, unit="t/ha", baseline=3.0, split="forecast", known_region=True,
+        year=year, crop="rye", season="main", as_of=as_of, unit="t/ha", baseline=3.0, split="forecast",
+        known_region=True,
         run_id="m", lower_80=said["predicted"] - 1, upper_80=said["predicted"] + 1, mean_5=3.5, last=3.0,
         chance_below_mean_5=0.25, percentile=50.0, weather_until=date(2021, 7, 31),
     )  # fmt: skip
@@ -63,14 +64,6 @@ def test_the_record_holds_seasons_to_come_of_regions_and_larger_units() -> None:
     assert frame["predicted"].tolist() == [3.0, 4.0, 2.0]
     assert set(frame["lead_days"]) == {61}
     assert len(record_of(*forecast({"a": 1.0}), 2021, SEASON)) == 0
-
-
-def test_a_forecast_that_lacks_columns_has_them_null() -> None:
-    predictions, aggregates = forecast({"a": 4.0})
-    old = predictions.drop_columns(["mean_5", "last", "chance_below_mean_5", "percentile", "lead_days"])
-    frame = record_of(old, aggregates.slice(0, 0), 2020, SEASON).to_pandas()
-    assert frame["mean_5"].isna().all()
-    assert frame["lead_days"].tolist() == [61]
 
 
 def test_each_error_is_that_of_what_was_said() -> None:

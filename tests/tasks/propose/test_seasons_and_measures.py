@@ -90,6 +90,21 @@ def test_what_no_place_has_seen_is_remarked_upon(tmp_path: Path) -> None:
     assert "W/m²" in said[0]
 
 
+def test_relative_humidity_ends_at_100_and_an_index_has_no_unit(tmp_path: Path) -> None:
+    frame, random = monthly(), np.random.default_rng(0)
+    frame["humidity"] = random.uniform(40, 95, len(frame))
+    frame["specific_humidity"] = random.uniform(2, 20, len(frame))
+    frame["pdsi"] = random.uniform(-6, 6, len(frame))
+    found = propose(*write(tmp_path, frame, yields_of(monthly())))
+    of = {profile.name: (profile.unit, profile.low, profile.high) for profile in found.profiles}
+    assert of["humidity"] == ("%", 0.0, 100.0)
+    assert of["specific_humidity"][0] is None
+    assert any("% for humidity" in said for said in found.unresolved)
+    (units,) = [said for said in found.unresolved if said.startswith("The units of")]
+    assert "specific_humidity" in units
+    assert "pdsi" not in units
+
+
 def test_squares_are_proposed_where_rows_are_many(tmp_path: Path) -> None:
     yields = yields_of(monthly())
     many = propose(*write(tmp_path / "many", monthly(), yields))

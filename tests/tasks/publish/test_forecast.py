@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
-from data.contracts.columns import AGGREGATE_COLUMNS, schema_of
-from tasks.publish.forecast import coming_units, crops_left_out
+from data.contracts.columns import AGGREGATE_COLUMNS, FORECAST_COLUMNS, schema_of
+from tasks.publish.forecast import as_markdown, by_season, coming_units, crops_left_out
+from tests.tasks.worlds import settings
 
 
 def test_crops_without_a_model_come_with_the_reason() -> None:
@@ -28,3 +29,25 @@ def test_the_wholes_of_all_crops_come_before_their_parts() -> None:
         ("state", None, "rye"),
     ]  # fmt: skip
     assert {(row["year"], row["predicted"]) for row in found} == {(2023, 2.0)}
+
+
+def test_a_crop_s_newest_season_is_ahead_unless_a_later_one_is_harvested() -> None:
+    rows = [
+        {
+            "region": region, "year": year, "crop": crop, "season": "main", "as_of": "12-31", "unit": "t/ha",
+            "known_region": True, "predicted": 2.0,
+        }
+        for crop, year in (("corn", 2020), ("corn", 2024), ("rye", 2020))
+        for region in ("a", "b")
+    ]  # fmt: skip
+    predictions = pa.Table.from_pylist(rows, schema_of(FORECAST_COLUMNS))
+    found = by_season(predictions, settings(), {"corn": 2023, "rye": 2023})
+    assert [(row["crop"], row["year"], row["ahead"]) for row in found] == [
+        ("corn", 2020, False), ("rye", 2020, False), ("corn", 2024, True),
+    ]  # fmt: skip
+    said = {"message": "published", "model_run_id": "ab", "notes": []}
+    text = as_markdown(said | {"seasons": found})
+    assert "| 2024 | corn |" in text
+    assert "| 2020 |" not in text
+    assert "and 4 forecasts for gaps of past seasons, 2020" in text
+    assert "Nothing is ahead to be forecast" in as_markdown(said | {"seasons": found[:2]})

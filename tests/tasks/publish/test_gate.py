@@ -80,6 +80,7 @@ def test_against_the_baseline_only_what_is_certain_fails(interval: tuple[float, 
     assert check.outcome == outcome
     assert check.value == interval[1]
     assert "skill -0.25 (95 %:" in check.reason
+    assert check.reason.endswith("refused where all of it is below -0.05")
 
 
 def test_each_crop_has_checks_of_its_own() -> None:
@@ -123,7 +124,7 @@ def test_tolerance_is_relative() -> None:
     check = _check(gate, "against_current", "corn")
     assert check.outcome == Outcome.FAILED
     assert check.value == pytest.approx(1.04)
-    assert "7 rows" in check.reason
+    assert check.reason.endswith("7 rows: +4.0\N{NO-BREAK SPACE}%, up to +2\N{NO-BREAK SPACE}% is allowed")
     assert gate.outcome == Outcome.FAILED
     strict = replace_settings(against_baseline=0.01)
     assert _gate(_metrics(corn=(4.1, 4.0)), settings=strict).outcome == Outcome.FAILED

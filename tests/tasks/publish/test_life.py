@@ -52,7 +52,9 @@ def test_every_forecast_has_one_file_with_the_bytes_of_its_day(life: tuple[Path,
         file.relative_to(folder / "store").as_posix(): file.read_bytes()
         for file in (folder / "store/record").rglob("*.parquet")
     }
-    assert {name for name in files if not name.startswith("record/yields/")} == wanted
+    assert {name for name in files if not name.startswith(("record/yields/", "record/weights/"))} == wanted
+    # areas come in once a year
+    assert len([name for name in files if name.startswith("record/weights/")]) == len(YEARS)
     for number, entry in issued.items():
         content = files[record_name(number, entry["at"])]
         assert content == (folder / f"diary/{number:08d}-{RECORD}").read_bytes()
@@ -84,12 +86,15 @@ def said(folder: Path) -> pd.DataFrame:
 
 
 def actuals(harvest: pd.DataFrame) -> pd.DataFrame:
-    """Yields of regions, of states and of all, weighted by area; of a unit with too few known nothing."""
+    """Yields of regions, of states and of all, by areas; of a unit with too few known nothing.
+
+    The areas are those that forecasts of the season knew: the mean of the last five before it.
+    """
     wide = harvest.pivot(index="year", columns="region", values="yield")
     area = harvest.pivot(index="year", columns="region", values="area")
     for region in STATES:
-        recent = area[region].dropna().rolling(5, min_periods=1).mean().reindex(area.index).ffill().shift(1)
-        area[region] = area[region].fillna(recent)
+        recent = area[region].dropna().rolling(5, min_periods=1).mean()
+        area[region] = recent.reindex(area.index).ffill().shift(1)
     units = {("state", state): [r for r in STATES if STATES[r] == state] for state in ("north", "south")}
     parts = [harvest[["region", "year", "yield"]].rename(columns={"region": "name"}).assign(level="region")]
     for (level, name), members in {**units, ("all", "all"): list(STATES)}.items():

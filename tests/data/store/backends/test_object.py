@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from data.errors import SettingsError, StorageError
+from data.errors import InputError, NoBucketError, SettingsError, StorageError
 from data.inputs.listing import list_files
 from data.locations import filesystems
 from data.store.backends.base import Store
@@ -86,11 +86,14 @@ def test_locations_that_make_no_sense(uri: str) -> None:
 
 def test_a_bucket_is_not_created(bucket: str) -> None:
     store = open_store(f"s3://{bucket}-other/store")
-    assert store.get("x") is None
-    assert store.names() == []
-    with pytest.raises(StorageError, match=r"bucket doesn't exist"):
-        store.put("x", b"1")
-    assert store.names() == []
+    asked = (store.names, store.folders, lambda: store.get("x"), lambda: store.age("x"))
+    for ask in (*asked, lambda: store.put("x", b"1"), lambda: store.create("x", b"1"), store.names):
+        with pytest.raises(NoBucketError, match=r"bucket doesn't exist; check its name"):
+            ask()
+    with pytest.raises(InputError, match=rf"the bucket {bucket}-other doesn't exist"):
+        list_files(f"s3://{bucket}-other/weather")
+    with pytest.raises(InputError, match="no such file or folder"):
+        list_files(f"s3://{bucket}/weather")
 
 
 def test_a_dead_endpoint_is_given_up_in_seconds(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

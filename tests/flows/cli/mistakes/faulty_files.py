@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,17 @@ test_seasons = 3
 """
 
 
+def with_yields(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Written:
+    """Sound weather beside yields with a fault."""
+    weather = monthly()
+    return write(folder, weather, change(yields_of(weather)))
+
+
+def by_year(yields: pd.DataFrame) -> pd.DataFrame:
+    """A column a year, a row for each region and crop."""
+    return yields.pivot(index=["region", "crop"], columns="year", values="yield")
+
+
 def fahrenheit(folder: Path) -> Written:
     weather = monthly()
     weather["temp"] = (weather["temp"] * 1.8 + 32 + 35).round(1)  # a hot place
@@ -46,16 +58,13 @@ def coded(folder: Path) -> Written:
 
 
 def split_years(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    yields["year"] = [f"{year - 1}/{year % 100:02d}" for year in yields["year"]]
-    return write(folder, weather, yields)
+    return with_yields(
+        folder, lambda of: of.assign(year=[f"{year - 1}/{year % 100:02d}" for year in of["year"]])
+    )
 
 
 def text_years(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    return write(folder, weather, yields.assign(year=yields["year"].astype(str)))
+    return with_yields(folder, lambda of: of.assign(year=of["year"].astype(str)))
 
 
 def shouting_regions(folder: Path) -> Written:
@@ -66,16 +75,11 @@ def shouting_regions(folder: Path) -> Written:
 
 
 def short_codes(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    return write(folder, weather, yields.assign(region=yields["region"].astype(int)))
+    return with_yields(folder, lambda of: of.assign(region=of["region"].astype(int)))
 
 
 def mixed_units(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    yields["unit"] = np.where(yields["year"] < 2000, "t/ha", "kg/ha")
-    return write(folder, weather, yields)
+    return with_yields(folder, lambda of: of.assign(unit=np.where(of["year"] < 2000, "t/ha", "kg/ha")))
 
 
 def no_region(folder: Path) -> Written:
@@ -110,9 +114,7 @@ def normals(folder: Path) -> Written:
 
 
 def other_years(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    return write(folder, weather, yields.assign(year=yields["year"] - 100))
+    return with_yields(folder, lambda of: of.assign(year=of["year"] - 100))
 
 
 def many_stations(folder: Path) -> Written:
@@ -135,29 +137,25 @@ def two_versions(folder: Path) -> Written:
 
 
 def only_text(folder: Path) -> Written:
-    weather = monthly()
-    return write(folder, weather, yields_of(weather).assign(**{"yield": "good"}))
+    return with_yields(folder, lambda of: of.assign(**{"yield": "good"}))
 
 
 def decimal_commas(folder: Path) -> Written:
-    weather = monthly()
-    yields = yields_of(weather)
-    commas = yields["yield"].map(lambda value: f"{value:.2f}".replace(".", ","))
-    return write(folder, weather, yields.assign(**{"yield": commas}))
+    def commas(value: float) -> str:
+        return f"{value:.2f}".replace(".", ",")
+
+    return with_yields(folder, lambda of: of.assign(**{"yield": of["yield"].map(commas)}))
 
 
 def column_a_year(folder: Path) -> Written:
     """Yields as a spreadsheet has them."""
-    weather = monthly()
-    wide = yields_of(weather).pivot(index=["region", "crop"], columns="year", values="yield").reset_index()
-    return write(folder, weather, wide.rename(columns=str))
+    return with_yields(folder, lambda of: by_year(of).reset_index().rename(columns=str))
 
 
 def column_a_year_and_flag(folder: Path) -> Written:
     """Yields as FAO's bulk files have them: Y1991, Y1991F, …; one of them is missing."""
     weather = monthly()
-    yields = yields_of(weather)
-    wide = yields.pivot(index=["region", "crop"], columns="year", values="yield")
+    wide = by_year(yields_of(weather))
     wide.iloc[0, 0] = np.nan
     columns: dict[str, pd.Series | str] = {}
     for year in wide:
@@ -168,8 +166,10 @@ def column_a_year_and_flag(folder: Path) -> Written:
 
 def years_in_kg(folder: Path) -> Written:
     """A column a year whose kg/ha could be years."""
-    weather = monthly()
-    yields = yields_of(weather)
-    yields["yield"] = (1700 + 40 * yields["yield"]).round()
-    wide = yields.pivot(index=["region", "crop"], columns="year", values="yield").reset_index()
-    return write(folder, weather, wide.rename(columns=lambda name: f"year {name}" if name in YEARS else name))
+
+    def spelt(name: object) -> str:
+        return f"year {name}" if name in YEARS else str(name)
+
+    return with_yields(
+        folder, lambda of: by_year(of).mul(40).add(1700).round().reset_index().rename(columns=spelt)
+    )

@@ -7,7 +7,7 @@ import pytest
 from flows.cli.terminal import outlook
 
 
-def season(crop: str, year: int, predicted: float, regions: int = 12) -> dict[str, Any]:
+def season(crop: str, year: int, predicted: float, regions: int = 12, ahead: bool = True) -> dict[str, Any]:
     interval = {"lower_80": predicted - 1000, "upper_80": predicted + 1000}
     about = {
         "season": "main",
@@ -16,12 +16,14 @@ def season(crop: str, year: int, predicted: float, regions: int = 12) -> dict[st
         "as_of": "07-31",
         "unit": "hg/ha",
         "regions": regions,
+        "ahead": ahead,
     }
     return about | interval | {"unseen_regions": 0, "predicted": predicted, "baseline": predicted}
 
 
 def test_the_coming_season_is_shown_and_gaps_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [season("maize", 1997, 30000.0, 3), season("maize", 2014, 40550.0), season("wheat", 2013, 27310.0)]
+    gap = season("maize", 1997, 30000.0, 3, ahead=False)
+    rows = [gap, season("maize", 2014, 40550.0), season("wheat", 2013, 27310.0)]
     result = {"message": "published forecast 12ab", "model_run_id": "cd", "as_of": None, "seasons": rows}
     outlook.forecast(result | {"notes": [], "places": {}, "aggregates": []})
     said = capsys.readouterr().out
@@ -29,6 +31,16 @@ def test_the_coming_season_is_shown_and_gaps_are_counted(capsys: pytest.CaptureF
     assert "27,310" in said
     assert "30,000" not in said
     assert "and 3 forecasts for gaps of past seasons, 1997" in said
+
+
+def test_where_gaps_are_all_there_is_nothing_is_ahead(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [season("maize", 1997, 30000.0, 1, ahead=False)]
+    result = {"message": "published forecast 12ab", "model_run_id": "cd", "as_of": None, "seasons": rows}
+    outlook.forecast(result | {"notes": [], "places": {}, "aggregates": []})
+    said = capsys.readouterr().out
+    assert "Nothing is ahead to be forecast" in said
+    assert "and 1 forecast for gaps of past seasons, 1997" in said
+    assert "30,000" not in said
 
 
 def test_larger_units_stand_above_means_over_regions(capsys: pytest.CaptureFixture[str]) -> None:
