@@ -51,7 +51,9 @@ class TreePeak:
 
     def _look(self) -> None:
         here = psutil.Process()
-        while not self._done.wait(_EVERY_S):
+        over = False
+        while not over:
+            over = self._done.wait(_EVERY_S)
             self.bytes = max(self.bytes, sum(map(_held, here.children(recursive=True))))
 
 

@@ -44,7 +44,11 @@ def test_it_predicts_and_scores_what_cropyield_does(name: str, tmp_path: Path) -
         apart = peers.loc[rows.index, "predicted"] - rows["predicted"]
         rmse = found["splits"]["test"]["crops"][crop]["rmse"]
         assert np.sqrt((apart**2).groupby("split").mean()).max() <= _APART * rmse
-    for level in LEVELS:  # both come from exact fits
+    for fit, place in (("published", ""), ("evaluation", "evaluation")):  # both come from exact fits
+        errors = pd.read_parquet(made / "model" / "main" / "09-30" / place / "errors.parquet")
+        peers_errors = pd.read_parquet(tmp_path / "peer" / f"errors-{fit}.parquet")
+        pd.testing.assert_frame_equal(peers_errors[errors.columns], errors, check_dtype=False, atol=1e-8)
+    for level in LEVELS:
         half, peers_half = (rows[f"upper_{level}"] - rows["predicted"] for rows in (ours, peers))
         np.testing.assert_allclose(peers_half, half, rtol=1e-9)
 

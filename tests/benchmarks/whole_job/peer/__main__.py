@@ -23,6 +23,7 @@ import polars as pl  # noqa: E402
 from tests.benchmarks.whole_job.peer.model import (  # noqa: E402
     LEVELS,
     Array,
+    Calibration,
     Fit,
     Grid,
     Widths,
@@ -156,6 +157,21 @@ def coefficients(of: Fit, regions: pl.Series, crops: list[str], features: list[s
     )
 
 
+def errors_table(found: Calibration, regions: pl.Series, crops: list[str]) -> pl.DataFrame:
+    """The errors that the intervals are made of, a row for each."""
+    parts = [
+        pl.DataFrame({"region": regions, "error": error_R}).select(
+            "region",
+            pl.lit(season, pl.Int16).alias("year"),
+            pl.lit(crops[at]).alias("crop"),
+            pl.lit(lead, pl.Int8).alias("lead"),
+            "error",
+        )
+        for (at, season, lead), error_R in found.errors.items()
+    ]
+    return pl.concat(parts).filter(pl.col("error").is_not_nan()).sort("region", "year", "crop", "lead")
+
+
 def main(kind: str, weather: str, yields: str, out: str) -> dict[str, float]:
     """Files in, files out; the test errors of each crop."""
     crops = CROPS[kind]
@@ -204,7 +220,7 @@ def main(kind: str, weather: str, yields: str, out: str) -> dict[str, float]:
             known_region=place >= 0,
             **{name: naive[name][crop_at, region[rows], at[rows]] for name in NAIVE},
         )  # fmt: skip
-        parts.append(with_intervals(said, around[last][crop_at], region[rows], year[rows] - last))
+        parts.append(with_intervals(said, around[last].widths_T[crop_at], region[rows], year[rows] - last))
         said = ahead.select(
             *KEY, pl.lit(crop).alias("crop"), pl.lit(units[crop]).alias("unit"),
             pl.lit("forecast").alias("split"), pl.lit(None, pl.Float64).alias("actual"),
@@ -212,7 +228,9 @@ def main(kind: str, weather: str, yields: str, out: str) -> dict[str, float]:
             baseline=fits[last_all].baseline(crop_at, later, year_later),
             known_region=later >= 0,
         )  # fmt: skip
-        forecasts.append(with_intervals(said, around[last_all][crop_at], later, year_later - last_all))
+        forecasts.append(
+            with_intervals(said, around[last_all].widths_T[crop_at], later, year_later - last_all)
+        )
     entries = pl.concat(parts)
     scores = evaluation(entries)
     told = metrics(entries, scores)
@@ -224,13 +242,13 @@ def main(kind: str, weather: str, yields: str, out: str) -> dict[str, float]:
     predictions.sort(*KEY, "crop").write_parquet(folder / "predictions.parquet")
     scores.write_parquet(folder / "evaluation.parquet")
     table.write_parquet(folder / "dataset.parquet")
-    published = coefficients(fits[last_all], regions, crops, features)
-    published.write_parquet(folder / "coefficients.parquet")
-    coefficients(fits[last], regions, crops, features).write_parquet(
-        folder / "coefficients-evaluation.parquet"
-    )
+    models = {"published": last_all, "evaluation": last}
+    weights = {name: coefficients(fits[origin], regions, crops, features) for name, origin in models.items()}
+    for name, origin in models.items():
+        weights[name].write_parquet(folder / f"coefficients-{name}.parquet")
+        errors_table(around[origin], regions, crops).write_parquet(folder / f"errors-{name}.parquet")
     (folder / "metrics.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
-    write_page(folder / "report.html", table, entries, scores, told, published, features, units)
+    write_page(folder / "report.html", table, entries, scores, told, weights["published"], features, units)
     return {crop: told["test"][crop]["mse"] for crop in crops}
 
 

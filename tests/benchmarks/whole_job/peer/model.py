@@ -166,18 +166,27 @@ class Widths:
     unseen: Mapping[int, float]
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What predicting each of the last seasons from those before it has taught, for each crop.
+
+    `widths_T` are by lead, around the model and around the plain trend. `errors` are the model's [R], of
+    (crop, season, lead).
+    """
+
+    widths_T: list[dict[int, tuple[Widths, Widths]]]
+    errors: dict[tuple[int, int, int], Array]
+
+
 def calibrate(
     grid: Grid, fits: Mapping[int, Fit], last: int, leads: Iterable[int], seasons: int
-) -> list[dict[int, tuple[Widths, Widths]]]:
-    """Widths by lead for each crop, around the model and around the plain trend.
-
-    Each of the last `seasons` seasons up to `last` is predicted from those up to a lead before it.
-    """
+) -> Calibration:
+    """Each of the last `seasons` seasons up to `last` predicted from those up to a lead before it."""
     R, first = len(grid.x_RYF), grid.first
     everywhere, nowhere = np.arange(R), np.full(R, -1)
     used_Y = np.isfinite(grid.y_TRY).any(axis=(0, 1))
     wanted = [int(year) for year in first + np.flatnonzero(used_Y) if year <= last][1:][-seasons:]
-    found = []
+    found = Calibration([], {})
     for at, y_RY in enumerate(grid.y_TRY):
         by_lead = {}
         for lead in leads:
@@ -188,13 +197,14 @@ def calibrate(
                     continue
                 x_RF, y_R = grid.x_RYF[:, season - first], y_RY[:, season - first]
                 region = np.where(of.seen_R, everywhere, -1)
-                model.append(y_R - of.predict(at, region, season, x_RF))
+                error_R = y_R - of.predict(at, region, season, x_RF)
+                found.errors[at, season, lead] = error_R
+                model.append(error_R)
                 trend.append(y_R - of.trend(at, region, season))
                 unseen.append(y_R - of.predict(at, nowhere, season, x_RF))
-            around = widths(np.array(model))
-            alone = widths(np.array(unseen).reshape(len(unseen), -1), one_region=True)
+            around, alone = widths(np.array(model)), widths(np.array(unseen), one_region=True)
             by_lead[lead] = (Widths(around.scale_R, around.factor, alone.unseen), widths(np.array(trend)))
-        found.append(by_lead)
+        found.widths_T.append(by_lead)
     return found
 
 
