@@ -57,8 +57,9 @@ def main() -> None:
         f"{measure.about(*PACKAGES)}.\nThe script (`tests/benchmarks/whole_job/script.py`) validates nothing "
         "and has no ledger, intervals, report or manifest.\n`same work` "
         "(`tests/benchmarks/whole_job/peer`, Polars, NumPy and scikit-learn) computes and writes "
-        "what\ncropyield does, without validation, ledger, resume or store, without drivers and larger units."
-        "\n`start` is a process that only imports and, for cropyield, starts and ends the embedded server; "
+        "what\ncropyield does, without validation, ledger, resume or store, drivers and larger units;\n"
+        "it predicts the same but for what training leaves (test_peer.py).\n"
+        "`start` is a process that only imports and, for cropyield, starts and ends the embedded server; "
         "`rest` is what the whole\ntakes beyond that.\n"
     )
     headings = (

@@ -13,7 +13,7 @@ from tests.benchmarks.measure import Cost
 from tests.benchmarks.whole_job.cases import Case
 
 REGIONS = 30_000
-_EVERY_S = 0.2
+_EVERY_S = 0.5
 RUNNERS = ("threads", "dask")
 
 
@@ -31,7 +31,7 @@ def largest_table(case: Case, train: Callable[[Case], Sequence[str]], home: Path
 
 
 class TreePeak:
-    """The most memory that the processes started meanwhile held together, looked at five times a second.
+    """The most memory that the processes started meanwhile held together, looked at twice a second.
 
     Pages that processes share count once, where the system tells (Linux), else in each.
     """
