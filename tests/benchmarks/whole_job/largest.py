@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,13 +18,21 @@ _EVERY_S = 0.5
 RUNNERS = ("threads", "dask")
 
 
-def largest_table(case: Case, train: Callable[[Case], Sequence[str]], home: Path) -> str:
-    """Time and memory of one run with each runner, as a table; Dask has a worker for each core."""
-    rows = []
+def largest_table(case: Case, train: Callable[[Case, Path], Sequence[str]], folder: Path, home: Path) -> str:
+    """Time and memory of one run with each runner, as a table; Dask has a worker for each core.
+
+    Raises SystemExit where the runs' files differ.
+    """
+    rows, made = [], {}
     for runner in RUNNERS:
+        store = folder / runner
         with TreePeak() as peak:
-            command = [*train(case), "--set", f"runner={runner}"]
+            command = [*train(case, store), "--set", f"runner={runner}"]
             found: Cost = measure.cost(command, measure.environment(home))
+        (manifest,) = (store / "runs").glob("*/manifest.json")
+        made[runner] = json.loads(manifest.read_bytes())["files"]
+        if made[runner] != made[RUNNERS[0]]:
+            raise SystemExit(f"runner {runner} made other files than {RUNNERS[0]}")
         sizes = (f"{found.peak_mb / 1000:.2f}", f"{peak.bytes / 1e9:.2f}")
         rows.append([case.name, runner, f"{found.wall_s:.1f}", f"{found.cpu_s:.1f}", *sizes])
     headings = ("inputs", "runner", "whole s", "CPU s", "largest process, peak GB", "all processes, peak GB")
