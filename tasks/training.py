@@ -194,8 +194,7 @@ def _fitted(job: Job, cutoff: Cutoff, name: str, evaluated: Path, table: SeasonT
     }
     rows = fits_of(table)
     return {
-        fit: Fitted(model, Errors.from_arrow(pq.read_table(errors[fit])), rows[fit])
-        for fit, model in models_of(job, name).items()
+        fit: Fitted(model, Errors.read(errors[fit]), rows[fit]) for fit, model in models_of(job, name).items()
     }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import BinaryIO, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from data.contracts.columns import ERROR_COLUMNS, schema_of
+from data.contracts.columns import CROP, ERROR_COLUMNS, REGION, schema_of
 from data.contracts.season_table import SeasonTable
 from data.settings.seasons import Cutoff
 from tasks.evaluate.calibration import Calibration
@@ -37,8 +39,18 @@ class Errors:
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Self:
-        """What `errors_table` laid out."""
-        return cls(table.to_pandas(), int(table.schema.metadata[_LAST]))
+        """What `errors_table` laid out; regions and crops become categories, of which there are few."""
+        coded = [
+            field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.type == pa.string() else field
+            for field in table.schema
+        ]
+        frame = table.cast(pa.schema(coded)).unify_dictionaries().to_pandas()
+        return cls(frame, int(table.schema.metadata[_LAST]))
+
+    @classmethod
+    def read(cls, source: Path | BinaryIO) -> Self:
+        """The errors in a file of that layout."""
+        return cls.from_arrow(pq.read_table(source, read_dictionary=[REGION.name, CROP.name]))
 
     def leads(self, years: pd.Series[int]) -> pd.Series[int]:
         """The lead whose errors stand for each of some years; seasons learned from count as the next."""
