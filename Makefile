@@ -4,7 +4,10 @@ BIN := .venv/bin
 # not quiet: torch alone takes minutes to fetch, and pip shows how far it is
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c requirements.lock
 
-.PHONY: help run ui test lint bench torture inputs pictures vega lock test-lowest docs docs-serve clean
+# more workers than cores: many tests wait for servers, and those begin (tests/conftest.py)
+SUITE := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help run ui test types suite lint bench torture inputs pictures vega lock test-lowest docs docs-serve clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -17,9 +20,16 @@ ui: .venv/.run  ## Prefect's UI with the deployments, a worker and one training 
 
 test: .venv/.test  ## style, types, layers and tests
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(MAKE) --no-print-directory --jobs 2 suite types
+
+types: .venv/.test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+
+suite: .venv/.test
+	@# many tests start processes, which would compile the sources each for itself where Python may not write
+	@$(BIN)/python -m compileall -q data flows tasks tests
+	@$(BIN)/python $(SUITE)
 
 lint: .venv/.test  ## put the code into style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
@@ -55,7 +65,7 @@ lock:  ## resolve the newest versions anew: requirements.lock, and requirements.
 test-lowest:  ## the tests at the lowest versions that pyproject.toml allows
 	@$(PYTHON) -m venv build/lowest && $(PYTHON) -m tests.lock --lowest > build/lowest.txt
 	@build/lowest/bin/python -m pip install --quiet -c build/lowest.txt --editable '.[test]'
-	@build/lowest/bin/python -m pytest -n 3 --dist loadfile
+	@build/lowest/bin/python $(SUITE)
 
 docs: .venv/.docs  ## build the documentation into .docs/site and check it (a minute); open it from there
 	@$(BIN)/python -m docs.generator.build

@@ -36,6 +36,7 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
             for cutoff in assembled.cutoffs
         ]
         evaluated = training.evaluate(job, assembled, models)
-        training.outlook(job, assembled, yields, models, evaluated)
+        outlook = training.outlook.submit(job, assembled, yields, models, evaluated)
         training.report(job, assembled, models, evaluated)
+        outlook.result()
     return training.publish(job, accept)

@@ -15,6 +15,27 @@ from flows.server.environment import prepare_environment
 prepare_environment(debug=False)
 
 
+_WAIT_FIRST = (
+    "tests/docs/test_site.py",
+    "tests/flows/server",
+    "tests/docs",
+    "tests/flows",
+    "tests/tasks/publish",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what waits for servers and other processes: tests that compute fill the waiting."""
+
+    def turn(item: pytest.Item) -> int:
+        path = item.path.relative_to(config.rootpath)
+        return next(
+            (i for i, first in enumerate(_WAIT_FIRST) if path.is_relative_to(first)), len(_WAIT_FIRST)
+        )
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data sets; the test is skipped where it isn't."""

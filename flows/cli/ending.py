@@ -6,6 +6,7 @@ is waited for, be it Prefect, a service or a library that doesn't listen to sign
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -18,6 +19,29 @@ STOPS_WITHIN_S = 1.0
 WORDS = "stopped; the same command goes on from the last finished step"
 
 _asked, _ended = threading.Event(), threading.Lock()
+_codes = [1]  # an error that nobody has caught
+
+
+def skip_teardown() -> None:
+    """Have this process end when all that is registered for its end has run, without Python's tear-down.
+
+    A thread of Arrow's that lets go of a Python object during the tear-down aborts a process that has done
+    all its work (apache/arrow#34314). To be called before others register: the first is the last to run.
+    """
+    atexit.register(_leave)
+
+
+def with_code(code: int) -> int:
+    """The exit code, which `skip_teardown` ends with."""
+    _codes.append(code)
+    return code
+
+
+def _leave() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed by the reader, or by the command
+            stream.flush()
+    os._exit(_codes[-1])
 
 
 def listen() -> None:

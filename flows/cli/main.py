@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line and leave with the exit code of what happened."""
+    ending.skip_teardown()
     ending.listen()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(ending.with_code(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:

@@ -43,6 +43,11 @@ threading.Thread(target=end_with_parent, daemon=True).start()
 uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=int(sys.argv[1]),
             log_level="error", lifespan="on")
 """
+# without the second the server would still load every collection, Dask's too: a tenth of its start
+_NO_BLOCKS = {
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
 _SERVER = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
 
@@ -67,7 +72,7 @@ class Embedded:
         self.process = Child(
             "Prefect's embedded server",
             [sys.executable, "-P", "-c", _SERVE, str(self.port)],
-            {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"} | os.environ | _SERVER,
+            _NO_BLOCKS | os.environ | _SERVER,
         )
         os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
         atexit.register(self.stop)

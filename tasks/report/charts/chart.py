@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +16,7 @@ from data.contracts.season_table import Floats
 
 Specification = dict[str, Any]
 _DIGITS, _DIGITS_OF_MANY = 6, 3
+_MOST_WHOLE = 1e15  # beyond it a whole number is longer than its float
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +81,15 @@ def _from_first(values: list[Any]) -> list[Any]:
 
 
 def _values(column: pd.Series, digits: int | None) -> list[Any]:
-    if column.dtype.kind != "f":
-        return [None if pd.isna(value) else _plain(value) for value in column.tolist()]
-    value_N = column.to_numpy(dtype=np.float64)
-    shown = (
-        value_N.tolist()
-        if digits is None
-        else [_short(value) for value in _rounded(value_N, digits).tolist()]
-    )
-    return [value if math.isfinite(value) else None for value in shown]
+    if column.dtype.kind == "f":
+        value_N = column.to_numpy(dtype=np.float64)
+        return _short(value_N if digits is None else _rounded(value_N, digits), whole=digits is not None)
+    values, absent_N = column.tolist(), column.isna().to_numpy()
+    if not (isinstance(column.dtype, pd.StringDtype) or column.dtype.kind in "biu"):
+        values = [_plain(value) for value in values]
+    if absent_N.any():
+        return [None if absent else value for value, absent in zip(values, absent_N.tolist(), strict=True)]
+    return values
 
 
 def _plain(value: Any) -> Any:
@@ -108,8 +108,14 @@ def _rounded(value_N: Floats, digits: int) -> Floats:
     return result
 
 
-def _short(value: float) -> float | int:
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value  # 3 and not 3.0
+def _short(value_N: Floats, whole: bool) -> list[Any]:
+    """Numbers for JSON: null where there is none and, if asked, 3 in place of 3.0."""
+    result = value_N.astype(object)
+    if whole:
+        whole_N = (value_N == np.trunc(value_N)) & (np.abs(value_N) < _MOST_WHOLE)
+        result[whole_N] = value_N[whole_N].astype(np.int64)
+    result[~np.isfinite(value_N)] = None
+    return list(result.tolist())
 
 
 def to_json(value: Any) -> Markup:

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: the command ends within two seconds, with exit code 130 and a sentence."""
+"""How a command ends: by itself, and on Ctrl-C at any moment within two seconds, with 130 and a sentence."""
 
 from __future__ import annotations
 
@@ -95,3 +95,33 @@ def test_a_training_is_stopped_and_goes_on(tmp_path: Path, after: str) -> None:
         code, took, words = stopped(process)
     assert (code, words[-1]) == (130, ending.WORDS)
     assert took < 2 + 20, "on a busy machine; 1 to 2 s on a quiet one"
+
+
+ENDED = """
+import atexit, sys
+from flows.cli import main
+class Kept:
+    def __del__(self):
+        print("torn down", file=sys.__stderr__, flush=True)
+def ends(arguments, debug):
+    global kept
+    kept = Kept()
+    atexit.register(print, "put in order")
+    print("done")
+    {end}
+main._run = ends
+main.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("return 0", 0), ("return 3", 3), ("raise ValueError('not ours')", 1)]
+)
+def test_a_command_ends_before_its_interpreter_is_torn_down(end: str, code: int) -> None:
+    """Threads of libraries may abort a process in its tear-down; what is registered for its end runs."""
+    command = [sys.executable, "-c", ENDED.format(end=end)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout == "done\nput in order\n"
+    assert "torn down" not in done.stderr
+    assert ("not ours" in done.stderr) == (code == 1)
