@@ -23,6 +23,8 @@ from tasks.assemble.seasons import AssembledSeasons, assemble_seasons, assembled
 from tasks.assembled import AssembledStep, season_data
 from tasks.bulletins import mend_bulletins
 from tasks.evaluate import results, stored_intervals
+from tasks.evaluate.calibration import leads_to
+from tasks.evaluate.season_errors import errors_of_fits, load_errors, save_errors
 from tasks.events import RUN_PUBLISHED, tell_published
 from tasks.job.job import Job, open_job
 from tasks.job.links import Links
@@ -44,6 +46,8 @@ from tasks.train.fit import fit_normalised
 from tasks.weather.merge import load_weather
 from tasks.weather.parts import with_named_cutoffs
 from tasks.yields.ingest import Yields
+
+_SEASON_ERRORS = "season_errors.npz"
 
 
 @task(name="identify", task_run_name="identify", **POLICY)
@@ -94,7 +98,11 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
             data = season_data(job, assembled, cutoff.season)
             settings = of_season(job.settings, cutoff.season)
             table = data.datasets[cutoff.as_of]
-            for fit, rows in fits_of(table).items():
+            fits = fits_of(table)
+            leads = {EVALUATED: leads_to(fits[EVALUATED], table), PUBLISHED: stored_intervals.LEADS_KEPT}
+            errors = errors_of_fits(fits, leads, settings)
+            save_errors(errors[EVALUATED], folder / _SEASON_ERRORS)  # for `evaluate`
+            for fit, rows in fits.items():
                 with progress_shown(f"train {cutoff} {fit}"):
                     model = fit_normalised(
                         load_normalised(step_folder(job, tensors), fit), settings, cutoff.as_of,
@@ -103,7 +111,7 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
                         feature_units=tuple(data.feature_units[feature] for feature in table.features),
                     )  # fmt: skip
                 if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
-                    calibration = stored_intervals.calibrate_published(rows, settings)
+                    calibration = stored_intervals.calibrate_published(rows, settings, errors[fit])
                     model = stored_intervals.with_intervals(model, calibration)
                 model.to_files(folder / fit)
                 if fit == PUBLISHED:
@@ -144,7 +152,8 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 fits, of = models_of(job, name), data[cutoff.season]
                 settings = of_season(job.settings, cutoff.season)
                 table, later = of.datasets[cutoff.as_of], of.forecast_rows[cutoff.as_of]
-                found[cutoff] = results.evaluate_cutoff(fits, table, settings, cutoff.as_of)
+                errors = load_errors(step_folder(job, name) / _SEASON_ERRORS)
+                found[cutoff] = results.evaluate_cutoff(fits, table, settings, cutoff.as_of, errors)
                 ahead.append(results.forecast(fits[PUBLISHED], later, season=cutoff.season))
                 report_progress("evaluate", len(found), len(assembled.cutoffs))
             breaks = {season: results.level_breaks(full_season(of)) for season, of in data.items()}

@@ -1,21 +1,26 @@
 """Calibration of prediction intervals by rolling origin over the training seasons.
 
-Shapes: N rows of a SeasonTable, E rows of one season, T crops.
+Shapes: K seasons, E rows of one season, T crops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from data.contracts.season_table import Floats, Integers, SeasonTable
+from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import LEVELS
 from data.settings.expand import fewest_rows
 from data.settings.schema import Settings
 from tasks.evaluate.conformal import Widths, WidthsByLead, fit_widths, seasons_needed
-from tasks.train.origins import predict_ahead
+from tasks.evaluate.season_errors import (
+    SeasonErrors,
+    SeasonErrorsByOrigin,
+    origins_of,
+    rolling_origin_errors,
+)
 
 
 @dataclass(frozen=True)
@@ -33,57 +38,40 @@ class Calibration:
     trend: WidthsByLead
     absent: Mapping[tuple[int, str], str]
     valid: Mapping[str, tuple[float, float]]
-    errors: Mapping[tuple[int, int], SeasonErrors] = field(default_factory=dict)
+    errors: SeasonErrorsByOrigin = field(default_factory=dict)
 
     def sentences(self) -> tuple[str, ...]:
         """Why intervals are missing, a sentence for each; empty when none is."""
         return tuple(self.absent.values())
 
 
-@dataclass(frozen=True, eq=False)
-class SeasonErrors:
-    """Actual minus predicted [E, T] of one season predicted from earlier ones, in the crops' units.
-
-    By the model, by the naive regional trend, and by the model as if it had not seen the regions; NaN
-    where there is no prediction or no harvest. `region_E` are positions in the table's `region_names`.
-    """
-
-    region_E: Integers
-    model_ET: Floats
-    trend_ET: Floats
-    unseen_ET: Floats
-
-
-def calibrate(train: SeasonTable, settings: Settings, leads: Iterable[int] = (1,)) -> Calibration:
+def calibrate(
+    train: SeasonTable,
+    settings: Settings,
+    leads: Iterable[int] = (1,),
+    errors: SeasonErrorsByOrigin | None = None,
+) -> Calibration:
     """Intervals for a model that is trained on `train`, by rolling origin within it, for each of some leads.
 
     Each of the last `calibration_seasons` seasons of `train` is predicted by a model of the seasons up
     to `lead` years before it (1: all seasons before it); see `conformal.fit_widths` for what becomes of
     the errors. Regions that the model has not seen get the widths of errors made without knowing the
-    region. Nothing but `train` is looked at.
+    region. Nothing but `train` is looked at. `errors` are those of its origins where they are known already.
     """
     years = np.unique(train.year_N)
-    wanted = [int(year) for year in years[1:]]
-    wanted = wanted[max(0, len(wanted) - settings.split.calibration_seasons) :]
-    leads = sorted({1, *leads})
-    # one fit of an origin serves all the seasons that are asked of it
-    asked = {season - lead: [season - lead + each for each in leads] for season in wanted for lead in leads}
-    asked = {origin: seasons for origin, seasons in asked.items() if origin >= years[0]}
-    ahead = rolling_origin_errors(train, settings, asked)
+    if errors is None:
+        errors = rolling_origin_errors(train, settings, origins_of(train, settings, leads))
     model, trend = {}, {}
-    for lead in leads:
-        errors = [ahead[season - lead, season] for season in wanted if season - lead in asked]
-        model[lead], trend[lead] = _widths(train, errors, settings.min_trend_seasons)
-        if lead == 1:
-            seasons = {
-                crop: sum(bool(np.isfinite(each.model_ET[:, at]).any()) for each in errors)
-                for at, crop in enumerate(train.crops)
-            }
-    kept = {
-        (lead, season): ahead[season - lead, season]
-        for lead in leads
-        for season in wanted
-        if season - lead in asked
+    kept: dict[tuple[int, int], SeasonErrors] = {}
+    for lead in sorted({1, *leads}):
+        of_lead = {season: found for (origin, season), found in errors.items() if season - origin == lead}
+        kept |= {(lead, season): found for season, found in of_lead.items()}
+        model[lead], trend[lead] = _widths(train, list(of_lead.values()), settings.min_trend_seasons)
+    seasons = {
+        crop: sum(
+            bool(np.isfinite(each.model_ET[:, at]).any()) for (lead, _), each in kept.items() if lead == 1
+        )
+        for at, crop in enumerate(train.crops)
     }
     harvests_T = [len(np.unique(train.year_N[np.isfinite(y_N)])) for y_N in train.y_NT.T]
     absent = {
@@ -102,23 +90,6 @@ def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
     if not len(train):
         return ()
     return tuple(int(lead) for lead in np.unique(rows.year_N - train.year_N.max()) if lead > 0)
-
-
-def rolling_origin_errors(
-    train: SeasonTable, settings: Settings, asked: Mapping[int, Collection[int]]
-) -> dict[tuple[int, int], SeasonErrors]:
-    """The errors of some seasons predicted from those up to and with an origin, by (origin, season).
-
-    `asked` names the seasons for each origin; all of them together cost little more than one.
-    """
-    found = {}
-    for (origin, season), ahead in predict_ahead(train, settings, asked).items():
-        rows_E = train.year_N == season
-        y_ET = train.y_NT[rows_E]
-        found[origin, season] = SeasonErrors(
-            train.region_N[rows_E], y_ET - ahead.model_ET, y_ET - ahead.trend_ET, y_ET - ahead.unseen_ET
-        )
-    return found
 
 
 def _widths(train: SeasonTable, errors: list[SeasonErrors], own_seasons: int) -> tuple[Widths, Widths]:

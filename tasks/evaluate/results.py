@@ -20,10 +20,8 @@ from tasks.evaluate.calibration import Calibration, calibrate, leads_to
 from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
 from tasks.evaluate.predictions import predictions_of
-from tasks.evaluate.stored_intervals import (
-    calibration_of,
-    intervals,
-)
+from tasks.evaluate.season_errors import SeasonErrorsByOrigin
+from tasks.evaluate.stored_intervals import calibration_of, intervals
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.yields.level_break import LevelBreak, find_level_break
@@ -39,11 +37,18 @@ class Result:
 
 
 def evaluate_cutoff(
-    models: Mapping[str, Model], table: SeasonTable, settings: Settings, as_of: str
+    models: Mapping[str, Model],
+    table: SeasonTable,
+    settings: Settings,
+    as_of: str,
+    errors: SeasonErrorsByOrigin | None = None,
 ) -> Result:
-    """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons."""
+    """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons.
+
+    `errors` are those of its rolling origins where they are known already.
+    """
     train = table.of_split(SplitName.TRAIN)
-    calibration = calibrate(train, settings, leads_to(train, table))
+    calibration = calibrate(train, settings, leads_to(train, table), errors)
     evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
     excess = {fit: model.record["excess"] for fit, model in models.items()}
     beside = {"intervals": intervals(calibration), "features": models[PUBLISHED].feature_notes()}

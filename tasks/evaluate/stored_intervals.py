@@ -12,15 +12,18 @@ from data.errors import SettingsError
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import Calibration, calibrate
 from tasks.evaluate.conformal import NO_WIDTHS, WidthsByLead
+from tasks.evaluate.season_errors import SeasonErrorsByOrigin
 from tasks.model.model import Model
 
 # seasons ahead that a published model keeps intervals for: yields may come in years late
-_LEADS_KEPT = (1, 2, 3)
+LEADS_KEPT = (1, 2, 3)
 
 
-def calibrate_published(train: SeasonTable, settings: Settings) -> Calibration:
+def calibrate_published(
+    train: SeasonTable, settings: Settings, errors: SeasonErrorsByOrigin | None = None
+) -> Calibration:
     """Intervals for a model that is published, for as many seasons ahead as it may be used."""
-    return calibrate(train, settings, _LEADS_KEPT)
+    return calibrate(train, settings, LEADS_KEPT, errors)
 
 
 def with_intervals(model: Model, found: Calibration) -> Model:

@@ -147,10 +147,9 @@ def run_files(job: Job) -> dict[str, bytes]:
         for day in list(found.datasets)[:-1]:
             files[f"model/{season}/{day}/dataset.parquet"] = parquet(found.datasets[day].to_arrow())
         for day in found.datasets:
-            for name, content in _contents(_finished(job, f"model {season} {day}")).items():
-                fit, _, file = name.partition("/")
-                place = f"model/{season}/{day}" + ("" if fit == PUBLISHED else f"/{EVALUATED}")
-                files[f"{place}/{file}"] = content
+            trained, place = _finished(job, f"model {season} {day}"), f"model/{season}/{day}"
+            for fit, folder in ((PUBLISHED, place), (EVALUATED, f"{place}/{EVALUATED}")):
+                files |= {f"{folder}/{name}": content for name, content in _contents(trained / fit).items()}
     return files
 
 

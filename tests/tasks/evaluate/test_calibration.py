@@ -14,8 +14,9 @@ from data.contracts.season_table import Flags, SeasonTable
 from data.contracts.vocabulary import LEVELS
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
-from tasks.evaluate.calibration import SeasonErrors, calibrate, leads_to, rolling_origin_errors
+from tasks.evaluate.calibration import calibrate, leads_to
 from tasks.evaluate.conformal import Widths, fit_widths
+from tasks.evaluate.season_errors import SeasonErrors, rolling_origin_errors
 from tasks.train.fit import fit_exact
 from tests.us_data import CROPS, us_settings, us_table
 
