@@ -35,7 +35,7 @@ from tasks.model.model import Model
 from tasks.model.sql import predict_sql
 from tasks.normalise import normalise as normalising
 from tasks.normalise.tensors import load_normalised, save_normalised
-from tasks.outlook.errors import ERRORS, Errors, evaluation_errors
+from tasks.outlook.errors import ERRORS, Errors, errors_table, evaluation_errors
 from tasks.outlook.joined import joined_outlook
 from tasks.outlook.outlook import Fitted, outlook_of_run
 from tasks.publish import run
@@ -115,7 +115,7 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
                     model = stored_intervals.with_intervals(model, calibration)
                 model.to_files(folder / fit)
                 if fit == PUBLISHED:
-                    pq.write_table(Errors.of(calibration, rows).to_arrow(), folder / fit / ERRORS)
+                    pq.write_table(errors_table(calibration, rows), folder / fit / ERRORS)
                 pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
                 report_progress(f"train {cutoff} {fit}", 1, 1)
@@ -162,7 +162,7 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)
                 place = folder / evaluation_errors(cutoff)
                 place.parent.mkdir(parents=True)
-                pq.write_table(Errors.of(result.calibration, train).to_arrow(), place)
+                pq.write_table(errors_table(result.calibration, train), place)
             for line in results.story(found):
                 logger().info(line)
     return "evaluated"
@@ -203,8 +203,7 @@ def _fitted(job: Job, cutoff: Cutoff, name: str, evaluated: Path, table: SeasonT
     }
     rows = fits_of(table)
     return {
-        fit: Fitted(model, Errors.from_arrow(pq.read_table(errors[fit])), rows[fit])
-        for fit, model in models_of(job, name).items()
+        fit: Fitted(model, Errors.read(errors[fit]), rows[fit]) for fit, model in models_of(job, name).items()
     }
 
 

@@ -53,7 +53,7 @@ def entries_of(harvested: Hindcast) -> pd.DataFrame:
             columns[f"{prefix}coverage_{level}"] = np.where(np.isnan(miss_E), np.nan, miss_E == 0)
             columns[f"{prefix}width_{level}"] = high_E - low_E
             columns[f"{prefix}interval_score_{level}"] = high_E - low_E + miss_E * 2 / (1 - level / 100)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def score(entries: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -59,7 +59,7 @@ def chances_of_regions(asked: pd.DataFrame, errors: Errors, own_seasons: int) ->
     region without errors, and with too few seasons for an interval.
     """
     chance = pd.Series(np.nan, asked.index, name="chance_below_mean_5")
-    known = dict(list(errors.frame.groupby(["crop", "lead"])))
+    known = dict(list(errors.frame.groupby(["crop", "lead"], observed=True)))
     for (crop, _), rows in asked.groupby(["crop", errors.leads(asked["year"])]):
         for earlier in range(int(errors.leads(rows["year"]).iloc[0]), 0, -1):
             found = known.get((crop, earlier))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import BinaryIO, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from data.contracts.columns import ERROR_COLUMNS, schema_of
+from data.contracts.columns import CROP, ERROR_COLUMNS, REGION, schema_of
 from data.contracts.season_table import SeasonTable
 from data.settings.seasons import Cutoff
 from tasks.evaluate.calibration import Calibration
@@ -33,38 +35,47 @@ class Errors:
     @classmethod
     def of(cls, calibration: Calibration, train: SeasonTable) -> Self:
         """The errors that a calibration on some training rows was made of."""
-        parts = [np.zeros((0, 5))]
-        for (lead, season), errors in calibration.errors.items():
-            row_E, crop_E = np.nonzero(np.isfinite(errors.model_ET))
-            facts = np.tile([float(season), float(lead)], (len(row_E), 1))
-            region_E, error_E = errors.region_E[row_E], errors.model_ET[row_E, crop_E]
-            parts.append(np.column_stack((region_E, crop_E, facts, error_E)))
-        region_L, crop_L, year_L, lead_L, error_L = np.concatenate(parts).T
-        crops = np.array(train.crops, object)[crop_L.astype(np.int64)]
-        order = np.lexsort((lead_L, crops.astype(str), year_L, region_L))
-        columns = {
-            "region": np.array(train.region_names, object)[region_L[order].astype(np.int64)],
-            "year": year_L[order].astype(np.int64),
-            "crop": crops[order],
-            "lead": lead_L[order].astype(np.int64),
-            "error": error_L[order],
-        }
-        return cls(pd.DataFrame(columns), calibration.model.last_season)
-
-    def to_arrow(self) -> pa.Table:
-        """As laid out in `errors.parquet`."""
-        schema = schema_of(ERROR_COLUMNS, {_LAST.decode(): str(self.last_season)})
-        return pa.Table.from_pandas(self.frame, schema, preserve_index=False).replace_schema_metadata(
-            schema.metadata
-        )
+        return cls.from_arrow(errors_table(calibration, train))
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Self:
-        """What `to_arrow` laid out."""
-        return cls(table.to_pandas(), int(table.schema.metadata[_LAST]))
+        """What `errors_table` laid out; regions and crops become categories, of which there are few."""
+        coded = [
+            field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.type == pa.string() else field
+            for field in table.schema
+        ]
+        frame = table.cast(pa.schema(coded)).unify_dictionaries().to_pandas()
+        return cls(frame, int(table.schema.metadata[_LAST]))
+
+    @classmethod
+    def read(cls, source: Path | BinaryIO) -> Self:
+        """The errors in a file of that layout."""
+        return cls.from_arrow(pq.read_table(source, read_dictionary=[REGION.name, CROP.name]))
 
     def leads(self, years: pd.Series[int]) -> pd.Series[int]:
         """The lead whose errors stand for each of some years; seasons learned from count as the next."""
         known = self.frame["lead"]
         most = int(known.max()) if len(known) else 1
         return (years - self.last_season).clip(1, most)
+
+
+def errors_table(calibration: Calibration, train: SeasonTable) -> pa.Table:
+    """The errors that a calibration on some training rows was made of, laid out as `errors.parquet`."""
+    leads, seasons = (sorted({key[at] for key in calibration.errors}) for at in (0, 1))
+    crops = sorted(train.crops)
+    at_T = [crops.index(crop) for crop in train.crops]
+    # in the order of the table, so that nothing has to be sorted
+    error_RSTL = np.full((len(train.region_names), len(seasons), len(crops), len(leads)), np.nan)
+    for (lead, season), errors in calibration.errors.items():
+        of_season_RT = error_RSTL[:, seasons.index(season), :, leads.index(lead)]
+        of_season_RT[errors.region_E[:, None], at_T] = errors.model_ET
+    known = np.flatnonzero(np.isfinite(error_RSTL))
+    error = error_RSTL.reshape(-1)[known]
+    columns = [pa.array(error)]
+    for names, of in reversed(
+        ((train.region_names, pa.string()), (seasons, pa.int16()), (crops, pa.string()), (leads, pa.int8()))
+    ):
+        known, code = np.divmod(known, max(len(names), 1))
+        columns.append(pa.array(names, of).take(pa.array(code, pa.int32())))
+    schema = schema_of(ERROR_COLUMNS, {_LAST.decode(): str(calibration.model.last_season)})
+    return pa.Table.from_arrays([*reversed(columns[1:]), columns[0]], schema=schema)

@@ -38,10 +38,11 @@ def load_fitted(store: Store, run: str, season: str, as_of: str, evaluation: boo
     own = f"{place}/dataset.parquet"
     kept = evaluation_errors(Cutoff(season, as_of)) if evaluation else f"{place}/{ERRORS}"
     names = (kept, own if own in files else dataset_name(season))
-    errors, dataset = (pq.read_table(io.BytesIO(read_published(store, manifest, name))) for name in names)
+    errors, rows = (io.BytesIO(read_published(store, manifest, name)) for name in names)
+    dataset = pq.read_table(rows)
     if not {*model.features, *model.crops} <= {*dataset.column_names}:
         raise DamageError(f"{store.place(folder(run))}: its dataset lacks columns of its model")
     past = SeasonTable.from_arrow(dataset, model.features, model.crops)
     if evaluation:
         past = past.of_split(SplitName.TRAIN)
-    return Fitted(model, Errors.from_arrow(errors), past)
+    return Fitted(model, Errors.read(errors), past)

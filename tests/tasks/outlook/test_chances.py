@@ -1,6 +1,7 @@
 """Recent yields, chances and percentiles, each against a plain reckoning."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from tasks.evaluate.calibration import calibrate
 from tasks.outlook.chances import chances_of_regions, percentiles, recent_yields
-from tasks.outlook.errors import Errors
+from tasks.outlook.errors import Errors, errors_table
 from tests.tasks.worlds import settings, world
 
 
@@ -50,15 +51,33 @@ def test_percentiles_look_back_only_and_count_ties_half() -> None:
     np.testing.assert_allclose(percentiles(asked, past), [50, 100, 0, np.nan])
 
 
+def test_errors_are_laid_out_in_order_one_for_each_prediction() -> None:
+    table = world(rows=400, missing=0.2)
+    table = replace(table, crops=("c1", "c0"))
+    calibration = calibrate(
+        table,
+        settings(features=[{"measure": n, "aggregate": "mean", "name": n} for n in table.features]),
+        (1, 3),
+    )
+    found = errors_table(calibration, table).to_pandas()
+    expected = [
+        (table.region_names[region], season, crop, lead, error)
+        for (lead, season), errors in calibration.errors.items()
+        for region, error_T in zip(errors.region_E, errors.model_ET, strict=True)
+        for crop, error in zip(table.crops, error_T, strict=True)
+        if np.isfinite(error)
+    ]
+    assert list(found.itertuples(index=False, name=None)) == sorted(expected)
+    assert set(found["lead"]) == {1, 3}
+
+
 def test_a_chance_is_the_share_of_past_errors_seasons_alike() -> None:
     table = world(rows=400, crops=1, noise=3.0)
     calibration = calibrate(
         table, settings(features=[{"measure": n, "aggregate": "mean", "name": n} for n in table.features])
     )
     errors = Errors.of(calibration, table)
-    again = Errors.from_arrow(errors.to_arrow())
-    pd.testing.assert_frame_equal(again.frame, errors.frame, check_dtype=False)
-    assert again.last_season == 2009
+    assert errors.last_season == 2009
     asked = frame(unit=["r00000", "r00000", "nowhere", "r00001"], crop=["c0"] * 4, year=[2010] * 4)
     asked = asked.assign(predicted=50.0, bound=[0.0, 100.0, 50.0, 50.0])
     found = chances_of_regions(asked, errors, 10)
