@@ -36,7 +36,6 @@ def train_yields(settings: Settings, force: bool = False, accept: str | None = N
             for cutoff in assembled.cutoffs
         ]
         evaluated = training.evaluate(job, assembled, models)
-        outlook = training.outlook.submit(job, assembled, yields, models, evaluated)
+        training.outlook(job, assembled, yields, models, evaluated)
         training.report(job, assembled, models, evaluated)
-        outlook.result()
     return training.publish(job, accept)
