@@ -70,7 +70,7 @@ def main() -> None:
     print(measure.table(headings, whole))
     print(
         "\nWhere cropyield's time goes, one run with a clock in it, seconds. Digests, imports and the "
-        "server's start run side by\nside, and so do both ingests, and outlook and report.\n"
+        "server's start run side by\nside, and so do both ingests.\n"
     )
     print(_phases(phases))
 

@@ -14,7 +14,6 @@ from typing import Any
 
 BEGIN = time.perf_counter()
 Phase = tuple[str, float]
-_SIDE_BY_SIDE = (("task ingest weather", "task ingest yields"), ("task outlook", "task report"))
 
 
 class Clock:
@@ -82,11 +81,10 @@ def _told(phases: list[Phase]) -> list[Phase]:
     sums: dict[str, float] = {}
     for name, wall in phases:
         sums[name] = sums.get(name, 0.0) + wall
+    # the two inputs are read side by side: the longer of the two is waited for
+    ingest = [sums[name] for name in ("task ingest weather", "task ingest yields") if name in sums]
     tasks = sum(wall for name, wall in sums.items() if name.startswith("task "))
-    for pair in _SIDE_BY_SIDE:  # the longer one is waited for
-        both = [sums[name] for name in pair if name in sums]
-        tasks -= sum(both) - max(both, default=0.0)
-    beyond = sums.pop("flow") - tasks
+    beyond = sums.pop("flow") - (tasks - sum(ingest) + max(ingest, default=0.0))
     whole = sums.pop("all but the end")
     return [*sums.items(), ("Prefect around the tasks", beyond), ("all but the end", whole)]
 
