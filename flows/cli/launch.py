@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -52,8 +53,7 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
             mend_bulletins(job.store)
             return known
     check_inputs(settings)
-    with progress_bar(not as_json), _beside(lambda: open_job(settings)) as digested:
-        _start()
+    with _beginning(as_json), _beside(lambda: open_job(settings)) as digested:
         from flows.training import train_yields
 
         digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
@@ -86,8 +86,7 @@ def backtest(
 
     check_inputs(asked)
     prepare_environment(debug)
-    with progress_bar(not as_json):
-        _start()
+    with _beginning(as_json):
         from flows.backtesting import backtest_yields
 
         with _served(debug):
@@ -110,8 +109,7 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
     check_inputs(settings)
-    with progress_bar(not as_json):
-        _start()
+    with _beginning(as_json):
         from flows.forecasting import forecast_yields
 
         with _served(debug):
@@ -121,20 +119,37 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
 def score(settings: Settings, as_json: bool, debug: bool) -> dict[str, Any]:
     """Run `score_forecasts` with the embedded server where no other is named; the flow's summary."""
     prepare_environment(debug)
-    with progress_bar(not as_json):
-        _start()
+    with _beginning(as_json):
         from flows.scoring import score_forecasts
 
         with _served(debug):
             return score_forecasts(settings)
 
 
-def _start() -> None:
-    """Have the embedded server start, or look at the one that is named. Raises ServerError."""
-    report(_START, 0, 1)
-    EMBEDDED.start()
-    if EMBEDDED.process is None:
-        check_server()
+@contextmanager
+def _beginning(as_json: bool) -> Iterator[None]:
+    """A progress bar while the embedded server starts beside the block, or the named one is looked at.
+
+    Raises ServerError.
+    """
+    with progress_bar(not as_json), _uncollected():
+        report(_START, 0, 1)
+        EMBEDDED.start()
+        if EMBEDDED.process is None:
+            check_server()
+        yield
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage while modules are imported: they stay, and looking through them takes a fifth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager
@@ -147,6 +162,7 @@ def _served(debug: bool) -> Iterator[None]:
     from tasks.showing import unseen
 
     EMBEDDED.wait()
+    gc.enable()
     report(_START, 1, 1)
     quiet(debug)
     ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
