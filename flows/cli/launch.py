@@ -162,6 +162,8 @@ def _served(debug: bool) -> Iterator[None]:
     from tasks.showing import unseen
 
     EMBEDDED.wait()
+    if when_gone.get() is _gone:  # this process is the command's alone
+        gc.freeze()
     gc.enable()
     report(_START, 1, 1)
     quiet(debug)
