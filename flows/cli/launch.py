@@ -53,11 +53,11 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
             mend_bulletins(job.store)
             return known
     check_inputs(settings)
-    with _beginning(as_json), _beside(lambda: open_job(settings)) as digested:
+    with beginning(as_json), _beside(lambda: open_job(settings)) as digested:
         from flows.training import train_yields
 
         digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
-        with _served(debug):
+        with served(debug):
             try:
                 return train_yields(settings, force=force, accept=accept)
             except GateError as error:
@@ -86,10 +86,10 @@ def backtest(
 
     check_inputs(asked)
     prepare_environment(debug)
-    with _beginning(as_json):
+    with beginning(as_json):
         from flows.backtesting import backtest_yields
 
-        with _served(debug):
+        with served(debug):
             return backtest_yields(settings, seasons=seasons, as_of=as_of, leave_one_out=leave_one_out)
 
 
@@ -109,25 +109,25 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
     check_inputs(settings)
-    with _beginning(as_json):
+    with beginning(as_json):
         from flows.forecasting import forecast_yields
 
-        with _served(debug):
+        with served(debug):
             return forecast_yields(settings, as_of=as_of)
 
 
 def score(settings: Settings, as_json: bool, debug: bool) -> dict[str, Any]:
     """Run `score_forecasts` with the embedded server where no other is named; the flow's summary."""
     prepare_environment(debug)
-    with _beginning(as_json):
+    with beginning(as_json):
         from flows.scoring import score_forecasts
 
-        with _served(debug):
+        with served(debug):
             return score_forecasts(settings)
 
 
 @contextmanager
-def _beginning(as_json: bool) -> Iterator[None]:
+def beginning(as_json: bool) -> Iterator[None]:
     """A progress bar while the embedded server starts beside the block, or the named one is looked at.
 
     Raises ServerError.
@@ -153,7 +153,7 @@ def _uncollected() -> Iterator[None]:
 
 
 @contextmanager
-def _served(debug: bool) -> Iterator[None]:
+def served(debug: bool) -> Iterator[None]:
     """Run the block when the server answers; this process ends when the server does."""
     # what a flow imports when it begins; before that there is waiting to be done anyway
     import prefect.flow_engine

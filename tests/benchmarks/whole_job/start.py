@@ -1,18 +1,16 @@
 """`python -m tests.benchmarks.whole_job.start`: what every `cropyield train` begins with, and nothing else.
 
-Imports and embedded server at once, as in flows/cli/launch.py; then the server is ended again.
+Imports and embedded server at once, as the command has them; then the server is ended again.
 """
 
+from flows.cli import launch
 from flows.server.embedded import EMBEDDED
 from flows.server.environment import prepare_environment
 
 prepare_environment(debug=False)
-EMBEDDED.start()
+with launch.beginning(as_json=True):
+    import flows.training  # noqa: F401
 
-import prefect.flow_engine  # noqa: E402
-import prefect.task_engine  # noqa: E402, F401
-
-import flows.training  # noqa: E402, F401
-
-EMBEDDED.wait()
+    with launch.served(debug=False):
+        pass
 EMBEDDED.stop()
