@@ -18,7 +18,7 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.tasks import Task, exponential_backoff
 
-from data.errors import NoBucketError, StorageError
+from data.errors import DamageError, NoBucketError, StorageError
 from tasks.job.job import Job
 
 RETRIES = 3
@@ -27,7 +27,7 @@ RETRIES = 3
 def only_storage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Retry what the next attempt may mend: storage that failed, never a broken contract."""
     failure = state.result(raise_on_failure=False)
-    return isinstance(failure, StorageError) and not isinstance(failure, NoBucketError)
+    return isinstance(failure, StorageError) and not isinstance(failure, NoBucketError | DamageError)
 
 
 POLICY: dict[str, Any] = {

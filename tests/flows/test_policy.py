@@ -19,7 +19,7 @@ from prefect.states import Cancelling, Crashed, Failed
 from prefect.tasks import Task
 from prefect.types._datetime import now
 
-from data.errors import InputError, NoBucketError, StorageError
+from data.errors import DamageError, InputError, NoBucketError, StorageError
 from data.settings.files import load_settings
 from data.store.backends.local import LocalStore
 from data.store.failed_runs import newest_failed_runs, record_failed_run
@@ -115,7 +115,9 @@ def test_storage_is_retried_with_growing_patience_and_a_broken_contract_never(
         assert all(delay <= found < delay + 30 for delay, found in zip(delays, waited, strict=True))
 
 
-@pytest.mark.parametrize(("failure", "again"), [(StorageError, True), (NoBucketError, False)])
+@pytest.mark.parametrize(
+    ("failure", "again"), [(StorageError, True), (NoBucketError, False), (DamageError, False)]
+)
 def test_a_bucket_that_is_not_there_is_asked_for_once(failure: type[StorageError], again: bool) -> None:
     nobody: Any = None
     assert only_storage(nobody, nobody, Failed(data=failure("gone"))) == again
