@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from prefect import task
 
+from data.contracts.parquet import write_table
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, SCHEMA_VERSION
 from data.contracts.wording import ABSENT, as_text, markdown_table, number, percent, span
 from data.errors import InputError
@@ -82,9 +83,9 @@ def hindcast_season(
             chances, aggregates = outlook_of_backtest(
                 made, Yields.load(step_folder(job, yields)), read_regions(job.settings), settings, job.run_id
             )
-            pq.write_table(to_arrow(made.hindcast), folder / _HINDCAST)
+            write_table(to_arrow(made.hindcast), folder / _HINDCAST)
             chances.to_parquet(folder / _CHANCES)
-            pq.write_table(aggregates, folder / _AGGREGATES)
+            write_table(aggregates, folder / _AGGREGATES)
     return name
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from prefect import task
 
+from data.contracts.parquet import write_table
 from data.contracts.wording import in_short
 from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, named_crops, of_season
@@ -95,8 +96,8 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
                 sum(getattr(rows, name) for rows in found.values()) for name in ("harvested", "short")
             )
             for name, table in outlook.items():
-                pq.write_table(table, folder / f"{name}.parquet")
-            pq.write_table(
+                write_table(table, folder / f"{name}.parquet")
+            write_table(
                 merge_seasons([rows.rejected for rows in found.values()]), folder / "rejected.parquet"
             )
             if regions is not None:

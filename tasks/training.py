@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from prefect import task
 
+from data.contracts.parquet import write_table
 from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import SplitName
 from data.contracts.wording import in_short, number
@@ -115,8 +116,8 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
                     model = stored_intervals.with_intervals(model, calibration)
                 model.to_files(folder / fit)
                 if fit == PUBLISHED:
-                    pq.write_table(errors_table(calibration, rows), folder / fit / ERRORS)
-                pq.write_table(model.coefficients(), folder / fit / "coefficients.parquet")
+                    write_table(errors_table(calibration, rows), folder / fit / ERRORS)
+                write_table(model.coefficients(), folder / fit / "coefficients.parquet")
                 (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
                 report_progress(f"train {cutoff} {fit}", 1, 1)
                 excess, epochs = number(model.record["excess"]), model.record["epochs"]
@@ -162,7 +163,7 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)
                 place = folder / evaluation_errors(cutoff)
                 place.parent.mkdir(parents=True)
-                pq.write_table(errors_table(result.calibration, train), place)
+                write_table(errors_table(result.calibration, train), place)
             for line in results.story(found):
                 logger().info(line)
     return "evaluated"
@@ -191,7 +192,7 @@ def outlook(job: Job, assembled: AssembledStep, yields: str, models: list[str], 
                     )
                 )  # fmt: skip
             for name, joined in joined_outlook(parts).items():
-                pq.write_table(joined, folder / f"{name}.parquet")
+                write_table(joined, folder / f"{name}.parquet")
     return "outlook"
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from data.contracts.parquet import write_table
 from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import MAIN, SCHEMA_VERSION, SplitName, best_baseline
 from data.contracts.wording import number, percent
@@ -102,8 +102,8 @@ def save_results(
     # keys keep their order, so that cut-offs follow the season's calendar
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
-    pq.write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
-    pq.write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")
+    write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
+    write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")
 
 
 def story(results: Mapping[Cutoff, Result]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.contracts.parquet import write_table
+
 _ABOUT = "about.json"
 
 
@@ -17,7 +19,7 @@ def write(folder: Path, about: Mapping[str, Any], tables: Mapping[str, pa.Table]
     """Write tables and what describes them; the description last, so that its presence means all is there."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet")
+        write_table(table, folder / f"{name}.parquet")
     text = json.dumps(about, ensure_ascii=False, indent=1)
     part = folder / (_ABOUT + ".part")
     part.write_text(text, encoding="utf-8")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from data.contracts.parquet import write_table
 from data.contracts.vocabulary import SCHEMA_VERSION
 from data.locations.uris import LOCATIONS, redact_uri
 from data.store.backends.base import Store
@@ -65,5 +65,5 @@ def origin(job: Job, kind: str) -> dict[str, Any]:
 def parquet(table: pa.Table) -> bytes:
     """A table as the bytes of a Parquet file."""
     sink = io.BytesIO()
-    pq.write_table(table, sink)
+    write_table(table, sink)
     return sink.getvalue()
