@@ -47,6 +47,7 @@ class TreePeak:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self._before = {child.pid for child in psutil.Process().children(recursive=True)}
         self._done = threading.Event()
         self._watch = threading.Thread(target=self._look, name="tree-peak")
 
@@ -63,7 +64,8 @@ class TreePeak:
         over = False
         while not over:
             over = self._done.wait(_EVERY_S)
-            self.bytes = max(self.bytes, sum(map(_held, here.children(recursive=True))))
+            started = [each for each in here.children(recursive=True) if each.pid not in self._before]
+            self.bytes = max(self.bytes, sum(map(_held, started)))
 
 
 def _held(process: psutil.Process) -> int:

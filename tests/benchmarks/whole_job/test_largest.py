@@ -1,4 +1,4 @@
-"""The memory of a tree of processes, by two that hold what they say."""
+"""The memory of a tree of processes, by two that hold what they say beside one from before."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ _HOLDS = "held = b'x' * 100_000_000; print(flush=True); input()"
 
 
 def test_processes_count_together() -> None:
+    earlier = _holder()
     with TreePeak() as peak:
-        holders = [
-            subprocess.Popen([sys.executable, "-c", _HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            for _ in range(2)
-        ]
-        for holder in holders:
-            assert holder.stdout is not None
-            holder.stdout.readline()
-    for holder in holders:
+        holders = [_holder(), _holder()]
+    for holder in (earlier, *holders):
         holder.communicate(b"\n")
     assert 200e6 < peak.bytes < 300e6
+
+
+def _holder() -> subprocess.Popen[bytes]:
+    """A process that holds 100 MB until it is told to end."""
+    found = subprocess.Popen([sys.executable, "-c", _HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert found.stdout is not None
+    found.stdout.readline()
+    return found

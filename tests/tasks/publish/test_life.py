@@ -22,6 +22,8 @@ KILLS = int(os.environ.get("CROPYIELD_KILLS", "2"))  # more of them in make tort
 NAMES = ["level", "name"]
 KEY = ["vintage", *NAMES, "season", "year", "crop", "number"]
 
+pytestmark = pytest.mark.timeout(600)  # a life takes 45 CPU seconds, and others run beside it
+
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
