@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.contracts.vocabulary import OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import REGIONS, OutOfScope, Reason, SplitName
 from data.errors import CropyieldError, InputError
 from data.locations.uris import redact_uri
 
@@ -23,6 +23,7 @@ _ORDER = {
     "out_of_scope": tuple(map(str, OutOfScope)),
 }
 
+_FEW = 5  # names in a sentence
 # what the regions' entry says besides counts of rows
 ONE_PLACE = {
     "without_data": "in the file of regions without weather or yields",
@@ -77,6 +78,30 @@ def ledger_table(ledger: Ledger) -> list[tuple[str, str, list[int | None]]]:
                 table.append((kind.replace("_", " "), name, counts))
     table.append(("rows in", "", [entry["rows_in"] for entry in ledger.values()]))
     return table
+
+
+def regions_notes(ledger: Mapping[str, Any]) -> list[str]:
+    """A sentence where the file of regions lacks regions that have data.
+
+    `ledger` is of one season or as published; every season has the same regions.
+    """
+    entry = ledger.get(REGIONS) or {}
+    entry = entry if "rows_in" in entry else next(iter(entry.values()), {})
+    missing, alone = (entry.get(what, {"count": 0, "names": []}) for what in ("not_in_file", "without_data"))
+    if not missing["count"]:
+        return []
+    verb = "is" if missing["count"] == 1 else "are"
+    lacking = f"{_named(missing)} {verb} not in the regions file"
+    # a name there without data is often the same region, misspelt
+    there = f" (there without data: {_named(alone)})" if alone["count"] else ""
+    where = "and of all regions together where areas come from that file"
+    return [f"{lacking}{there}: left out of larger units, {where}"]
+
+
+def _named(found: Mapping[str, Any]) -> str:
+    """The first few of some regions, and of how many where these aren't all."""
+    names, count = ", ".join(found["names"][:_FEW]), found["count"]
+    return names if count <= _FEW else f"{names}, … ({count:,} regions)"
 
 
 def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -> None:

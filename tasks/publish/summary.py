@@ -12,6 +12,7 @@ from data.store.entries import State
 from data.store.log import read_state
 from data.store.manifests import PREDICTIONS, RUNS, crop_units, folder, published_json, read_manifest
 from tasks.job.job import Job
+from tasks.ledger.account import regions_notes
 from tasks.publish.judge import described, judge_run, reader
 
 
@@ -60,6 +61,7 @@ def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
         "metrics": published_json(store, manifest, "metrics.json"),
         "units": units,
         "left_out": [crop for crop in named_crops(job.settings) if crop not in units],
+        "notes": regions_notes(manifest.get("ledger", {})),
         "places": places(store, job.run_id),
     }
 

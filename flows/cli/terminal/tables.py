@@ -26,6 +26,8 @@ def trained(result: dict[str, Any]) -> None:
         for made, found in _by_cutoff(result["metrics"]):
             told = ", ".join(f"{fit} fit {number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{made}: training error above the exact optimum, as a fraction: {told}"))
+    for note in result["notes"]:
+        console.print(Text(f"warning: {note}"), soft_wrap=True)
     console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
     if result["gate"].get("accepted"):
         console.print(Text(f"accepted: {result['gate']['accepted']}"), soft_wrap=True)
