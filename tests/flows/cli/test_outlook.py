@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,13 @@ def test_a_region_that_the_file_lacks_is_told_by_every_command(season: Path, cap
     assert run(["train", str(season / "settings.toml"), *more, "--set", 'as_of=["06-30"]']) == 0
     assert f"warning: {FORMULA}" in (said := capsys.readouterr().out)
     assert told in said
+    rejected = json.loads((run_of(season) / "ledger.json").read_text())["weather"]["main"]["rejected"]
+    assert re.search(
+        rf"rejected: {sum(rejected.values()):,} of [0-9,]+ rows of weather \(.+\); see crop", said
+    )
+    assert "regions" not in re.findall(r"rejected: .* rows of (\w+)", said)
+    assert run(["show", str(season / "store")]) == 0
+    assert re.search(r"used +matched +\d", capsys.readouterr().out)
     (note,) = (note for note in json.loads((forecast_of(season) / "manifest.json").read_text())["notes"]
                if told in note)  # fmt: skip
     assert note.startswith(FORMULA)
