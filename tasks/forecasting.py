@@ -30,7 +30,7 @@ from tasks.job.forecast_job import ForecastJob, open_forecast
 from tasks.job.identity import run_settings
 from tasks.job.links import Links
 from tasks.job.progress import report as report_progress
-from tasks.ledger.account import ledger_columns, ledger_story, merge_ledgers
+from tasks.ledger.account import ledger_columns, ledger_story, merge_ledgers, regions_notes
 from tasks.ledger.rejected import merge_seasons
 from tasks.model.model import Model
 from tasks.outlook.joined import joined_outlook
@@ -112,7 +112,11 @@ def forecast(job: ForecastJob, weather: str, yields: str) -> str:
                 "region_seasons": {
                     "forecast": sum(map(len, found.values())), "harvested": harvested, "short": short,
                 },
-                "notes": [*unserved, *publishing.notes_of(predictions, short, absent, left_out)],
+                "notes": [
+                    *unserved,
+                    *publishing.notes_of(predictions, short, absent, left_out),
+                    *regions_notes(ledger),
+                ],
             }  # fmt: skip
             (folder / _FACTS).write_bytes(to_json(facts))
             for line in (*ledger_story(ledger_columns(ledger)), *facts["notes"]):

@@ -46,6 +46,8 @@ class SplitName(StrEnum):
 
 
 WEATHER, YIELDS, REGIONS = "weather", "yields", "regions"
+MATCHED = "matched"
+"""What a used row of the file of regions is: a region with data."""
 MAIN = "main"
 """The season of `[season]`."""
 LEVELS = (80, 95)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from data.contracts.vocabulary import REGIONS, OutOfScope
+from data.contracts.vocabulary import MATCHED, REGIONS, OutOfScope
 from tasks.assemble.forecast_rows import ForecastRows
 from tasks.assemble.join import Assembled
 from tasks.assemble.regions import KEY, Regions
@@ -53,7 +53,7 @@ def account_regions(regions: Regions, weather: Iterable[str], yields: Iterable[s
     alone, missing = sorted(known - data), sorted(data - known)
     entry: dict[str, Any] = {
         "rows_in": regions.rows,
-        "used": {"matched": len(known & data)} if known & data else {},
+        "used": {MATCHED: len(known & data)} if known & data else {},
         "rejected": rejected.counts(regions.rejected),
         "out_of_scope": {str(OutOfScope.NO_DATA): len(alone)} if alone else {},
     }

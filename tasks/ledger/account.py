@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data.contracts.vocabulary import OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import MATCHED, REGIONS, OutOfScope, Reason, SplitName
 from data.errors import CropyieldError, InputError
 from data.locations.uris import redact_uri
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:  # `cropyield show` draws the ledger without Arrow
 Ledger = dict[str, dict[str, Any]]
 """Of one season: each input's entry. As published, `ledger.json`: input, then season, then entry."""
 _ORDER = {
-    "used": tuple(map(str, SplitName)),
+    "used": (*map(str, SplitName), MATCHED),
     "rejected": tuple(map(str, Reason)),
     "out_of_scope": tuple(map(str, OutOfScope)),
 }
 
+_FEW, _REASONS = 5, 3  # names and reasons in a sentence
 # what the regions' entry says besides counts of rows
 ONE_PLACE = {
     "without_data": "in the file of regions without weather or yields",
@@ -59,9 +60,9 @@ def merge_ledgers(ledgers: Mapping[str, Ledger]) -> dict[str, Ledger]:
 
 
 def ledger_columns(published: Mapping[str, Ledger]) -> Ledger:
-    """The entries of a published ledger by input and, where there are several, season."""
+    """The entries of a published ledger by input and, where there are several, season; regions once."""
     return {
-        of if len(seasons) == 1 else f"{of}, {season}": entry
+        of if len(seasons) == 1 or of == REGIONS else f"{of}, {season}": entry
         for of, seasons in sorted(published.items())
         for season, entry in seasons.items()
     }
@@ -77,6 +78,51 @@ def ledger_table(ledger: Ledger) -> list[tuple[str, str, list[int | None]]]:
                 table.append((kind.replace("_", " "), name, counts))
     table.append(("rows in", "", [entry["rows_in"] for entry in ledger.values()]))
     return table
+
+
+def rejects_of(published: Mapping[str, Ledger]) -> Ledger:
+    """Of each input with rejected rows, by season where there are several: rows in, rejected by reason."""
+    return {
+        name: {"rows_in": entry["rows_in"], "rejected": entry["rejected"]}
+        for name, entry in ledger_columns(published).items()
+        if entry["rejected"]
+    }
+
+
+def rejects_told(rejects: Ledger) -> list[str]:
+    """A sentence for each entry of `rejects_of`, the most frequent reasons first."""
+    lines = []
+    for name, entry in rejects.items():
+        by = sorted(entry["rejected"].items(), key=lambda item: -item[1])
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in by[:_REASONS])
+        more = ", …" if len(by) > _REASONS else ""
+        count = sum(entry["rejected"].values())
+        lines.append(f"rejected: {count:,} of {entry['rows_in']:,} rows of {name} ({reasons}{more})")
+    return lines
+
+
+def regions_notes(ledger: Mapping[str, Any]) -> list[str]:
+    """A sentence where the file of regions lacks regions that have data.
+
+    `ledger` is of one season or as published; every season has the same regions.
+    """
+    entry = ledger.get(REGIONS) or {}
+    entry = entry if "rows_in" in entry else next(iter(entry.values()), {})
+    missing, alone = (entry.get(what, {"count": 0, "names": []}) for what in ("not_in_file", "without_data"))
+    if not missing["count"]:
+        return []
+    verb = "is" if missing["count"] == 1 else "are"
+    lacking = f"{_named(missing)} {verb} not in the regions file"
+    # a name there without data is often the same region, misspelt
+    there = f" (there without data: {_named(alone)})" if alone["count"] else ""
+    where = "and of all regions together where areas come from that file"
+    return [f"{lacking}{there}: left out of larger units, {where}"]
+
+
+def _named(found: Mapping[str, Any]) -> str:
+    """The first few of some regions, and of how many where these aren't all."""
+    names, count = ", ".join(found["names"][:_FEW]), found["count"]
+    return names if count <= _FEW else f"{names}, … ({count:,} regions)"
 
 
 def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -> None:

@@ -12,6 +12,7 @@ from data.store.entries import State
 from data.store.log import read_state
 from data.store.manifests import PREDICTIONS, RUNS, crop_units, folder, published_json, read_manifest
 from tasks.job.job import Job
+from tasks.ledger.account import regions_notes, rejects_of
 from tasks.publish.judge import described, judge_run, reader
 
 
@@ -52,7 +53,7 @@ def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
     """What the command prints: scores, gate, where predictions, model and report lie."""
     store = job.store
     manifest = read_manifest(store, job.run_id) or {"run_id": job.run_id, "files": {}}
-    units = crop_units(store, manifest)
+    units, ledger = crop_units(store, manifest), manifest.get("ledger", {})
     return {
         "run_id": job.run_id,
         "message": message,
@@ -60,6 +61,8 @@ def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
         "metrics": published_json(store, manifest, "metrics.json"),
         "units": units,
         "left_out": [crop for crop in named_crops(job.settings) if crop not in units],
+        "rejected": rejects_of(ledger),
+        "notes": regions_notes(ledger),
         "places": places(store, job.run_id),
     }
 

@@ -14,6 +14,7 @@ from data.settings.seasons import Cutoff, of_season
 from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.job import machine
 from tasks.job.job import Job
+from tasks.ledger.account import regions_notes
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.report.page import render_report
@@ -63,6 +64,7 @@ def report_data(
                         if other != season
                     ),
                     *_notes(metrics[season]),
+                    *regions_notes(data.ledger),
                 ],
             )
         )

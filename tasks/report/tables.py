@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ import pyarrow.compute as pc
 
 from data.contracts.season_table import SeasonTable
 from data.contracts.vocabulary import (
+    MATCHED,
     NAIVE_BASELINES,
-    WEATHER,
-    YIELDS,
     OutOfScope,
     Reason,
     SplitName,
@@ -27,8 +25,8 @@ from data.contracts.wording import ABSENT, number, percent, span
 from data.settings.expand import cutoffs
 from data.settings.schema import Settings
 
-_ORDER: dict[str, tuple[StrEnum, ...]] = {
-    "used": tuple(SplitName),
+_ORDER: dict[str, tuple[str, ...]] = {
+    "used": (*SplitName, MATCHED),
     "rejected": tuple(Reason),
     "out_of_scope": tuple(OutOfScope),
 }
@@ -258,7 +256,7 @@ def largest_misses(data: ReportData, crop: str) -> list[dict[str, Any]]:
 
 def ledger_rows(ledger: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The ledger as rows of a table, one column for each input; parts, their sums, and rows in."""
-    inputs = [name for name in (WEATHER, YIELDS) if name in ledger]
+    inputs = list(ledger)
     rows: list[dict[str, Any]] = []
     total = dict.fromkeys(inputs, 0)
     for part, title in (("used", "used"), ("rejected", "rejected"), ("out_of_scope", "out of scope")):

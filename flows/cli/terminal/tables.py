@@ -26,6 +26,13 @@ def trained(result: dict[str, Any]) -> None:
         for made, found in _by_cutoff(result["metrics"]):
             told = ", ".join(f"{fit} fit {number(value)}" for fit, value in found["excess"].items())
             console.print(Text(f"{made}: training error above the exact optimum, as a fraction: {told}"))
+    if result["rejected"]:
+        from tasks.ledger.account import rejects_told
+
+        for line in rejects_told(result["rejected"]):
+            console.print(Text(f"{line}; see cropyield show"), soft_wrap=True)
+    for note in result["notes"]:
+        console.print(Text(f"warning: {note}"), soft_wrap=True)
     console.print(Text(f"gate {result['gate']['reason']}"), soft_wrap=True)
     if result["gate"].get("accepted"):
         console.print(Text(f"accepted: {result['gate']['accepted']}"), soft_wrap=True)
@@ -244,11 +251,9 @@ def _ends(ends: list[dict[str, Any]]) -> Table:
 
 
 def _ledger(ledger: dict[str, Any]) -> Table:
-    from data.contracts.vocabulary import WEATHER, YIELDS
     from tasks.ledger.account import ledger_columns, ledger_table
 
-    # the regions' entry isn't of splits; the run's log tells it
-    columns = ledger_columns({name: ledger[name] for name in (WEATHER, YIELDS) if name in ledger})
+    columns = ledger_columns(ledger)
     table = _table("ledger", "reason", *columns)
     for kind, what, counts in ledger_table(columns):
         table.add_row(kind, what, *(ABSENT if count is None else f"{count:,}" for count in counts))

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,27 @@ def test_regions_are_an_input_like_the_others(season: Path) -> None:
     assert entry["without_data"]["names"] == ["nowhere"]
     assert FORMULA in entry["not_in_file"]["names"]
     assert entry["rows_in"] == entry["used"]["matched"] + 1
+
+
+def test_a_region_that_the_file_lacks_is_told_by_every_command(season: Path, capsys: Capture) -> None:
+    told = "not in the regions file (there without data: nowhere): left out of larger units"
+    more = ["--store", str(season / "store"), "--regions", str(season / "regions.geojson")]
+    more += ["--set", 'aggregate.levels=["state"]']
+    assert run(["train", str(season / "settings.toml"), *more, "--set", 'as_of=["06-30"]']) == 0
+    assert f"warning: {FORMULA}" in (said := capsys.readouterr().out)
+    assert told in said
+    rejected = json.loads((run_of(season) / "ledger.json").read_text())["weather"]["main"]["rejected"]
+    assert re.search(
+        rf"rejected: {sum(rejected.values()):,} of [0-9,]+ rows of weather \(.+\); see crop", said
+    )
+    assert "regions" not in re.findall(r"rejected: .* rows of (\w+)", said)
+    assert run(["show", str(season / "store")]) == 0
+    assert re.search(r"used +matched +\d", capsys.readouterr().out)
+    (note,) = (note for note in json.loads((forecast_of(season) / "manifest.json").read_text())["notes"]
+               if told in note)  # fmt: skip
+    assert note.startswith(FORMULA)
+    missing = (season / "store/bulletin.html").read_text().partition("<h2>What is missing</h2>")[2]
+    assert told in missing
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from data.errors import InputError
 from data.settings.schema import Settings
 from tasks.assemble.regions import Regions, read_regions
 from tasks.assemble.regions_account import account_regions
-from tasks.ledger.account import ledger_story
+from tasks.ledger.account import ledger_story, regions_notes
 from tests.tasks.worlds import settings
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
@@ -124,3 +124,14 @@ def test_the_ledger_counts_and_names_what_is_in_one_place_only(tmp_path: Path) -
         "regions in the file of regions without weather or yields: 1 (b)",
         "regions with data but absent from the file of regions: 2 (c, d)",
     ]
+
+
+def test_a_region_that_the_file_misspells_is_told(tmp_path: Path) -> None:
+    entry = account_regions(read(parquet(tmp_path, region=["Nordfield"], state=["S"])), ["Nordfeld"], [])
+    (note,) = regions_notes({"regions": {"main": entry, "rabi": entry}})
+    assert note.startswith("Nordfeld is not in the regions file (there without data: Nordfield): left out of")
+    many = account_regions(read(parquet(tmp_path, region=["a"], state=["S"])), ["a", *"bcdefgh"], [])
+    (note,) = regions_notes({"regions": many})
+    assert note.startswith("b, c, d, e, f, … (7 regions) are not in the regions file: left out of")
+    assert not regions_notes({"regions": account_regions(read(tmp_path / "regions.parquet"), ["a"], ["a"])})
+    assert not regions_notes({})

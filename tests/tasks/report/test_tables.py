@@ -94,8 +94,11 @@ def test_misses_are_the_largest(data: tables.ReportData) -> None:
 
 
 def test_the_ledger_adds_up(data: tables.ReportData) -> None:
-    rows = tables.ledger_rows(data.ledger)
-    for at in range(2):
+    regions = {"rows_in": 1204, "used": {"matched": 1200}, "rejected": {"missing key": 1},
+               "out_of_scope": {"region without weather and yields": 3}}  # fmt: skip
+    rows = tables.ledger_rows({**data.ledger, "regions": regions})
+    assert [row["counts"][2] for row in rows if row["title"] in ("matched", "rows in")] == ["1,200", "1,204"]
+    for at in range(3):
         count = {kind: [int(row["counts"][at].replace(",", "") or 0) for row in rows if row["kind"] == kind]
                  for kind in ("part", "reason", "sum")}  # fmt: skip
         assert sum(count["reason"]) == sum(count["part"]) == count["sum"][0] == count["sum"][1]
