@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from docs.generator.markdown import code, one_line, table
 from flows.backtesting import backtest_yields
@@ -23,8 +25,8 @@ FLOWS = (train_yields, forecast_yields, backtest_yields, score_forecasts)
 
 def command_line() -> str:
     """Every command with its parameters, as `--help` shows them."""
-    # by default the program is called as this one was started
-    text = str(app.generate_docs(output_format="markdown", include_hidden=False, usage_name="cropyield"))
+    with patch.object(sys, "argv", ["cropyield"]):  # else usage lines say how this program was started
+        text = str(app.generate_docs(output_format="markdown", include_hidden=False))
     # usage lines that a command words itself get its name before them once more
     text = re.sub(r"^(cropyield (\S+)) \2 ", r"\1 ", text, flags=re.MULTILINE)
     text = _DEFAULT.sub(lambda found: found[0].replace("*", r"\*"), text)
