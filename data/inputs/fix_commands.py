@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 # 2001, Y2001, "yield 2001", year_2001: what spreadsheets call the column of one year
 _YEAR_COLUMN = re.compile(r"(?:y|yr|year|yield)?[ _-]?(1[5-9]\d\d|2[01]\d\d)", re.IGNORECASE)
@@ -15,8 +15,22 @@ def rewrite(place: str, statement: str) -> str:
     """A command that reads a table `t`, runs a statement on it and writes it as x-converted.parquet."""
     name = stem(place).removesuffix(_CONVERTED)
     return (
-        f"  python -c \"import pandas as pd; t = pd.read_parquet('{place}'); {statement}; "
+        f'  python -c "import pandas as pd; {_read(place)}; {statement}; '
         f"t.to_parquet('{name}{_CONVERTED}.parquet')\""
+    )
+
+
+def _read(place: str) -> str:
+    """What reads a table `t`; of a folder all files, each with its own columns.
+
+    pandas reads a folder with the columns of its first file, but only so those that folders spell out.
+    """
+    files = list(Path(place).rglob("*.parquet")) if Path(place).is_dir() else []
+    if not files or any("=" in file.parent.name for file in files):
+        return f"t = pd.read_parquet('{place}')"
+    return (
+        "from pathlib import Path; t = pd.concat(map(pd.read_parquet, "
+        f"sorted(Path('{place}').rglob('*.parquet'))), ignore_index=True)"
     )
 
 

@@ -21,6 +21,9 @@ def locate(location: str, folder: Path) -> str:
         raise SettingsError(f"{redact_uri(location)!r}: a location can't hold the character NUL")
     if re.match(r"^[a-z][a-z0-9+.-]*://", location):
         return location
+    if re.match("(s3|gs):/(?!/)", location):  # else a folder of that name would be made here
+        meant = redact_uri(location.replace(":/", "://", 1))
+        raise SettingsError(f"{location.partition(':')[0]}:/… is no location: did you mean {meant}?")
     try:
         return str((folder / Path(location).expanduser()).absolute().resolve())
     except (RuntimeError, OSError, ValueError) as error:  # an unknown ~user, links in a ring

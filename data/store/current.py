@@ -10,7 +10,7 @@ from typing import Any
 from data.errors import DamageError, SettingsError, StorageError
 from data.store.backends.base import MANIFEST, Store
 from data.store.entries import Action, Draft, Instance, State
-from data.store.log import append, begin, read_state, time_after
+from data.store.log import append, begin, read_state, removed_run, time_after
 from data.store.manifests import FORECASTS, RUNS, digest, folder, is_id, load_manifest, now, seconds, to_json
 from data.store.record import RECORD, WEIGHTS
 from data.store.stable import derive, vouched
@@ -86,6 +86,11 @@ def find_run(store: Store, state: State, text: str) -> Finished:
     finished = [found for run in runs if (found := find_finished(store, state, run))]
     if len(finished) == 1:
         return finished[0]
+    if not finished and (gone := removed_run(store, state, text)):
+        raise SettingsError(
+            f"{store.place('')}: {gone}: restore it from a backup, or train again with its settings and "
+            "inputs; what there is: see `cropyield runs`"
+        )
     what = f"{len(finished)} runs" if finished else "no finished run"
     raise SettingsError(
         f"{store.place('')}: {what} with an id that begins with {text!r}; see `cropyield runs`"

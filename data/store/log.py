@@ -15,9 +15,10 @@ from data.errors import DamageError, StorageError
 from data.store.backends.base import Store
 from data.store.entries import Action, Draft, State, entry_as_json, parse_entry
 from data.store.first_layout import MEND, facts_before, record_before, state_before
-from data.store.manifests import CURRENT, digest, is_id, now, parse_json, seconds
+from data.store.manifests import CURRENT, RUNS, digest, is_id, now, parse_json, seconds, to_json
 
 LOG = "log"
+_LEAST_OF_AN_ID = 4  # what is shorter begins too many
 _NAME = re.compile(r"log/([0-9]{8})\.json")
 
 
@@ -69,6 +70,28 @@ def read_facts(store: Store, number: int) -> dict[str, Any]:
     """All that an entry says; empty where there is no such entry, or none that can be read."""
     content = store.get(entry_name(number))
     return (parse_json(content) if content else None) or {}
+
+
+def removed_run(store: Store, state: State, text: str) -> str | None:
+    """What the log knows of the run removed last whose id begins with `text`; None where it knows none.
+
+    Reads the log back to the run's publication, all of it for an unknown id.
+    """
+    if len(text) < _LEAST_OF_AN_ID:
+        return None
+    run, gone = None, ""
+    for number in range(state.number, 0, -1):
+        facts = read_facts(store, number)
+        action, day = facts.get("action"), str(facts.get("at"))[:10]
+        if run is None and action == Action.PRUNE:
+            places = [str(place).partition("/") for place in facts.get("removed") or ()]
+            runs = [name for area, _, name in places if area == RUNS and name.startswith(text)]
+            run, gone = (runs[0], day) if runs else (None, "")
+        elif run is not None and action == Action.PUBLISH:
+            then = parse_entry(to_json(facts), number)
+            if then and then.current and then.current.run_id == run:
+                return f"run {run} was published on {day} and has been removed by prune since, on {gone}"
+    return f"run {run} has been removed by prune, on {gone}" if run else None
 
 
 def begin(store: Store, state: State) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from docs.generator.markdown import code, one_line, table
 from flows.backtesting import backtest_yields
@@ -17,12 +19,17 @@ from flows.scoring import score_forecasts
 from flows.training import train_yields
 
 ROOT = Path(__file__).resolve().parents[2]
+_DEFAULT = re.compile(r"(?<=\*\[default: ).*(?=\]\*$)", re.MULTILINE)  # what stands in *[default: …]*
 FLOWS = (train_yields, forecast_yields, backtest_yields, score_forecasts)
 
 
 def command_line() -> str:
     """Every command with its parameters, as `--help` shows them."""
-    text = str(app.generate_docs(output_format="markdown", include_hidden=False))
+    with patch.object(sys, "argv", ["cropyield"]):  # else usage lines say how this program was started
+        text = str(app.generate_docs(output_format="markdown", include_hidden=False))
+    # usage lines that a command words itself get its name before them once more
+    text = re.sub(r"^(cropyield (\S+)) \2 ", r"\1 ", text, flags=re.MULTILINE)
+    text = _DEFAULT.sub(lambda found: found[0].replace("*", r"\*"), text)
     return text[text.index("## cropyield") :]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from data.errors import SettingsError
 from flows.cli.app import PLAIN, Flag, Output, app, emit
 
@@ -191,7 +195,7 @@ def export(
     run: str = "current",
     *,
     onnx: str | None = None,
-    csv: tuple[str, str] | None = None,
+    csv: Annotated[tuple[str, str] | None, Parameter(negative="")] = None,
     season: str | None = None,
     as_of: str | None = None,
     output: Output = PLAIN,

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contracts.season_table import Flags, Integers, SeasonTable
-from data.contracts.vocabulary import WEATHER, OutOfScope, Reason, SplitName
+from data.contracts.vocabulary import MAIN, WEATHER, OutOfScope, Reason, SplitName
 from data.errors import SettingsError
 from data.settings.calendar import SeasonCalendar, cutoff_day
 from data.settings.expand import cutoffs
@@ -164,11 +164,11 @@ def _refuse_unserved(
     raise SettingsError(
         f"the season {season} has weather up to {day} only ({regions} regions without a yield"
         f"{f', as of {as_of}' if as_of else ''}), too little for the models of run {trained.run_id}, "
-        f"which are for {models}; {_remedy(settings, weather, day)}"
+        f"which are for {models}; {_remedy(settings, weather, day, trained.season)}"
     )
 
 
-def _remedy(settings: Settings, weather: Weather, day: str) -> str:
+def _remedy(settings: Settings, weather: Weather, day: str, season: str) -> str:
     """What to train for the weather up to a day; where nothing can be, what to wait for."""
     if day in settings.as_of:
         return f"it has too many gaps for the one for {day} (min_coverage = {settings.min_coverage:g})"
@@ -178,7 +178,8 @@ def _remedy(settings: Settings, weather: Weather, day: str) -> str:
     except SettingsError:
         return "no feature is known by then: wait for more weather"
     listed = ", ".join(f'"{each}"' for each in cutoffs(known)[:-1])
+    key = "as_of" if season == MAIN else f"seasons.{season}.as_of"
     return (
-        f"train one for that day with as_of = [{listed}] in the settings, or "
-        f"`cropyield train … --set 'as_of=[{listed}]'`, or wait for more weather"
+        f"train one for that day with {key} = [{listed}] in the settings, or "
+        f"`cropyield train … --set '{key}=[{listed}]'`, or wait for more weather"
     )

@@ -46,3 +46,20 @@ def test_messages_lose_credentials() -> None:
 def test_what_can_be_no_location_is_a_fault_of_the_settings(location: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="location"):
         locate(location, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("location", "meant"),
+    [
+        ("s3:/bucket/store", "s3://bucket/store"),
+        ("gs:/bucket", "gs://bucket"),
+        ("s3:/user:secret@bucket/x?token=secret", "s3://bucket/x"),
+    ],
+)
+def test_one_slash_too_few_makes_no_folder(location: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="did you mean") as caught:
+        locate(location, tmp_path)
+    assert str(caught.value).endswith(f"did you mean {meant}?")
+    assert "secret" not in str(caught.value)
+    # whoever has such a folder can say so
+    assert locate(f"./{location}", tmp_path) == str(tmp_path / location)

@@ -164,6 +164,27 @@ def test_prune_keeps_the_newest_the_current_and_what_was_current_just_now(
     assert [file.name for file in (place / "runs").iterdir()] == [an_id("a1")]
 
 
+@pytest.mark.parametrize(
+    "command", ["show", "rollback", "verify", "verify --rerun", "export --csv history x"]
+)
+def test_a_run_that_prune_removed_is_not_called_unknown(command: str, place: Path, capsys: Capture) -> None:
+    published = json.loads((place / "log" / log(place)[0]).read_text())
+    gone = published["state"]["current"]["run_id"]
+    assert run(["prune", str(place), "--keep", "1", "--min-age", "0"]) == 0
+    name, *options = command.split()
+    for text in (gone, gone[:4]):
+        capsys.readouterr()
+        assert run([name, str(place), text, *options]) == 2
+        said = capsys.readouterr().err
+        assert (
+            f"run {gone} was published on {published['at'][:10]} and has been removed by prune since, on 20"
+            in said
+        )
+        assert "restore it from a backup, or train again" in said
+    assert run([name, str(place), "f" * 16, *options]) == 2
+    assert "no finished run with an id that begins with" in capsys.readouterr().err
+
+
 def test_prune_removes_what_killed_writers_left_a_day_ago(place: Path, capsys: Capture) -> None:
     young, old = place / ".current.json.0a.tmp", folder(place, "c3") / ".x.0b.tmp"
     (place / "runs" / ".b1.0c.tmp").mkdir()

@@ -208,6 +208,18 @@ def test_a_season_that_no_model_serves_says_what_to_train(
     assert "a1" in str(caught.value)
 
 
+def test_the_remedy_for_a_further_season_is_of_that_season(tmp_path: Path) -> None:
+    weather = daily(2, range(2008, 2012))
+    harvests = yields_of(2, range(2008, 2011))
+    settings = world(tmp_path, weather[weather["date"] <= "2011-05-15"], harvests, min_coverage=0.95)
+    summer = Trained("a1", CROPS, DAYS, LAST, "summer")
+    with pytest.raises(SettingsError) as caught:
+        find_forecast_rows(ingest_weather(settings)["main"], ingest_yields(settings), settings, summer, CROPS)
+    key, listed = "seasons.summer.as_of", '["05-15", "06-30", "07-31"]'
+    assert f"with {key} = {listed} in the settings" in str(caught.value)
+    assert f"--set '{key}={listed}'" in str(caught.value)
+
+
 def test_the_remedy_trains_where_it_is_followed(tmp_path: Path) -> None:
     weather = daily(2, range(2008, 2012))
     weather = weather[weather["date"] <= "2011-05-15"]

@@ -101,6 +101,22 @@ def test_the_commands_that_messages_print_work(
     assert run(["init", weather, "yields-converted.parquet", "--settings", "new.toml"]) == 0
 
 
+def test_the_command_for_a_folder_keeps_the_columns_of_all_files(here: Path, capsys: Capture) -> None:
+    weather, file = column_a_year(here / "odd")
+    table = pd.read_parquet(file)
+    folder = here / "many"
+    folder.mkdir()
+    table.iloc[:3].drop(columns="2020").to_parquet(folder / "a.parquet")
+    table.iloc[3:].to_parquet(folder / "b.parquet")
+    assert run(["init", weather, str(folder), "--settings", "new.toml"]) == 3
+    line = next(line for line in capsys.readouterr().err.splitlines() if "python -c" in line)
+    made = subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=False)
+    assert made.returncode == 0
+    found = pd.read_parquet("many-converted.parquet")
+    assert (found["year"] == 2020).sum() == len(table) - 3
+    assert run(["init", weather, "many-converted.parquet", "--settings", "new.toml"]) == 0
+
+
 def test_every_layout_has_a_story() -> None:
     assert all(layout.__doc__ for layout in LAYOUTS.values())
 
