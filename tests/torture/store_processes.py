@@ -215,8 +215,8 @@ def diaries(folder: Path) -> dict[str, Any]:
                 codes[f"{action}: {code}"] += 1
                 assert code in ALLOWED, (action, code, what)
                 if code == 2:
-                        gone = ("no finished run", "pruned meanwhile", "has been removed by prune")
-                        assert any(words in what[0] for words in gone), what
+                    gone = ("no finished run", "pruned meanwhile", "has been removed by prune")
+                    assert any(words in what[0] for words in gone), what
                 if code == 5:
                     codes[f"  {reason(what[0])}"] += 1
                 published += [text for text in what if text.startswith((RUNS, FORECASTS))]
