@@ -148,8 +148,7 @@ def _uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        (gc.enable if enabled else gc.disable)()  # `served` has enabled it
 
 
 @contextmanager
