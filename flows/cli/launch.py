@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import date
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from data.errors import GateError, ServerError, SettingsError
@@ -21,6 +22,14 @@ from flows.server.reach import check_server, server_errors, watched
 from tasks.job.progress import report
 
 _START = "start Prefect"
+_AT_FIRST = (
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "prefect.utilities.visualization",
+    "fastapi.encoders",
+    "anyio._backends._asyncio",
+)
+"""What Prefect imports when the first flow of a process begins."""
 
 
 def _gone(said: str) -> None:
@@ -154,9 +163,8 @@ def _uncollected() -> Iterator[None]:
 @contextmanager
 def served(debug: bool) -> Iterator[None]:
     """Run the block when the server answers; this process ends when the server does."""
-    # what a flow imports when it begins; before that there is waiting to be done anyway
-    import prefect.flow_engine
-    import prefect.task_engine  # noqa: F401
+    for name in _AT_FIRST:  # there is waiting to be done anyway
+        import_module(name)
 
     from tasks.showing import unseen
 
@@ -167,7 +175,7 @@ def served(debug: bool) -> Iterator[None]:
     report(_START, 1, 1)
     quiet(debug)
     ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
-    with shown, EMBEDDED.unwatched(), watched(_gone, ended), server_errors():
+    with shown, watched(_gone, ended), server_errors():
         yield
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from data.errors import ServerError
+from flows.server.environment import HEARTBEAT_VARIABLE
 from flows.server.process import Child, free_port
 from flows.server.thin import thin
 
@@ -79,6 +80,9 @@ class Embedded:
             _NO_BLOCKS | os.environ | _SERVER,
         )
         os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
+        # none would miss a heartbeat when this process and its server die, and a run that sends them ends
+        # half a second later, for the thread that does so sleeps by seconds
+        os.environ.pop(HEARTBEAT_VARIABLE, None)
         atexit.register(self.stop)
 
     def wait(self) -> None:
@@ -98,20 +102,6 @@ class Embedded:
     def has_ended(self) -> bool:
         """Whether the server that was started runs no more."""
         return self.process is not None and self.process.process.poll() is not None
-
-    @contextlib.contextmanager
-    def unwatched(self) -> Iterator[None]:
-        """No heartbeats while the block runs: none would miss them when this process and its server die.
-
-        A run that sends them ends half a second later, for the thread that does so sleeps by seconds.
-        """
-        if self.process is None:
-            yield
-            return
-        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            yield
 
     def stop(self) -> None:
         """End it, if it runs, and wait until it has."""

@@ -59,7 +59,7 @@ def main() -> None:
             nothing(at)
 
     found: dict[str, Any] = {"start": (start, server), "end": (end, 0.0), "tasks": TASKS}
-    with tempfile.TemporaryDirectory() as temporary, EMBEDDED.unwatched():
+    with tempfile.TemporaryDirectory() as temporary:
 
         def sample() -> Any:
             store = Path(tempfile.mkdtemp(dir=temporary)) / "store"
