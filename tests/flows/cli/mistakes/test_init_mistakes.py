@@ -135,3 +135,47 @@ def test_csv_files_become_two_parquet_files_by_the_printed_commands(here: Path, 
         subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
         given[at] = f"{name}.parquet"
     assert run(["init", *given, "--settings", "new.toml"]) == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_european_spreadsheets_csv_becomes_parquet_by_the_printed_command(
+    encoding: str, here: Path, capsys: Capture
+) -> None:
+    """Semicolons, decimal commas, letters beyond ASCII in whatever encoding the spreadsheet took."""
+    yields = _letters_before_codes(here / "yields.parquet").assign(note="Äcker")
+    _letters_before_codes(here / "weather.parquet")
+    yields.to_csv("yields.csv", sep=";", decimal=",", index=False, encoding=encoding)
+    (here / "yields.parquet").unlink()
+    assert run(["init", "weather.parquet", "yields.csv", "--settings", "new.toml"]) == 3
+    _run_printed_command(capsys.readouterr().err)
+    pd.testing.assert_frame_equal(pd.read_parquet("yields.parquet"), yields, check_dtype=False)
+    assert run(["init", "weather.parquet", "yields.parquet", "--settings", "new.toml"]) == 0
+
+
+@pytest.mark.parametrize("command", [["init", "weather.parquet", "yields.parquet", "--force"], ["train"]])
+def test_parquet_whose_columns_were_never_split_is_made_anew_by_the_printed_command(
+    command: list[str], here: Path, capsys: Capture
+) -> None:
+    """What pandas makes of semicolons when nobody tells it of them."""
+    kept = _letters_before_codes(here / "yields.parquet")
+    kept.to_csv("yields.csv", sep=";", index=False)
+    pd.read_csv("yields.csv").to_parquet("yields.parquet")
+    assert run([*command, *([] if "init" in command else ["settings.toml"])]) == 3
+    said = capsys.readouterr().err
+    assert "semicolons" in said
+    kept.to_csv("yields.csv", sep=";", decimal=",", index=False)
+    _run_printed_command(said)
+    pd.testing.assert_frame_equal(pd.read_parquet("yields.parquet"), kept, check_dtype=False)
+
+
+def _letters_before_codes(file: Path) -> pd.DataFrame:
+    """A table whose regions aren't numbers, which CSV would cut at the front."""
+    table = pd.read_parquet(file)
+    table = table.assign(region="R" + table["region"])
+    table.to_parquet(file)
+    return table
+
+
+def _run_printed_command(said: str) -> None:
+    line = next(line for line in said.splitlines() if "python -c" in line)
+    subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
