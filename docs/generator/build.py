@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docs.generator.commands_page import artifacts, command_line, flow_parameters
-from docs.generator.errors_page import exit_codes, messages
+from docs.generator.errors_page import exit_codes, messages, storage_failures
 from docs.generator.links import faults
 from docs.generator.notebooks import render_notebook
 from docs.generator.settings_page import settings_tables
@@ -31,6 +31,7 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "closed lists": closed_lists,
     "exit codes": exit_codes,
     "messages": messages,
+    "failures of storage": storage_failures,
     "command line": command_line,
     "flow parameters": flow_parameters,
     "artifacts": artifacts,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from data.errors import EXIT_CODES
 from docs.generator.build import DOCS, FROM_THE_CODE, NOTEBOOKS, with_generated
 from docs.generator.links import faults
 from docs.generator.notebooks import render_notebook
@@ -131,7 +132,22 @@ def test_the_reference_follows_the_code() -> None:
     assert "‹path›: no such settings file; `cropyield init" in with_generated(
         "<!-- from the code: messages -->"
     )
-    assert "| 5 | `DamageError` |" in with_generated("<!-- from the code: exit codes -->")
+    messages = with_generated("<!-- from the code: messages -->")
+    assert "### NoBucketError: exit code 5" in messages
+    assert "can't ‹action› ‹place›: the bucket doesn't exist; check its name" in messages
+    codes = with_generated("<!-- from the code: exit codes -->")
+    assert all(f"| {number} | {meaning} |" in codes for number, meaning in EXIT_CODES.items())
+    assert "`DamageError`: " in codes
+    storage = with_generated("<!-- from the code: failures of storage -->")
+    assert "| on a disk | the disk is full; free some space and repeat the command | `ENOSPC` |" in storage
+    for words in (
+        "`NoSuchBucket`",
+        "`ExpiredToken`",
+        "`InvalidAccessKeyId`",
+        "kind: Connect",
+        "configured region",
+    ):
+        assert words in storage
     assert "## cropyield backtest" in with_generated("<!-- from the code: command line -->")
     assert "| `leave_one_out` | `bool` | `False` |" in with_generated(
         "<!-- from the code: flow parameters -->"
