@@ -28,6 +28,7 @@ from tests.flows.cli.mistakes.faulty_files import (
     three_columns,
     tidy,
     two_versions,
+    unit_of_late,
     us_dates,
     years_in_kg,
 )
@@ -46,7 +47,19 @@ Capture = pytest.CaptureFixture[str]
         (split_years, ["'year'", "1990/91", "add 1"]),
         (shouting_regions, ["no region is in both", "str.lower()"]),
         (short_codes, ["no region is in both", "str.zfill(4)"]),
-        (mixed_units, ["every crop has more than one unit", "maize in t/ha, kg/ha"]),
+        (
+            mixed_units,
+            [
+                "every crop has more than one unit",
+                "maize in t/ha, kg/ha",
+                "yields with weather, of 2000 to 2020:\n",
+                "t = t[t['unit'] == 'kg/ha']",
+            ],
+        ),
+        (
+            unit_of_late,
+            ["of 1991 to 2014, and so none of the newest, up to 2020:\n", "t = t[t['unit'] == 't/ha']"],
+        ),
         (normals, ["no measure changes from season to season"]),
         (other_years, ["no yield meets weather", "1991 to 2020", "1891 to 1920"]),
         (many_stations, ["repeat the 'region'", "groupby(['region', 'year', 'month'])"]),
