@@ -39,6 +39,11 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "changes": lambda: _below_its_title(ROOT / "CHANGELOG.md"),
 }
 """What a page asks for with a line `<!-- from the code: NAME -->`."""
+STUB = (
+    "*`make docs` fills this page from the code; the site that it builds lies in `.docs/site`, to be opened "
+    "at `index.html`.*\n\n"
+)
+"""What such a page says to whoever reads it unfilled, in the repository."""
 
 
 def build(folder: Path) -> Path:
@@ -77,7 +82,10 @@ def gather(pages: Path) -> None:
 def with_generated(text: str) -> str:
     """A page with what it asks for from the code."""
     return re.sub(
-        r"^<!-- from the code: (.+) -->$", lambda asked: FROM_THE_CODE[asked[1]](), text, flags=re.MULTILINE
+        r"^<!-- from the code: (.+) -->$",
+        lambda asked: FROM_THE_CODE[asked[1]](),
+        text.replace(STUB, ""),
+        flags=re.MULTILINE,
     )
 
 
