@@ -42,17 +42,13 @@ def storage_failures() -> str:
     system: dict[str, list[str]] = defaultdict(list)
     for number, remedy in failures.REMEDIES.items():
         system[remedy].append(errno.errorcode[number])
-    return table(
-        ("where", "message", "known by"),
-        (
-            (where, remedy, ", ".join(map(code, words)))
-            for where, rows in (
-                ("on a disk", system.items()),
-                ("a store on an object store", _by_words(failures.REMOTE_REMEDIES)),
-                ("an input on an object store", _by_words(services.MEANINGS)),
-            )
-            for remedy, words in rows
-        ),
+    return "\n\n".join(
+        f"### {where}\n\n" + "\n".join(f"- {remedy}: {', '.join(map(code, words))}" for remedy, words in rows)
+        for where, rows in (
+            ("On a disk", system.items()),
+            ("A store on an object store", _by_words(failures.REMOTE_REMEDIES)),
+            ("An input on an object store", _by_words(services.MEANINGS)),
+        )
     )
 
 

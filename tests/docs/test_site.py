@@ -163,7 +163,9 @@ def test_the_reference_follows_the_code() -> None:
     assert all(f"| {number} | {meaning} |" in codes for number, meaning in EXIT_CODES.items())
     assert "`DamageError`: " in codes
     storage = with_generated("<!-- from the code: failures of storage -->")
-    assert "| on a disk | the disk is full; free some space and repeat the command | `ENOSPC` |" in storage
+    assert (
+        "### On a disk\n\n- the disk is full; free some space and repeat the command: `ENOSPC`\n" in storage
+    )
     for words in (
         "`NoSuchBucket`",
         "`ExpiredToken`",
