@@ -9,6 +9,8 @@ import pytest
 # before Prefect is imported by anything; its data base and its files stay out of the user's home
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="cropyield-tests-")
 os.environ.pop("PREFECT_API_URL", None)
+# several workers share the cores: threads that wait for each other at each sum would only heat them
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 from flows.server.environment import prepare_environment
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from docs.generator.commands_page import artifacts, command_line, flow_parameters
 from docs.generator.errors_page import exit_codes, messages, storage_failures
 from docs.generator.links import faults
-from docs.generator.notebooks import render_notebook
+from docs.generator.notebooks import Page, render_notebook
 from docs.generator.settings_page import settings_tables
 from docs.generator.tables_page import closed_lists, published_tables
 
@@ -46,10 +46,10 @@ STUB = (
 """What such a page says to whoever reads it unfilled, in the repository."""
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, render: Callable[[Path], Page] = render_notebook) -> Path:
     """Make the site anew below `folder`; its first page. Raises SystemExit with what is wrong."""
     shutil.rmtree(folder, ignore_errors=True)
-    gather(folder / "pages")
+    gather(folder / "pages", render)
     shutil.copyfile(DOCS / "zensical.toml", folder / "zensical.toml")
     command = [str(Path(sys.executable).parent / "zensical"), "build", "--strict"]
     made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -60,7 +60,7 @@ def build(folder: Path) -> Path:
     return folder / "site/index.html"
 
 
-def gather(pages: Path) -> None:
+def gather(pages: Path, render: Callable[[Path], Page]) -> None:
     """Put all pages and their pictures together as Markdown."""
     for source in sorted(DOCS.rglob("*")):
         target = pages / source.relative_to(DOCS)
@@ -71,7 +71,7 @@ def gather(pages: Path) -> None:
             else:
                 shutil.copyfile(source, target)
     for source in NOTEBOOKS:
-        page = render_notebook(source)
+        page = render(source)
         target = (pages / source.relative_to(DOCS)).with_suffix(".md")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page.text, encoding="utf-8")

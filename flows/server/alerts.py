@@ -24,7 +24,7 @@ from data.errors import SettingsError
 from data.locations.uris import redact_uri
 from flows.server.channels import Alert, Channel, channels_of, check_addresses, make_channels, remove_blocks
 from flows.server.environment import HEARTBEAT_S, HEARTBEAT_VARIABLE
-from flows.server.freshness import FORECASTING, STALE, stale_alert, stale_trigger, stores_of, watch
+from flows.server.freshness import FORECASTING, HEEDED, STALE, stale_alert, stale_trigger, stores_of, watch
 from flows.server.reach import check_server, server_errors
 
 FLOWS = ("train-yields", FORECASTING, "backtest-yields", "score-forecasts")
@@ -158,7 +158,7 @@ def remove() -> dict[str, Any]:
     """Take back what `install` did; the names of what was there. Raises what `install` does."""
     with _server() as client:
         removed = []
-        for name in (FAILED, WAITING, SILENT, UNSTARTED, STALE):
+        for name in (FAILED, WAITING, SILENT, UNSTARTED, STALE, HEEDED):
             for automation in client.read_automations_by_name(name):
                 client.delete_automation(automation.id)
                 removed.append(name)

@@ -40,7 +40,6 @@ PAGES = [
 ]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_a_page_does_what_it_says(
     page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, bucket: str

@@ -35,7 +35,6 @@ def both(store: Path, home: Path, *second: str) -> None:
     assert [process.returncode for process in processes] == [0, 0], log
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("second", [(), ("--set", "training.seed=1")], ids=["same", "different"])
 def test_two_runs_at_once(tmp_path: Path, second: tuple[str, ...]) -> None:
     if not hasattr(os, "killpg"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import warnings
@@ -106,14 +107,20 @@ def test_a_backtest_and_its_tables(place: Path) -> None:
 def test_a_server_that_ends_ends_the_call_and_not_the_process() -> None:
     from flows.cli.launch import when_gone
 
+    # whoever starts the tests in the background of a script has SIGINT ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def lost() -> None:
         with python._in_this_process():
             when_gone.get()("Prefect: its embedded server ended")
             while True:  # until the interrupt comes
                 pass
 
-    with pytest.raises(ServerError, match="its embedded server ended"):
-        lost()
+    try:
+        with pytest.raises(ServerError, match="its embedded server ended"):
+            lost()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_another_package_of_that_name_is_named_in_a_sentence(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 # of the steps of a stage, one in so many is enough for the tests
-SOME = {"train": 57, "force": 64, "rollback": 5, "prune": 17}
+SOME = {"train": 113, "force": 128, "rollback": 9, "prune": 34}
 
 
 def main() -> None:

@@ -66,7 +66,6 @@ def test_nothing_keeps_a_command_alive(act: str, then: str) -> None:
     assert took < 2 + 10, "on a busy machine; 1 s on a quiet one"
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("after", ["", "ingest weather"])
 def test_a_training_is_stopped_and_goes_on(tmp_path: Path, after: str) -> None:
     """During imports, and in the middle of a flow."""

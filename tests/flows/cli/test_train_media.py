@@ -19,12 +19,11 @@ SAID = {
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a child for each fault")
-@pytest.mark.timeout(900)
 def test_every_fault_of_a_medium_is_explained_and_passes() -> None:
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run(
         [sys.executable, "-m", "tests.torture.media", *SAID],
-        capture_output=True, text=True, cwd=root, timeout=850, check=False,
+        capture_output=True, text=True, cwd=root, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -47,7 +47,6 @@ def whole(store: Store) -> Any:
     return current
 
 
-@pytest.mark.timeout(900)
 def test_faults_of_the_service_end_in_a_message_and_a_repeat_succeeds(
     words: list[str],
     bucket: str,

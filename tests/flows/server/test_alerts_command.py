@@ -1,13 +1,18 @@
 """`cropyield alerts` where it can't do its work: what it says, and what it keeps to itself."""
 
 import json
+from pathlib import Path
 
 import pytest
 from jinja2 import Environment
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from data.errors import ServerError
 from flows.cli.main import run
+from flows.server import freshness
 from flows.server.channels import Alert
+from tests.flows.servers import prefect_server
 
 Capture = pytest.CaptureFixture[str]
 TOKEN = "a-token-nobody-may-see"
@@ -50,6 +55,19 @@ def test_the_address_may_come_from_the_environment_and_a_server_is_needed(
     said = capsys.readouterr().err
     assert "PREFECT_API_URL" in said
     assert TOKEN not in said
+
+
+def test_a_server_that_heeds_no_automation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its services may run elsewhere, or nowhere; then no alert would ever come."""
+    monkeypatch.setattr(freshness, "_HEEDS_WITHIN_S", 1.0)
+    with (
+        prefect_server(tmp_path, PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED="false") as server,
+        temporary_settings({PREFECT_API_URL: server.url}),
+        get_client(sync_client=True) as client,
+    ):
+        with pytest.raises(ServerError, match="heeds no automation"):
+            freshness.watch(client, ["a store"])
+        assert server.ask("POST", "automations/filter") == []
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(capsys: Capture) -> None:

@@ -27,8 +27,6 @@ from tests.flows.mailbox import mailbox, text_of
 from tests.flows.servers import ROOT, Server, kill, prefect_server, receiver
 from tests.flows.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(600)
-
 STALE_S, LATE_S, LONGEST_S = 40, 60, 240
 MAIN = "import sys; from flows.cli.main import main; sys.exit(main())"
 TOKEN = "a-token-nobody-may-see"

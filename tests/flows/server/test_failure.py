@@ -19,10 +19,9 @@ from flows.server import alerts
 from tests.flows.servers import ROOT, Server, kill, prefect_server, processes_of, receiver
 from tests.flows.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc"),
-    pytest.mark.timeout(900),  # several waits of up to LONGEST_S
-]
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="processes are found by /proc"
+)
 
 TOKEN = "a-token-nobody-may-see"
 DEPLOY = """
@@ -191,25 +190,46 @@ def test_a_killed_flow_is_crashed_recorded_and_told(
     assert "status code: -9" in capsys.readouterr().out
 
 
-def test_a_flow_killed_with_its_worker_is_buried_and_the_next_goes_through(
-    server: Server, alerted: list[Any], worker: subprocess.Popen[bytes]
-) -> None:
-    with long_training(server, "weekly") as (silent, processes):
+@pytest.fixture(scope="module")
+def silent(server: Server, worker: subprocess.Popen[bytes]) -> tuple[str, str]:
+    """A run that was killed with its worker, and the one that waits for its place."""
+    with long_training(server, "weekly") as (killed, processes):
         queued = trigger(server, "weekly", epochs=1)
         becomes(server, queued, "AwaitingConcurrencySlot")
         kill(worker.pid)
         for process in processes:
             kill(process)
-    with started_worker(server):
-        # while the silent one is listened for: somebody cancels a run of the new worker
-        with long_training(server, "spare") as (cancelled, _):
-            propose(server, cancelled, "Cancelling")
-            becomes(server, cancelled, "Cancelled")
-            assert end_of(server, cancelled)["state"] == "Cancelled"
+    return killed, queued
 
-        becomes(server, silent, "Crashed")
-        alert_of(alerted, silent, "No sign of life")
-        becomes(server, queued, "Completed")
+
+@pytest.fixture(scope="module")
+def another_worker(server: Server, silent: tuple[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    assert silent
+    with started_worker(server) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cancelled(server: Server, another_worker: subprocess.Popen[bytes]) -> str:
+    """A run of the new worker that somebody cancels while the silent one is listened for."""
+    assert another_worker.poll() is None
+    with long_training(server, "spare") as (stopped, _):
+        propose(server, stopped, "Cancelling")
+        becomes(server, stopped, "Cancelled")
+    return stopped
+
+
+def test_a_run_that_is_cancelled_is_recorded(server: Server, cancelled: str) -> None:
+    assert end_of(server, cancelled)["state"] == "Cancelled"
+
+
+def test_a_flow_killed_with_its_worker_is_buried_and_the_next_goes_through(
+    server: Server, alerted: list[Any], silent: tuple[str, str], cancelled: str
+) -> None:
+    killed, queued = silent
+    becomes(server, killed, "Crashed")
+    alert_of(alerted, killed, "No sign of life")
+    becomes(server, queued, "Completed")
     failed = [alert for alert in alerted if "No worker has taken it" not in alert["message"]]
     runs = [alert["flow_run_id"] for alert in failed]
     assert set(runs).isdisjoint({queued, cancelled})

@@ -102,7 +102,6 @@ def test_a_prefect_home_that_is_a_file(
     assert "is no folder" in capsys.readouterr().err
 
 
-@pytest.mark.timeout(600)
 def test_a_server_that_dies_in_the_middle_ends_the_command(tmp_path: Path) -> None:
     with prefect_server(tmp_path) as server:
         command = [sys.executable, "-c", "from flows.cli.main import main; main()", "train", SAMPLE]
