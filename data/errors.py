@@ -1,19 +1,31 @@
 """What can go wrong, and the exit code each kind of failure ends the command with.
 
-CropyieldError            1   unexpected
-├── SettingsError         2   bad settings or usage
-│   └── DeviceError       2   a device that this machine lacks
-├── InputError            3   an input is missing or breaks its contract
-├── GateError             4   the run is kept, but doesn't become the current one
-├── StorageError          5   the store or an input's storage failed; worth retrying
-│   ├── NoBucketError     5   the bucket doesn't exist
-│   └── DamageError       5   a file of the store was changed or removed by something else
-└── ServerError           5   Prefect's server can't be reached or failed
+CropyieldError            1
+├── SettingsError         2
+│   └── DeviceError       2
+├── InputError            3
+├── GateError             4
+├── StorageError          5
+│   ├── NoBucketError     5
+│   └── DamageError       5
+└── ServerError           5
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+EXIT_CODES: Mapping[int, str] = {
+    0: "done, or nothing new to do",
+    1: "unexpected",
+    2: "bad settings or usage",
+    3: "an input is missing or breaks its contract",
+    4: "the gate refused the run",
+    5: "the store, an input's storage or Prefect's server failed",
+    130: "stopped by Ctrl-C",
+}
+"""What the command says by its exit code, wherever people read of it."""
 
 
 class CropyieldError(Exception):

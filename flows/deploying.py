@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from data.errors import SettingsError
+from data.escapes import visible
 from data.locations.uris import LOCATIONS, is_local
 from data.settings.files import load_settings
 from data.settings.schema import Settings
@@ -14,10 +16,15 @@ def read_settings(file: str) -> dict[str, Any]:
     """Read a settings file for `prefect deploy`: what `read.settings` and `read.project` stand for there.
 
     Locations below the working directory become relative to it, so that a worker with its own copy of
-    the project, at another path, finds them too. Raises SettingsError.
+    the project, at another path, finds them too. Raises SystemExit with what is wrong: of any other
+    error Prefect shows the traceback alone.
     """
     project = Path.cwd()
-    return {"settings": parameters(load_settings(file), project), "project": str(project)}
+    try:
+        settings = load_settings(file)
+    except SettingsError as error:
+        raise SystemExit(f"prefect.yaml, the build step's file: {visible(str(error))}") from None
+    return {"settings": parameters(settings, project), "project": str(project)}
 
 
 def parameters(settings: Settings, project: Path | None = None) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 # 2001, Y2001, "yield 2001", year_2001: what spreadsheets call the column of one year
@@ -55,11 +57,41 @@ def convert(place: str) -> str:
     """A command that turns a file of another kind into Parquet, text columns and all."""
     name = place.lower().removesuffix(".gz")
     kind = next((kind for end, kind in _READERS.items() if name.endswith(end)), "csv")
-    guess = ", sep=None, engine='python'" if kind == "csv" and not name.endswith(".csv") else ""
+    guess = "" if kind != "csv" else _dialect(place) if name.endswith(".csv") else _ANY_SEPARATOR
     return (
         f"  python -c \"import pandas as pd; pd.read_{kind}('{place}'{guess})"
         f".to_parquet('{stem(place)}.parquet')\""
     )
+
+
+def unsplit_advice(place: str, columns: Sequence[str]) -> str | None:
+    """What to do with Parquet made of a CSV file whose separator wasn't a comma; None for any other."""
+    if ";" not in columns[0] or any(not name.startswith("__index_level_") for name in columns[1:]):
+        return None
+    made_of = place.removesuffix(".parquet")
+    return (
+        f"all columns are in one, {columns[0]!r}: the file it was made of has semicolons between columns, "
+        "and perhaps decimal commas. Make it anew from that file:\n"
+        f"  python -c \"import pandas as pd; pd.read_csv('{made_of}.csv'{_SEMICOLONS}{_COMMAS})"
+        f".to_parquet('{made_of}.parquet')\""
+    )
+
+
+def _dialect(place: str) -> str:
+    """What read_csv must be told of a file on this machine: semicolons, decimal commas, an older encoding."""
+    try:
+        with (gzip.open if place.lower().endswith(".gz") else open)(place, "rb") as file:
+            found = file.read(_SAMPLE)
+    except (OSError, EOFError):
+        return ""
+    said = ""
+    if (head := found.partition(b"\n")[0]).count(b";") > head.count(b","):
+        said = _SEMICOLONS + (_COMMAS if re.search(rb";\s*-?\d+,\d+\s*[;\r\n]", found) else "")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(found)  # the last letter may be cut
+    except UnicodeDecodeError:
+        said += ", encoding='cp1252'"
+    return said
 
 
 def stem(place: str) -> str:
@@ -68,4 +100,7 @@ def stem(place: str) -> str:
 
 
 _CONVERTED = "-converted"
+_SAMPLE = 1 << 20  # bytes of a CSV file that are looked at
+_ANY_SEPARATOR = ", sep=None, engine='python'"
+_SEMICOLONS, _COMMAS = ", sep=';'", ", decimal=','"
 _READERS = {".xlsx": "excel", ".xls": "excel", ".json": "json", ".feather": "feather"}

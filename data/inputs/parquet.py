@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import InputError, StorageError
+from data.inputs.fix_commands import unsplit_advice
 from data.inputs.footers import Group, groups_of, read_tail
 from data.inputs.listing import Listed, hive_columns, list_files, locate_file, place_of, reading_errors
 from data.inputs.parsing import Kind, kind_of
@@ -86,6 +87,8 @@ def _read_footer(uri: str, file: Listed) -> Footer:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{place_of(uri, file.name)}: column {twice[0]!r} is there twice; keep one of them")
+    if names and (advice := unsplit_advice(place_of(uri, file.name), names)):
+        raise InputError(f"{place_of(uri, file.name)}: {advice}")
     if metadata.num_rows == 0:
         raise InputError(
             f"{place_of(uri, file.name)} has no rows (columns: {_listing(names)}); remove it or "

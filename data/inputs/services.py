@@ -8,7 +8,7 @@ from data.locations.filesystems import open_remote
 from data.locations.uris import redacted
 
 # in the words of pyarrow's S3 client and of the service itself
-_MEANINGS = {
+MEANINGS = {
     r"HTTP status 301|configured region|is wrong; expecting|IllegalLocationConstraint": (
         "the bucket lies in another region; set AWS_REGION, or ?region= in the location, to that one"
     ),
@@ -31,7 +31,7 @@ def meaning_of(error: OSError, uri: str) -> str:
     said = redacted(str(error), uri)
     if "No response body" in said:  # to a HEAD request, and so without the reason
         said = _asked_for_a_list(uri) or said
-    for pattern, meaning in _MEANINGS.items():
+    for pattern, meaning in MEANINGS.items():
         if re.search(pattern, said):
             return f"{meaning} ({said})"
     return said

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from data.errors import NoBucketError, StorageError
 from data.locations.uris import redacted
 
-_REMEDIES = {
+REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and repeat the command",
     errno.EDQUOT: "the disk quota is used up; free some space and repeat the command",
     errno.EACCES: "permission denied; check who may write there",
@@ -23,7 +23,7 @@ _REMEDIES = {
 }
 # in the words of pyarrow's S3 client, of obstore, and of the services themselves
 _NO_BUCKET = "the bucket doesn't exist; check its name, or create it first"
-_REMOTE_REMEDIES = {
+REMOTE_REMEDIES = {
     "NO_SUCH_BUCKET|NoSuchBucket": _NO_BUCKET,
     "EXPIRED_TOKEN|ExpiredToken|TokenRefreshRequired": (
         "the credentials have expired; renew them and repeat the command"
@@ -76,13 +76,14 @@ def remote_failure(action: str, place: str, text: str, uri: str) -> StorageError
     """The failure of a storage service, of which its client says `text`."""
     said = redacted(text, uri)
     shown = _ANSWER.sub(r"\1: \2", said.partition(_FOR_DEVELOPERS)[0])
-    for pattern, remedy in _REMOTE_REMEDIES.items():
+    for pattern, remedy in REMOTE_REMEDIES.items():
         if re.search(pattern, said):
-            kind = NoBucketError if remedy == _NO_BUCKET else StorageError
-            return kind(f"can't {action} {place}: {remedy} ({shown})")
+            if remedy == _NO_BUCKET:
+                return NoBucketError(f"can't {action} {place}: {_NO_BUCKET} ({shown})")
+            return StorageError(f"can't {action} {place}: {remedy} ({shown})")
     return StorageError(f"can't {action} {place}: {shown}")
 
 
 def remedy_of(error: OSError) -> str | None:
     """What failed, and what to do about it, where the operating system's number for it says so."""
-    return _REMEDIES.get(error.errno or 0)
+    return REMEDIES.get(error.errno or 0)

@@ -47,6 +47,12 @@ def _sentence(fault: dict[str, Any], model: type[BaseModel], of_union: bool) -> 
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden" and key in _SUCCESSORS:
         return f"{key} is no longer a setting; write {_SUCCESSORS[key]}"
+    if kind == "extra_forbidden" and where[1:] and where[-1] in model.model_fields:
+        section = ".".join(str(part) for part in where[:-1] if not isinstance(part, int))
+        return (
+            f"unknown key {key!r}; {where[-1]} is a key of the whole file, and a line below [{section}] "
+            "belongs to that: move it above the first [section]"
+        )
     if kind == "extra_forbidden":
         known = _known_keys(model, where[:-1])
         near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.6)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docs.generator.commands_page import artifacts, command_line, flow_parameters
-from docs.generator.errors_page import exit_codes, messages
+from docs.generator.errors_page import exit_codes, messages, storage_failures
 from docs.generator.links import faults
 from docs.generator.notebooks import Page, render_notebook
 from docs.generator.settings_page import settings_tables
@@ -31,6 +31,7 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "closed lists": closed_lists,
     "exit codes": exit_codes,
     "messages": messages,
+    "failures of storage": storage_failures,
     "command line": command_line,
     "flow parameters": flow_parameters,
     "artifacts": artifacts,
@@ -38,6 +39,11 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "changes": lambda: _below_its_title(ROOT / "CHANGELOG.md"),
 }
 """What a page asks for with a line `<!-- from the code: NAME -->`."""
+STUB = (
+    "*`make docs` fills this page from the code; the site that it builds lies in `.docs/site`, to be opened "
+    "at `index.html`.*\n\n"
+)
+"""What such a page says to whoever reads it unfilled, in the repository."""
 
 
 def build(folder: Path, render: Callable[[Path], Page] = render_notebook) -> Path:
@@ -76,7 +82,10 @@ def gather(pages: Path, render: Callable[[Path], Page]) -> None:
 def with_generated(text: str) -> str:
     """A page with what it asks for from the code."""
     return re.sub(
-        r"^<!-- from the code: (.+) -->$", lambda asked: FROM_THE_CODE[asked[1]](), text, flags=re.MULTILINE
+        r"^<!-- from the code: (.+) -->$",
+        lambda asked: FROM_THE_CODE[asked[1]](),
+        text.replace(STUB, ""),
+        flags=re.MULTILINE,
     )
 
 

@@ -21,9 +21,13 @@
 # You need to know your crops. No machine learning is needed: what happens inside is
 # [the other tutorial](linear_regression.md). It takes about an hour.
 #
-# **To follow along**, install the extra `docs` (`pip install -e ".[docs]"`) and open
-# `docs/tutorial/country.py` in VS Code or, after `jupytext --to ipynb`, in Jupyter: the page you are reading
-# is that file, executed. Lines that begin with `cropyield` can be typed in a terminal as well.
+# **To follow along**, turn the file that this page is made of into a notebook, and open that in VS Code or
+# Jupyter (`pip install jupyterlab`, `jupyter lab`); or type the lines that begin with `cropyield` in a terminal.
+# In a clone after `make docs`, with `.venv` active:
+#
+# ```sh
+# jupytext --to ipynb --output country.ipynb docs/tutorial/country.py
+# ```
 
 # %%
 import html

@@ -23,9 +23,12 @@
 #
 # You need Python and a little school algebra, no machine learning. It takes about an hour.
 #
-# **To follow along**, install the extra `docs` (`pip install -e ".[docs]"`) and open
-# `docs/tutorial/linear_regression.py` in VS Code or, after `jupytext --to ipynb`, in Jupyter: the page you
-# are reading is that file, executed.
+# **To follow along**, turn the file that this page is made of into a notebook, and open that in VS Code or
+# Jupyter (`pip install jupyterlab`, `jupyter lab`); in a clone after `make docs`, with `.venv` active:
+#
+# ```sh
+# jupytext --to ipynb --output linear_regression.ipynb docs/tutorial/linear_regression.py
+# ```
 
 # %%
 import json
@@ -90,6 +93,7 @@ inputs.shape, targets.shape
 # %%
 w = torch.tensor([[-0.2910, -0.3450, 0.0305], [-0.6528, 0.7386, -0.5153]], requires_grad=True)
 b = torch.tensor([-0.9161, -0.7779], requires_grad=True)
+printed_start = torch.cat([w.detach(), b.detach()[:, None]], dim=1)  # for section 6
 
 
 def model(x):
@@ -285,13 +289,7 @@ def descend(rate, steps):
     # a column of ones, whose weight is the bias
     x = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1).double()
     y = targets.double()
-    weights = torch.tensor(
-        [
-            [-0.2910, -0.3450, 0.0305, -0.9161],
-            [-0.6528, 0.7386, -0.5153, -0.7779],
-        ],
-        dtype=torch.float64,
-    )
+    weights = printed_start.double()
     found = []
     for _ in range(steps + 1):
         miss = x @ weights.T - y

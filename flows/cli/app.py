@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from data.errors import EXIT_CODES
 from data.escapes import one_line, visible
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ app = App(
 Begin with your own two Parquet inputs: `cropyield init WEATHER YIELDS` writes settings.toml, and
 `cropyield train settings.toml` does the rest. `cropyield COMMAND --help` tells more.""",
     version=lambda: metadata.version("cropyield"),
-    help_epilogue="Exit codes: 0 done, or nothing new to do; 1 unexpected; 2 bad settings or usage; 3 an "
-    "input is missing or breaks its contract; 4 the gate refused the run; 5 the store, an input's storage or "
-    "Prefect's server failed; 130 stopped by Ctrl-C.",
+    help_epilogue=f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}.",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from data.errors import SettingsError
 from data.locations.failures import storage_errors
 from data.locations.uris import locate
 from data.settings.files import load_settings
-from tasks.assemble.regions import read_regions
+from tasks.assemble.regions import larger_units
 from tasks.propose.proposal import propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
@@ -31,7 +32,7 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
     places = (locate(place, Path()) for place in (weather, yields, *([regions] if regions else [])))
     proposal = propose(*places)
     if regions:
-        read_regions(as_settings(proposal, file))
+        proposal = replace(proposal, levels=larger_units(as_settings(proposal, file)))
     tried: Rehearsed | None = None
     if proposal.weather_rows <= MOST_ROWS:
         tried = trial_run(proposal, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flows.cli import ending
@@ -46,7 +47,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         return _complain(SettingsError(_usage(error)), debug)
     except CropyieldError as error:
         return _complain(error, debug)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich makes an exit of a closed pipe
         return 0
     except OSError as error:
         from data.locations.failures import remedy_of
@@ -96,5 +97,6 @@ def _complain(error: Exception, debug: bool) -> int:
         traceback.print_exception(error)
     known = isinstance(error, CropyieldError)
     message = str(error) if known else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
-    print(f"cropyield: {visible(message)}", file=sys.stderr)
+    with suppress(BrokenPipeError):
+        print(f"cropyield: {visible(message)}", file=sys.stderr)
     return error.exit_code if isinstance(error, CropyieldError) else 1

@@ -22,7 +22,7 @@ from data.errors import InputError
 from data.inputs.listing import list_files, locate_file, place_of, reading_errors
 from data.inputs.parquet import read_batches, read_footers, require_alike
 from data.inputs.parsing import Kind, Names, kind_of, name_of, numbers
-from data.settings.schema import Settings
+from data.settings.schema import Aggregation, Settings
 from tasks.ledger import rejected
 from tasks.ledger.account import check_share
 from tasks.ledger.copies import KEPT, resolve_duplicates
@@ -70,6 +70,37 @@ def read_regions(settings: Settings) -> Regions | None:
     check_share(settings, REGIONS, lost, rows)
     kept = frame[verdict_N == KEPT].drop(columns=["file", "row"]).reset_index(drop=True)
     return Regions(kept, rows, lost)
+
+
+def larger_units(settings: Settings) -> tuple[str, ...]:
+    """Text columns of the file of regions by which these fall into larger units, smallest unit first.
+
+    Each unit of a smaller level lies in one of the next. Raises as `read_regions`.
+    """
+    if settings.regions is None:
+        return ()
+    plain = {"all", *(_source(settings, key) for key in (KEY, NAME, AREA, GEOMETRY))}
+    labels = tuple(name for name in _text_columns(settings.regions) if name not in plain)
+    asked = settings.model_copy(update={"aggregate": Aggregation(levels=labels)})
+    regions = read_regions(asked)
+    assert regions is not None
+    table, found = regions.table, list[str]()
+    for name in sorted(labels, key=lambda label: -table[label].nunique()):
+        groups = table[name].notna().all() and 2 <= table[name].nunique() <= len(table) / 2
+        if groups and (not found or table.groupby(found[-1])[name].nunique().max() == 1):
+            found.append(name)
+    return tuple(found)
+
+
+def _text_columns(uri: str) -> list[str]:
+    if PurePosixPath(uri).suffix.lower() in _GEOJSON:
+        (file,) = list_files(uri)
+        rows = [each.get("properties") or {} for each in _feature_list(uri, file.name)]
+        return list(dict.fromkeys(name for row in rows for name in row if isinstance(row[name], str)))
+    footers = read_footers(uri)
+    return [
+        name for name in footers[0].columns if all(of.has(name) and of.kind(name) == "text" for of in footers)
+    ]
 
 
 def _wanted(settings: Settings) -> dict[str, tuple[str, tuple[Kind, ...]]]:
@@ -123,20 +154,7 @@ def _features(
     settings: Settings, uri: str, name: str, wanted: dict[str, tuple[str, tuple[Kind, ...]]]
 ) -> pa.RecordBatch:
     """The features of a GeoJSON file as rows."""
-    place = place_of(uri, name)
-    with reading_errors(uri, name):
-        files, path = locate_file(uri, name)
-        with files.open_input_stream(path) as stream:
-            content = stream.read()
-    try:
-        read = json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{place} can't be read as GeoJSON: {error}") from None
-    features = read.get("features") if isinstance(read, dict) else None
-    if not isinstance(features, list) or not all(isinstance(each, dict) for each in features):
-        raise InputError(f'{place}: is no GeoJSON FeatureCollection: it needs "features": […]')
-    if not features:
-        raise InputError(f"{place} has no features; write it again")
+    place, features = place_of(uri, name), _feature_list(uri, name)
     rows = [{"id": each.get("id")} | (each.get("properties") or {}) for each in features]
     there = {column for row in rows for column in row if row[column] is not None}
     columns: dict[str, pa.Array] = {}
@@ -155,6 +173,24 @@ def _features(
     ]
     columns[GEOMETRY] = pa.array(boundaries, pa.string())
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _feature_list(uri: str, name: str) -> list[dict[str, Any]]:
+    place = place_of(uri, name)
+    with reading_errors(uri, name):
+        files, path = locate_file(uri, name)
+        with files.open_input_stream(path) as stream:
+            content = stream.read()
+    try:
+        read = json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{place} can't be read as GeoJSON: {error}") from None
+    features = read.get("features") if isinstance(read, dict) else None
+    if not isinstance(features, list) or not all(isinstance(each, dict) for each in features):
+        raise InputError(f'{place}: is no GeoJSON FeatureCollection: it needs "features": […]')
+    if not features:
+        raise InputError(f"{place} has no features; write it again")
+    return features
 
 
 def _judge(

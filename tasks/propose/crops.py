@@ -89,11 +89,15 @@ def choose_crops(
                 if y.unused
                 else ""
             )
-            keep = f"t = t[t[{y.unit!r}] == {mixed[0].units[0]!r}]"
+            kept = matched["unit"].value_counts().index[0]  # the commonest
+            years = matched.loc[matched["unit"] == kept, "year"]
+            last = int(matched["year"].max())
+            newest = "" if int(years.max()) == last else f", and so none of the newest, up to {last}"
             raise InputError(
                 f"{yields.place}: column {y.unit!r}: every crop has more than one unit ({listed}); keep the "
-                f"rows of one unit, or convert the yields to one.{other} For example:\n"
-                + rewrite(yields.place, keep)
+                f"rows of one unit, or convert the yields to one.{other} For example those in {kept}, which "
+                f"are {len(years):,} of {len(matched):,} yields with weather, of {int(years.min())} to "
+                f"{int(years.max())}{newest}:\n" + rewrite(yields.place, f"t = t[t[{y.unit!r}] == {kept!r}]")
             )
         unresolved.append(
             f"Crops left out because they have more than one unit: {listed}. Convert them to one unit."

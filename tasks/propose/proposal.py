@@ -57,6 +57,7 @@ class Proposal:
     why_rejected: str = ""
     further: FurtherSeason | None = None
     regions: str | None = None
+    levels: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
 
 

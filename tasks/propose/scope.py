@@ -55,7 +55,7 @@ def choose_split(seasons: int) -> tuple[Split, str]:
     train = seasons - test
     if train >= 40:
         calibration, why = 25, "95 % intervals need 19 or more"
-    elif train >= 24:
+    elif train >= 20:  # each but the first can be predicted from those before it
         calibration, why = 19, "the fewest that give 95 % intervals"
     elif train >= 6:
         calibration, why = max(4, train // 2), "enough for 80 % intervals; 95 % ones need 19 or more"

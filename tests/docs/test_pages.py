@@ -5,6 +5,7 @@ Commands are typed, Python and SQL blocks are run in one session, TOML blocks ar
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,32 @@ def test_links_of_the_readme_lead_to_files() -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_dashboards_can_be_set_up_before_the_first_forecast(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(place)
+    (block,) = (
+        block
+        for block in blocks((ROOT / "docs/how-to/read-results.md").read_text(encoding="utf-8"))
+        if "dashboards.duckdb" in block.text
+    )
+    follow(block, place, {})
+    assert "rows" in capsys.readouterr().out
+    assert run(["export", "store", "--csv", "forecasts", "forecasts.csv"]) == 2
+    assert "no forecast has been published here yet" in capsys.readouterr().err
+
+
+def test_verify_counts_what_the_page_on_audits_says(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """All files of the run's folder but the manifest."""
+    monkeypatch.chdir(place)
+    current = json.loads(Path("store/current.json").read_text())["run_id"]
+    files = [file for file in (place / "store/runs" / current).rglob("*") if file.is_file()]
+    assert run(["verify", "store"]) == 0
+    assert f"run {current}: {len(files) - 1} files" in capsys.readouterr().out
 
 
 def test_commands_are_found_in_either_kind_of_block() -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from docs.generator.build import DOCS, FROM_THE_CODE, NOTEBOOKS, build, with_generated
+from data.errors import EXIT_CODES
+from docs.generator.build import DOCS, FROM_THE_CODE, NOTEBOOKS, STUB, build, with_generated
 from docs.generator.links import faults
 from docs.generator.notebooks import render_notebook
 from tests.tasks.report.browsing import open_browser
@@ -50,6 +56,27 @@ def test_every_page_is_there_and_asks_for_what_the_code_has(site: Path) -> None:
         assert (site / source.relative_to(DOCS)).with_suffix(".html").is_file(), source
     asked = "".join(source.read_text(encoding="utf-8") for source in sources)
     assert [name for name in FROM_THE_CODE if f"<!-- from the code: {name} -->" not in asked] == []
+
+
+def test_a_page_from_the_code_says_in_the_repository_where_it_is_filled() -> None:
+    """On the site, where it is, nobody is told."""
+    pages = [file.read_text(encoding="utf-8") for file in DOCS.rglob("*.md")]
+    for text in (text for text in pages if "<!-- from the code: " in text):
+        title, said, _ = text.split("\n\n", 2)
+        assert title.startswith("# ")
+        assert f"{said}\n\n" == STUB
+    assert "make docs" not in with_generated(f"# A page\n\n{STUB}<!-- from the code: exit codes -->\n")
+
+
+@pytest.mark.parametrize("source", sorted((DOCS / "tutorial").glob("*.py")), ids=lambda file: file.stem)
+def test_a_tutorial_becomes_a_notebook_by_the_command_on_its_page(source: Path, tmp_path: Path) -> None:
+    (line,) = re.findall(r"^# (jupytext .+)$", source.read_text(encoding="utf-8"), re.MULTILINE)
+    _, *words = line.split()
+    shutil.copytree(DOCS / "tutorial", tmp_path / "docs/tutorial")
+    program = str(Path(sys.executable).parent / "jupytext")
+    subprocess.run([program, *words], cwd=tmp_path, capture_output=True, check=True)
+    made = json.loads((tmp_path / f"{source.stem}.ipynb").read_text(encoding="utf-8"))
+    assert any("".join(cell["source"]).startswith("%%bash\ncropyield") for cell in made["cells"])
 
 
 def test_the_site_works_from_a_file_without_a_network(site: Path, browser: Any) -> None:
@@ -128,7 +155,24 @@ def test_the_reference_follows_the_code() -> None:
     assert "‹path›: no such settings file; `cropyield init" in with_generated(
         "<!-- from the code: messages -->"
     )
-    assert "| 5 | `DamageError` |" in with_generated("<!-- from the code: exit codes -->")
+    messages = with_generated("<!-- from the code: messages -->")
+    assert "### NoBucketError: exit code 5" in messages
+    assert "can't ‹action› ‹place›: the bucket doesn't exist; check its name" in messages
+    codes = with_generated("<!-- from the code: exit codes -->")
+    assert all(f"| {number} | {meaning} |" in codes for number, meaning in EXIT_CODES.items())
+    assert "`DamageError`: " in codes
+    storage = with_generated("<!-- from the code: failures of storage -->")
+    assert (
+        "### On a disk\n\n- the disk is full; free some space and repeat the command: `ENOSPC`\n" in storage
+    )
+    for words in (
+        "`NoSuchBucket`",
+        "`ExpiredToken`",
+        "`InvalidAccessKeyId`",
+        "kind: Connect",
+        "configured region",
+    ):
+        assert words in storage
     assert "## cropyield backtest" in with_generated("<!-- from the code: command line -->")
     assert "| `leave_one_out` | `bool` | `False` |" in with_generated(
         "<!-- from the code: flow parameters -->"

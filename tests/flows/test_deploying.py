@@ -1,11 +1,12 @@
 """A settings file as the parameters of a deployment, and back in a worker's folder."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import yaml
+from prefect.deployments.steps.core import run_steps
 
-from data.errors import SettingsError
 from data.settings.files import load_settings, located
 from data.settings.schema import Settings
 from flows.deploying import parameters, read_settings
@@ -51,7 +52,12 @@ def test_other_locations_stay_as_they_are(shipped: Path, tmp_path: Path) -> None
     assert located(Settings.model_validate(given), shipped.parent) == settings
 
 
-def test_a_deployment_of_bad_settings_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "words"), [("settings.toml", "did you mean 'yields'"), ("setings.toml", "no such settings file")]
+)
+def test_a_deployment_of_bad_settings_is_refused_in_a_sentence(file: str, words: str, tmp_path: Path) -> None:
+    """By Prefect's own steps, which wrap every other error into tracebacks."""
     (tmp_path / "settings.toml").write_text('weather = "w"\nyelds = "y"\n')
-    with pytest.raises(SettingsError, match="did you mean 'yields'"):
-        read_settings(str(tmp_path / "settings.toml"))
+    step = {"flows.deploying.read_settings": {"file": str(tmp_path / file)}}
+    with pytest.raises(SystemExit, match=f"(?s)^prefect.yaml, the build step's file: .*{words}"):
+        asyncio.run(run_steps([step]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -38,7 +38,8 @@ def progress_bar(wanted: bool) -> Iterator[None]:
 
         def say(what: str, done: int, total: int) -> None:
             if done == total:
-                print(what, file=sys.stderr, flush=True)
+                with suppress(OSError):  # whoever read it has gone; the work goes on
+                    print(what, file=sys.stderr, flush=True)
 
         with watched_by(say):
             yield

@@ -48,6 +48,21 @@ def test_verbose_says_what_each_step_found(shipped: Path, tmp_path: Path) -> Non
         assert idle not in done.stderr
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_who_leaves_costs_neither_publication_nor_exit_code(
+    stream: str, shipped: Path, tmp_path: Path
+) -> None:
+    """`cropyield train … | head -1`, and the same with progress in the pipe: its reading end is closed."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [*COMMAND, *train_tutorial(shipped, tmp_path / "store")]
+    out, err = (theirs, None) if stream == "stdout" else (None, theirs)
+    done = subprocess.run(command, cwd=ROOT, check=False, stdout=out, stderr=err)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert (tmp_path / "store/predictions.parquet").exists()
+
+
 def test_a_bar_moves_while_imports_and_server_start(shipped: Path, tmp_path: Path) -> None:
     """On a terminal the first thing drawn is the start, which takes most of a short run."""
     ours, theirs = pty.openpty()

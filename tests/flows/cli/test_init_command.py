@@ -10,6 +10,8 @@ import pytest
 
 from data.settings.files import load_settings
 from flows.cli.main import run
+from tasks.evaluate.conformal import seasons_needed
+from tasks.propose.scope import choose_split
 from tests.odd_files import german, spanish_wide, two_units
 
 Capture = pytest.CaptureFixture[str]
@@ -68,6 +70,74 @@ def test_regions_are_named_where_there_are_any(
     assert run(["init", weather, yields, "--regions", "gone.parquet", "--settings", "other.toml"]) == 3
     assert "gone.parquet" in capsys.readouterr().err
     assert not Path("other.toml").exists()
+
+
+def test_larger_units_are_suggested_where_the_regions_file_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column that names each region, is the same for all, isn't text, or cuts across another is no unit."""
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = sorted(pd.read_parquet(weather)["Landkreis"].unique())
+    plain = pd.DataFrame(
+        {
+            "region": names,
+            "capital": names,
+            "country": "here",
+            "elevation": [100.0, 200.0] * (len(names) // 2),
+        }
+    )
+    units = plain.assign(
+        Bundesland=["west"] * 4 + ["east"] * (len(names) - 4),
+        district=[f"district {at // 2}" for at in range(len(names))],
+        soil=["sand", "clay"] * (len(names) // 2),
+    )
+    asked = ["init", weather, yields, "--force", "--regions"]
+    plain.to_parquet("plain.parquet")
+    assert run([*asked, "plain.parquet"]) == 0
+    text = Path("settings.toml").read_text(encoding="utf-8")
+    assert "no text column of `regions` groups them" in text
+    assert "levels =" not in text
+    units.to_parquet("units.parquet")
+    features = [
+        {"type": "Feature", "properties": row, "geometry": None} for row in units.to_dict(orient="records")
+    ]
+    Path("units.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    for file in ("units.parquet", "units.geojson"):
+        assert run([*asked, file]) == 0
+        text = Path("settings.toml").read_text(encoding="utf-8")
+        assert '# levels = ["district", "Bundesland"]\n' in text
+        Path("settings.toml").write_text(
+            text.replace("# [aggregate]\n# levels", "[aggregate]\nlevels"), encoding="utf-8"
+        )
+        assert load_settings("settings.toml").aggregate.levels == ("district", "Bundesland")
+
+
+def test_cut_offs_are_set_where_the_file_has_a_line_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", weather, yields]) == 0
+    text = Path("settings.toml").read_text(encoding="utf-8")
+    Path("settings.toml").write_text(text.replace("# as_of =", "as_of ="), encoding="utf-8")
+    assert load_settings("settings.toml").as_of == ("07-31",)
+    Path("settings.toml").write_text(text + 'as_of = ["07-31"]\n', encoding="utf-8")
+    capsys.readouterr()
+    assert run(["train", "settings.toml"]) == 2
+    said = capsys.readouterr().err
+    assert "as_of is a key of the whole file" in said
+    assert "move it above the first [section]" in said
+
+
+@pytest.mark.parametrize(("seasons", "calibration"), [(24, 9), (25, 19), (45, 25)])
+def test_as_many_seasons_calibrate_as_intervals_need_and_the_history_has(
+    seasons: int, calibration: int
+) -> None:
+    """Of 25 seasons 5 test, and each of the other 20 but the first can be predicted from those before it."""
+    split, _ = choose_split(seasons)
+    assert split.calibration_seasons == calibration
+    assert seasons_needed(95) == 19
 
 
 def test_an_existing_file_stays_unless_forced(

@@ -82,6 +82,11 @@ def mixed_units(folder: Path) -> Written:
     return with_yields(folder, lambda of: of.assign(unit=np.where(of["year"] < 2000, "t/ha", "kg/ha")))
 
 
+def unit_of_late(folder: Path) -> Written:
+    """Most yields in one unit, the newest in another."""
+    return with_yields(folder, lambda of: of.assign(unit=np.where(of["year"] < 2015, "t/ha", "kg/ha")))
+
+
 def no_region(folder: Path) -> Written:
     weather = monthly()
     return write(folder, weather.drop(columns="region"), yields_of(weather))

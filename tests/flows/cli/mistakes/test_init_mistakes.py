@@ -28,6 +28,7 @@ from tests.flows.cli.mistakes.faulty_files import (
     three_columns,
     tidy,
     two_versions,
+    unit_of_late,
     us_dates,
     years_in_kg,
 )
@@ -46,7 +47,19 @@ Capture = pytest.CaptureFixture[str]
         (split_years, ["'year'", "1990/91", "add 1"]),
         (shouting_regions, ["no region is in both", "str.lower()"]),
         (short_codes, ["no region is in both", "str.zfill(4)"]),
-        (mixed_units, ["every crop has more than one unit", "maize in t/ha, kg/ha"]),
+        (
+            mixed_units,
+            [
+                "every crop has more than one unit",
+                "maize in t/ha, kg/ha",
+                "yields with weather, of 2000 to 2020:\n",
+                "t = t[t['unit'] == 'kg/ha']",
+            ],
+        ),
+        (
+            unit_of_late,
+            ["of 1991 to 2014, and so none of the newest, up to 2020:\n", "t = t[t['unit'] == 't/ha']"],
+        ),
         (normals, ["no measure changes from season to season"]),
         (other_years, ["no yield meets weather", "1991 to 2020", "1891 to 1920"]),
         (many_stations, ["repeat the 'region'", "groupby(['region', 'year', 'month'])"]),
@@ -135,3 +148,47 @@ def test_csv_files_become_two_parquet_files_by_the_printed_commands(here: Path, 
         subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
         given[at] = f"{name}.parquet"
     assert run(["init", *given, "--settings", "new.toml"]) == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_european_spreadsheets_csv_becomes_parquet_by_the_printed_command(
+    encoding: str, here: Path, capsys: Capture
+) -> None:
+    """Semicolons, decimal commas, letters beyond ASCII in whatever encoding the spreadsheet took."""
+    yields = _letters_before_codes(here / "yields.parquet").assign(note="Äcker")
+    _letters_before_codes(here / "weather.parquet")
+    yields.to_csv("yields.csv", sep=";", decimal=",", index=False, encoding=encoding)
+    (here / "yields.parquet").unlink()
+    assert run(["init", "weather.parquet", "yields.csv", "--settings", "new.toml"]) == 3
+    _run_printed_command(capsys.readouterr().err)
+    pd.testing.assert_frame_equal(pd.read_parquet("yields.parquet"), yields, check_dtype=False)
+    assert run(["init", "weather.parquet", "yields.parquet", "--settings", "new.toml"]) == 0
+
+
+@pytest.mark.parametrize("command", [["init", "weather.parquet", "yields.parquet", "--force"], ["train"]])
+def test_parquet_whose_columns_were_never_split_is_made_anew_by_the_printed_command(
+    command: list[str], here: Path, capsys: Capture
+) -> None:
+    """What pandas makes of semicolons when nobody tells it of them."""
+    kept = _letters_before_codes(here / "yields.parquet")
+    kept.to_csv("yields.csv", sep=";", index=False)
+    pd.read_csv("yields.csv").to_parquet("yields.parquet")
+    assert run([*command, *([] if "init" in command else ["settings.toml"])]) == 3
+    said = capsys.readouterr().err
+    assert "semicolons" in said
+    kept.to_csv("yields.csv", sep=";", decimal=",", index=False)
+    _run_printed_command(said)
+    pd.testing.assert_frame_equal(pd.read_parquet("yields.parquet"), kept, check_dtype=False)
+
+
+def _letters_before_codes(file: Path) -> pd.DataFrame:
+    """A table whose regions aren't numbers, which CSV would cut at the front."""
+    table = pd.read_parquet(file)
+    table = table.assign(region="R" + table["region"])
+    table.to_parquet(file)
+    return table
+
+
+def _run_printed_command(said: str) -> None:
+    line = next(line for line in said.splitlines() if "python -c" in line)
+    subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
