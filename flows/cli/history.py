@@ -112,6 +112,7 @@ def verify(location: str, run: str) -> dict[str, Any]:
         newest = Finished(vouched(store, state.forecast, FORECASTS), state.forecast.manifest)
         place = folder(newest.run_id, FORECASTS)
         more = _verified(store, FORECASTS, newest.manifest)
+        found["what"] += f" and {more['what']}"
         found["faults"] += [f"{place}/{fault}" for fault in more["faults"]]
         found["others"] += [f"{place}/{other}" for other in more["others"]]
         found |= {key: found[key] + more[key] for key in ("files", "size")}
@@ -123,6 +124,7 @@ def _verified(store: Store, area: str, manifest: Mapping[str, Any]) -> dict[str,
     known = {f"{place}/{name}" for name in (*manifest["files"], MANIFEST)}
     return {
         "run_id": manifest["run_id"],
+        "what": f"{area.removesuffix('s')} {manifest['run_id']}",
         "place": store.place(place),
         "files": len(manifest["files"]),
         "size": sum(file["size"] for file in manifest["files"].values()),
@@ -259,10 +261,10 @@ def export(
 
 
 def prune(location: str, keep: int, min_age_h: float) -> dict[str, Any]:
-    """Remove all but the newest `keep` runs and what killed runs left; the current run always stays.
+    """Remove all but the newest `keep` runs, forecasts and backtests, and what killed runs left.
 
-    So does what was finished, or ceased to be current, less than `min_age_h` hours ago. Of the records of
-    unsuccessful ends the newest `keep` stay, too.
+    What is shown stays, and what was finished, or ceased to be current, less than `min_age_h` hours ago: see
+    pruning.prune. Of the records of unsuccessful ends the newest `keep` stay, too.
 
     Raises SettingsError when `keep` is less than 1, or the age less than 0.
     """

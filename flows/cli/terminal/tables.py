@@ -104,11 +104,11 @@ def run(result: dict[str, Any]) -> None:
 
 
 def verified(result: dict[str, Any]) -> None:
-    """Whether a run is as it was published."""
+    """Whether a run, forecast or backtest is as it was published."""
     faults = len(result["faults"])
     state = f"{faults} of {result['files']} files damaged" if faults else "as it was published"
     console = _console()
-    console.print(Text(f"run {result['run_id']}: {result['files']} files, {result['size']:,} bytes, {state}"))
+    console.print(Text(f"{result['what']}: {result['files']} files, {result['size']:,} bytes, {state}"))
     for fault in result["faults"]:
         console.print(Text(f"  {fault}"))
     for name in result["others"]:
@@ -151,7 +151,8 @@ def pruned(result: dict[str, Any]) -> None:
     console = _console()
     for name in result["removed"]:
         console.print(Text(f"removed {name}"))
-    console.print(Text(f"{len(result['removed'])} removed, {len(result['kept'])} runs kept"))
+    removed, kept = len(result["removed"]), len(result["kept"])
+    console.print(Text(f"{removed or 'nothing'} removed, {kept} run{'s' * (kept != 1)} kept"))
 
 
 def alerts(result: dict[str, Any]) -> None:
