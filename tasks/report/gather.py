@@ -19,7 +19,7 @@ from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.report.page import render_report
 from tasks.report.tables import ReportData
-from tasks.yields.level_break import describe_level_break
+from tasks.yields.level_break import describe_level_break, far_notes
 
 
 def report_data(
@@ -64,6 +64,7 @@ def report_data(
                         if other != season
                     ),
                     *_notes(metrics[season]),
+                    *far_notes({"seasons": {season: metrics[season]}}),
                     *regions_notes(data.ledger),
                 ],
             )
