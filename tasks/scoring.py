@@ -54,5 +54,5 @@ def as_markdown(result: dict[str, Any]) -> str:
     ]  # fmt: skip
     heads = ["level", "crop", "days before the end", "forecasts", "RMSE", "of mean_5", "of baseline", "bias",
              "in the 80 % interval", "Brier"]  # fmt: skip
-    notes = "".join(f"- {as_text(note)}\n" for note in (SCORES_EXPLAINED, *result["notes"]))
-    return f"{markdown_table(heads, rows)}\n{notes}"
+    table = f"{markdown_table(heads, rows)}\n- {as_text(SCORES_EXPLAINED)}\n" if rows else ""
+    return table + "".join(f"- {as_text(note)}\n" for note in result["notes"])

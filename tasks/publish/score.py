@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from data.contracts.columns import OF_REGION, VERIFICATION_COLUMNS, schema_of
 from data.contracts.vocabulary import SCHEMA_VERSION
+from data.contracts.wording import in_short
 from data.errors import InputError
 from data.locations.uris import redact_uri
 from data.settings.schema import Settings
@@ -90,8 +91,11 @@ def score(
         "issued": len(issues),
         "vintage": vintage,
         "vintages": len(summaries),
-        "scores": summaries[vintage],
-        "notes": _notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
+        "scores": _without_names(summaries[vintage]),
+        "notes": [
+            *([] if summaries[vintage] else [_nothing_known(issues)]),
+            *_notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
+        ],
         "places": {
             name.partition(".")[0] + " " + name.partition(".")[2]: store.place(name) for name in files
         },
@@ -168,6 +172,29 @@ def as_issued(weights: pd.DataFrame, ground: Ground) -> Ground:
     weight_TYR[crop_N, weights["year"] - years.start, region_N] = weights["weight"]
     found = Weights(crops, years, regions, weight_TYR, {})
     return replace(ground, parts=Parts(units.rename_axis("unit"), unit_LR), weights=found)
+
+
+def _without_names(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores by crop and lead; those of each region are thousands, and stand in verification.json."""
+    return {
+        level: {
+            crop: {key: found for key, found in of.items() if key != "names"} for crop, of in crops.items()
+        }
+        for level, crops in scores.items()
+    }
+
+
+def _nothing_known(issues: Sequence[Issue]) -> str:
+    """Why there is nothing to score, and what it takes."""
+    said = sorted(
+        {pair for each in issues for pair in zip(each.record["crop"], each.record["year"], strict=True)}
+    )
+    if not said:
+        return (
+            "nothing to score: no forecast of a season to come has been issued yet; see `cropyield forecast`"
+        )
+    seasons = in_short([f"{crop} {year}" for crop, year in said])
+    return f"nothing to score yet: the yields know none of what was forecast ({seasons}); score again then"
 
 
 def _notes(unweighed: int) -> list[str]:

@@ -143,7 +143,8 @@ def scored(result: dict[str, Any]) -> None:
                 errors = (of["rmse"], of["mean_5"]["rmse"], of["baseline"]["rmse"], of["bias"], of["brier"])
                 figures = (*map(number, errors), percent(of["coverage_80"]))
                 table.add_row(Text(level), Text(crop), lead, f"{of['rows']:,}", *figures)
-    console.print(table)
+    if result["scores"]:
+        console.print(table)
     for note in (*([SCORES_EXPLAINED] if result["scores"] else []), *result["notes"]):
         console.print(Text(note), soft_wrap=True)
     for what, place in result["places"].items():

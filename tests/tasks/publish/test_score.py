@@ -1,6 +1,7 @@
 """Larger units are verified by the weights that their forecasts were made with, whatever areas are today."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,21 @@ def test_yields_in_another_unit_are_not_scored_unless_somebody_vouches(store: St
     # what lies before the seasons that were forecast has been looked at, or is history
     early = known["yield"].where(known["year"] != 2013, 1000 * known["yield"])
     assert score(store, known.assign(**{"yield": early}), None, SETTINGS)["issued"] == 1
+
+
+def test_a_score_before_any_harvest_says_what_it_waits_for(store: Store) -> None:
+    known = harvests({"a": 1.0}, 2020)
+    (note,) = score(store, known, None, SETTINGS)["notes"]
+    assert "no forecast of a season to come has been issued yet" in note
+    forecast(store, "b1", {"a": 3.0})
+    result = score(store, known, None, SETTINGS)
+    assert result["scores"] == {}
+    assert "the yields know none of what was forecast (rye 2021)" in result["notes"][0]
+    result = score(store, harvests({"a": 1.0}, 2021), None, SETTINGS)
+    assert result["notes"] == []
+    assert result["scores"]["all"]["rye"].keys() == {"all", "lead_days"}
+    kept = json.loads(store.get("verification.json") or b"")["vintages"][result["vintage"]]
+    assert kept["all"]["rye"]["names"].keys() == {"all"}
 
 
 def test_weights_as_published_are_the_weights_again() -> None:
