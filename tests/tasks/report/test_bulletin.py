@@ -139,7 +139,7 @@ def test_gaps_before_the_last_harvest_are_no_season_to_come() -> None:
     drivers = data.drivers[data.drivers["region"] == "a"].assign(year=YEAR - 9)
     text = render_bulletin(replace(data, forecasts=gap, drivers=drivers, aggregates=data.aggregates[:0]))
     assert "Nothing is ahead to be forecast" in text
-    assert "1 forecasts for gaps of past seasons" in text
+    assert "1 forecast for gaps of past seasons stands in" in text
     assert f"corn {YEAR - 9}" not in text
     assert "unknown day" not in text
 
