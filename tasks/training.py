@@ -158,10 +158,8 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 ahead.append(results.forecast(fits[PUBLISHED], later, season=cutoff.season))
                 report_progress("evaluate", len(found), len(assembled.cutoffs))
             full = {season: full_season(of) for season, of in data.items()}
-            breaks, far = (
-                {season: find(table) for season, table in full.items()}
-                for find in (results.level_breaks, results.far_yields)
-            )
+            breaks = {season: results.level_breaks(table) for season, table in full.items()}
+            far = {season: results.far_yields(table) for season, table in full.items()}
             results.save_results(found, breaks, far, ahead, folder, job.run_id)
             for cutoff, result in found.items():
                 train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)

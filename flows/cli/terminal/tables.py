@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, best_baseline
-from data.contracts.wording import ABSENT, in_words, number, span
+from data.contracts.wording import ABSENT, by_note, in_words, number, span
 
 _ORDER = ("test", "validation", "train")
 
@@ -187,9 +187,9 @@ def _remarks(console: Console, result: dict[str, Any]) -> None:
         console.print(
             Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
         )
-    for made, found in _by_cutoff(result["metrics"]):
-        for note in found.get("features", ()):
-            console.print(Text(f"warning: {made}: {note}"), soft_wrap=True)
+    notes = by_note({made: of.get("features", ()) for made, of in _by_cutoff(result["metrics"])})
+    for note, where in notes.items():
+        console.print(Text(f"warning: {', '.join(where)}: {note}"), soft_wrap=True)
     if len(set(result["units"].values())) > 1:
         console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))
 

@@ -212,9 +212,14 @@ def test_a_forecast_or_backtest_that_prune_removed_is_not_called_unknown(
 def test_an_unknown_run_reads_a_thousand_entries_and_no_more(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, read = LocalStore(place), []
-    monkeypatch.setattr("data.store.log.read_facts", lambda _, number: read.append(number) or {})
-    assert removed_run(store, State(number=5000), "f" * 16) is None
+    read: list[int] = []
+
+    def counted(_: object, number: int) -> dict[str, str]:
+        read.append(number)
+        return {}
+
+    monkeypatch.setattr("data.store.log.read_facts", counted)
+    assert removed_run(LocalStore(place), State(number=5000), "f" * 16) is None
     assert sorted(read) == [*range(4001, 5001)]
 
 
