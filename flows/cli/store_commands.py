@@ -185,7 +185,8 @@ def compare(store: str, before: str, after: str, *, output: Output = PLAIN) -> N
     store
         Folder or URI of the store.
     before
-        Id of a forecast or run, or the beginning of one; `current` for the published run.
+        Id of a forecast or run, or the beginning of one; `current` for the published run. Of a forecast
+        its bulletin's number will do.
     after
         The same of the later one.
     """
@@ -226,8 +227,9 @@ def export(
     onnx
         File to write.
     csv
-        Table (predictions, forecasts, drivers, aggregates, evaluation, dataset or rejected) and the file to
-        write. Of forecasts, drivers and aggregates the newest forecast's, unless a run is named.
+        Table and the file to write. Forecasts (the coming season's first), drivers, aggregates, weights (of
+        regions in larger units) and history (yields known on that day) are the newest forecast's, unless
+        another is named; predictions, evaluation, dataset and rejected the run's.
     season
         Season of the model or dataset, by its name in the settings; by default the main one.
     as_of
