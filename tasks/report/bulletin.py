@@ -92,6 +92,7 @@ def render_bulletin(data: Bulletin) -> str:
         weather_until=_span(coming["weather_until"]),
         unbounded=[] if boundaries is None else _without_boundary(coming, boundaries),
         gaps=past,
+        early=bool((coming["lead_days"] > 0).any()),
     )
 
 

@@ -201,6 +201,59 @@ def test_regions_without_a_mean_are_on_the_map_too(
         assert sum(each.get_attribute("fill") == NONE for each in drawn) == 1
 
 
+def test_tiles_bear_their_regions_names_where_these_fit(
+    browser: Any, pages: dict[str, str], tmp_path: Path
+) -> None:
+    few, many = BULLETINS["tiles"], made_up_bulletin([f"R{at:03d}" for at in range(200)])
+    file = tmp_path / "bulletin.html"
+    for data, page, width, visible in (
+        (few, pages["tiles"], 1280, True),
+        (few, pages["tiles"], 390, True),
+        (many, render_bulletin(many), 390, False),
+    ):
+        file.write_text(page, encoding="utf-8")
+        set_width(browser, width)
+        browser.get(file.as_uri())
+        browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        drawn = browser.find_elements("css selector", "[data-chart=map-1] .layer_1_marks text")
+        begins = [str(each.get_attribute("textContent")).removesuffix("…") for each in drawn]
+        names = data.regions["name"].tolist()
+        assert len(begins) == len(names)
+        assert all(any(name.startswith(begin) for name in names) for begin in begins)
+        assert min(map(len, begins)) >= 3 or not visible
+        shown = [each.get_attribute("opacity") in (None, "1") for each in drawn]
+        assert shown == [visible] * len(names)
+
+
+def test_without_scripts_no_column_stands_empty(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "bulletin.html"
+    file.write_text(pages["map"], encoding="utf-8")
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(file.as_uri())
+        heads = browser.find_elements("css selector", "table.sortable th")
+        shown = [head.text for head in heads if head.is_displayed()]
+        cells = browser.find_elements("css selector", "tr[data-region]:first-child td")
+        empty = [cell for cell in cells if cell.is_displayed() and not cell.text.strip()]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert "rank" in shown
+    assert "history" not in shown
+    assert empty == []
+
+
+def test_the_gate_s_checks_say_which_models_they_are_of() -> None:
+    """In July the table showed the checks of the season's-end model beside July's forecast."""
+    said = "The checks are of the models that know a season's weather to its end."
+    data = BULLETINS["map"]
+    checks = [{"name": "sound", "crop": "corn", "outcome": "passed", "reason": "training R² 0.7"}]
+    gate = {"outcome": "passed", "checks": checks}
+    text = render_bulletin(replace(data, gate=gate))
+    assert said in text
+    ended = data.forecasts.assign(lead_days=0, as_of="09-30")
+    assert said not in render_bulletin(replace(data, gate=gate, forecasts=ended))
+
+
 def test_what_nobody_knows_takes_no_column(pages: dict[str, str]) -> None:
     assert "<th>production" not in pages["map"]
     assert "against previous forecast" in pages["map"]
