@@ -25,14 +25,14 @@ def score_record(job: Job, yields: str) -> dict[str, Any]:
     """Hold the record of forecasts against these yields, and publish the verification. Raises InputError."""
     known = Yields.load(step_folder(job, yields))
     harvests = harvests_of(known, known.table["crop"].unique().tolist())
-    result = score(job.store, harvests, read_regions(job.settings), job.settings, _has_learned(job))
+    result = score(job.store, harvests, read_regions(job.settings), job.settings, has_learned(job))
     mend_bulletins(job.store)
     logger().info("%d forecasts issued, %d vintages of yields", result["issued"], result["vintages"])
     show(Artifact("verification", "Issued forecasts, verified", as_markdown(result)))
     return result
 
 
-def _has_learned(job: Job) -> bool:
+def has_learned(job: Job) -> bool:
     """Whether the current run has learned from these very yields, which its gate or somebody let pass."""
     current = read_state(job.store).current
     finished = find_finished(job.store, read_state(job.store), current.run_id) if current else None

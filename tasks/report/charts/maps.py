@@ -212,7 +212,7 @@ def _labels(
             "y": y | {"field": "centre"},
             "text": {"field": "name"},
             "color": {
-                "condition": {"test": f"abs(datum.departure) > {0.85 * reach}", "value": "#ffffff"},
+                "condition": {"test": f"abs(datum.departure) > {0.75 * reach}", "value": "#ffffff"},
                 "value": INK,
             },
             "tooltip": tooltip,

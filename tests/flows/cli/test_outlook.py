@@ -26,7 +26,10 @@ from data.contracts.columns import (
     schema_of,
 )
 from data.contracts.wording import number
+from data.settings.files import load_settings
 from flows.cli.main import run
+from tasks.job.job import open_job
+from tasks.scoring import has_learned
 
 Capture = pytest.CaptureFixture[str]
 FORMULA = "=HYPERLINK(A1)"
@@ -362,5 +365,15 @@ def test_score_holds_what_was_issued_against_each_vintage_of_yields(
     assert scores["region"]["apples"]["all"]["rmse"] == pytest.approx(np.sqrt((apples["error"] ** 2).mean()))
     assert set(scores) == {"region", "state", "all"}
     before = (store / "verification.parquet").read_bytes()
+    of_settings = season / "settings.toml"
+    own = {"store": str(store), "yields": str(season / "yields"), "regions": str(season / "regions.geojson")}
+    assert has_learned(open_job(load_settings(str(of_settings), own)))
+    assert not has_learned(open_job(load_settings(str(of_settings), own | {"yields": str(yields)})))
+    harvest.assign(**{"yield": harvest["yield"] * 1000}).to_parquet(yields / "part-2023.parquet")
+    capsys.readouterr()
+    assert run(["score", str(of_settings), "--store", str(store), "--yields", str(yields)]) == 3
+    assert "Nothing was scored: convert these rows" in capsys.readouterr().err
+    assert (store / "verification.parquet").read_bytes() == before
+    harvest.assign(**{"yield": harvest["yield"] * 1.1}).to_parquet(yields / "part-2023.parquet")
     score()
     assert (store / "verification.parquet").read_bytes() == before
