@@ -184,9 +184,9 @@ def _show_bulletin(job: ForecastJob, entry: int, links: Links) -> None:
 
 def _tell_published(job: ForecastJob, entry: int, result: Mapping[str, Any], links: Links) -> None:
     """Emit the event of the entry that made the forecast the newest."""
-    ahead = {(row["crop"], row["year"]) for row in result["seasons"] if row["ahead"]}
     units = _table(job, "aggregates.parquet")
-    rows = headline(units[[pair in ahead for pair in zip(units["crop"], units["year"], strict=True)]])
+    ahead = {row["crop"]: row["year"] for row in result["seasons"] if row["ahead"]}
+    rows = headline(units[units["crop"].map(ahead) == units["year"]])
     facts = {
         "forecast": job.run_id,
         "entry": entry,
