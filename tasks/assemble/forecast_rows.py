@@ -6,7 +6,7 @@ Shapes: C region-seasons with weather, X yields, T crops.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -172,9 +172,12 @@ def _refuse_unserved(
 def _rejected_after(settings: Settings, weather: Weather, season: int, day: str) -> str:
     """The rows of a season's weather after a day that were rejected, in a clause; empty where none were."""
     found = weather.rejected["date"].to_pandas()
-    date_N = pd.to_datetime(found, errors="coerce", format="mixed", utc=True).dt.date
-    last, end = (cutoff_day(settings.season, season, each) for each in (day, settings.season.end))
-    rows = weather.rejected.filter(pa.array((last < date_N) & (date_N <= end)))
+    date_N = pd.to_datetime(found, errors="coerce", format="mixed", utc=True)
+    first, end = (
+        pd.Timestamp(cutoff_day(settings.season, season, each) + timedelta(1), tz="UTC")
+        for each in (day, settings.season.end)
+    )
+    rows = weather.rejected.filter(pa.array((first <= date_N) & (date_N < end)))
     if not len(rows):
         return ""
     reasons = "; ".join(
