@@ -184,7 +184,9 @@ def _show_bulletin(job: ForecastJob, entry: int, links: Links) -> None:
 
 def _tell_published(job: ForecastJob, entry: int, result: Mapping[str, Any], links: Links) -> None:
     """Emit the event of the entry that made the forecast the newest."""
-    rows = headline(_table(job, "aggregates.parquet"))
+    units = _table(job, "aggregates.parquet")
+    ahead = {row["crop"]: row["year"] for row in result["seasons"] if row["ahead"]}
+    rows = headline(units[units["crop"].map(ahead) == units["year"]])
     facts = {
         "forecast": job.run_id,
         "entry": entry,

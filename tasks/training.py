@@ -157,8 +157,10 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 found[cutoff] = results.evaluate_cutoff(fits, table, settings, cutoff.as_of, errors)
                 ahead.append(results.forecast(fits[PUBLISHED], later, season=cutoff.season))
                 report_progress("evaluate", len(found), len(assembled.cutoffs))
-            breaks = {season: results.level_breaks(full_season(of)) for season, of in data.items()}
-            results.save_results(found, breaks, ahead, folder, job.run_id)
+            full = {season: full_season(of) for season, of in data.items()}
+            breaks = {season: results.level_breaks(table) for season, table in full.items()}
+            far = {season: results.far_yields(table) for season, table in full.items()}
+            results.save_results(found, breaks, far, ahead, folder, job.run_id)
             for cutoff, result in found.items():
                 train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)
                 place = folder / evaluation_errors(cutoff)

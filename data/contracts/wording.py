@@ -15,6 +15,10 @@ MEANS_OF_REGIONS = (
     "narrower range of their own, in aggregates.parquet"
 )
 """What stands below a forecast's table, whose range is no country's."""
+COMPARED_MEANS = (
+    "plain means over the regions that both forecast, whatever their areas; larger units are weighed"
+)
+"""What stands below the first table of a comparison."""
 NOTHING_AHEAD = "Nothing is ahead to be forecast"
 SCORES_EXPLAINED = (
     "RMSE and bias: of predicted minus harvested, in the yields' unit; of mean_5, of baseline: the RMSE of "
@@ -101,6 +105,15 @@ def in_short(names: Iterable[str], most: int = 4) -> str:
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def by_note(notes: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Each sentence once, with all that it was said of; `notes` are the sentences of each."""
+    found: dict[str, list[str]] = {}
+    for of, said in notes.items():
+        for note in said:
+            found.setdefault(note, []).append(of)
+    return found
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> str:

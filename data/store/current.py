@@ -87,10 +87,7 @@ def find_run(store: Store, state: State, text: str) -> Finished:
     if len(finished) == 1:
         return finished[0]
     if not finished and (gone := removed_run(store, state, text)):
-        raise SettingsError(
-            f"{store.place('')}: {gone}: restore it from a backup, or train again with its settings and "
-            "inputs; what there is: see `cropyield runs`"
-        )
+        raise SettingsError(f"{store.place('')}: {gone}; what there is: see `cropyield runs`")
     what = f"{len(finished)} runs" if finished else "no finished run"
     raise SettingsError(
         f"{store.place('')}: {what} with an id that begins with {text!r}; see `cropyield runs`"

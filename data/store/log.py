@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from data.errors import DamageError, StorageError
 from data.store.backends.base import Store
 from data.store.entries import Action, Draft, State, entry_as_json, parse_entry
 from data.store.first_layout import MEND, facts_before, record_before, state_before
-from data.store.manifests import CURRENT, RUNS, digest, is_id, now, parse_json, seconds, to_json
+from data.store.manifests import (
+    BACKTESTS,
+    CURRENT,
+    FORECASTS,
+    RUNS,
+    digest,
+    is_id,
+    now,
+    parse_json,
+    seconds,
+)
 
 LOG = "log"
 _LEAST_OF_AN_ID = 4  # what is shorter begins too many
+_LOOKED_BACK, _AT_ONCE = 1000, 16  # entries; more than a year of daily forecasts and prunes
 _NAME = re.compile(r"log/([0-9]{8})\.json")
+_MADE_BY = {RUNS: Action.PUBLISH, FORECASTS: Action.FORECAST}
+_AGAIN = {RUNS: "train", FORECASTS: "forecast", BACKTESTS: "backtest"}
 
 
 def entry_name(number: int) -> str:
@@ -73,25 +88,37 @@ def read_facts(store: Store, number: int) -> dict[str, Any]:
 
 
 def removed_run(store: Store, state: State, text: str) -> str | None:
-    """What the log knows of the run removed last whose id begins with `text`; None where it knows none.
+    """What the log's last thousand entries know of what was removed last under an id that begins with `text`.
 
-    Reads the log back to the run's publication, all of it for an unknown id.
+    A run, forecast or backtest, in a sentence that says what to do; None where they know of none.
     """
     if len(text) < _LEAST_OF_AN_ID:
         return None
-    run, gone = None, ""
-    for number in range(state.number, 0, -1):
-        facts = read_facts(store, number)
+    numbers = range(state.number, max(state.number - _LOOKED_BACK, 0), -1)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        entries = list(pool.map(partial(read_facts, store), numbers))
+    found = gone = ""
+    for facts in entries:
         action, day = facts.get("action"), str(facts.get("at"))[:10]
-        if run is None and action == Action.PRUNE:
-            places = [str(place).partition("/") for place in facts.get("removed") or ()]
-            runs = [name for area, _, name in places if area == RUNS and name.startswith(text)]
-            run, gone = (runs[0], day) if runs else (None, "")
-        elif run is not None and action == Action.PUBLISH:
-            then = parse_entry(to_json(facts), number)
-            if then and then.current and then.current.run_id == run:
-                return f"run {run} was published on {day} and has been removed by prune since, on {gone}"
-    return f"run {run} has been removed by prune, on {gone}" if run else None
+        if not found and action == Action.PRUNE:
+            places = [str(place) for place in facts.get("removed") or ()]
+            found = next((place for place in places if place.partition("/")[2].startswith(text)), "")
+            gone = day
+        elif (
+            found
+            and action == _MADE_BY.get(found.partition("/")[0])
+            and found.endswith(f"/{facts.get('run_id')}")
+        ):
+            return _removed(found, f"was published on {day} and has been removed by prune since, on {gone}")
+    return _removed(found, f"has been removed by prune, on {gone}") if found else None
+
+
+def _removed(place: str, what: str) -> str:
+    area, _, run = place.partition("/")
+    return (
+        f"{area.removesuffix('s')} {run} {what}: restore it from a backup, or "
+        f"{_AGAIN.get(area, 'make it')} again with its settings and inputs"
+    )
 
 
 def begin(store: Store, state: State) -> bool:

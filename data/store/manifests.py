@@ -201,7 +201,8 @@ def damaged(store: Store, manifest: Mapping[str, Any], area: str = RUNS) -> list
         if content is None:
             faults.append(f"{name}: missing")
         elif digest(content) != facts["sha256"]:
-            faults.append(f"{name}: {len(content)} bytes that differ from the {facts['size']} published")
+            sizes = f"{len(content):,} bytes, {facts['size']:,} when it was published"
+            faults.append(f"{name}: changed since it was published ({sizes})")
     return faults
 
 

@@ -16,7 +16,7 @@ from data.store.current import Finished, all_finished, change, repair, require_c
 from data.store.entries import Action, Draft, State
 from data.store.log import read_state
 from data.store.manifests import BACKTESTS, DAY_S, FORECASTS, RUNS, WORK, digest, folder, is_id, seconds
-from data.store.stable import sweep_views
+from data.store.stable import sweep_views, vouched
 
 AREAS = (RUNS, FORECASTS, BACKTESTS)
 
@@ -24,10 +24,11 @@ AREAS = (RUNS, FORECASTS, BACKTESTS)
 def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
     """Remove all but the newest `keep` runs, forecasts and backtests, and abandoned work older than a day.
 
-    The current run and the newest forecast stay, and whatever was finished, or ceased to be that, within
-    the last `min_age_s`; bulletins go with their forecasts. Returns the names of what was removed: of runs
-    their ids, of the rest their places in the store. Raises DamageError, and removes nothing, where the log
-    or the current run's manifest can't be read; what has a damaged manifest stays.
+    The current run, the newest forecast and the run that it was made with stay, and whatever was finished,
+    or ceased to be current, within the last `min_age_s`; bulletins go with their forecasts. Returns the names
+    of what was removed: of runs their ids, of the rest their places in the store. Raises DamageError, and
+    removes nothing, where the log or a manifest that it names can't be read; what has a damaged manifest
+    stays.
     """
     repair(store)
     # what an earlier one was killed before deleting
@@ -37,10 +38,11 @@ def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
     def draft(state: State) -> Draft | None:
         if state.current:
             require_current(store, state)
+        spared = _shown(store, state)
         going = {
             folder(each.run_id, area): each.digest
             for area in AREAS
-            for each in _old(store, state, area, keep, min_age_s)
+            for each in _old(store, state, area, spared, keep, min_age_s)
         }
         named[:] = [place.removeprefix(f"{RUNS}/") for place in going]
         if not going:
@@ -58,12 +60,21 @@ def prune(store: Store, keep: int, min_age_s: float) -> list[str]:
     return [*named, *_delete_half(store), *store.sweep(DAY_S)]
 
 
-def _old(store: Store, state: State, area: str, keep: int, min_age_s: float) -> list[Finished]:
-    spared = {RUNS: state.current, FORECASTS: state.forecast}.get(area)
-    others = [
-        each for each in all_finished(store, state, area)[0] if not spared or each.run_id != spared.run_id
-    ]
-    kept = max(keep - (1 if spared else 0), 0)
+def _shown(store: Store, state: State) -> set[str]:
+    """The folders that the stable paths lead to, and that of the run whose model made the newest forecast."""
+    places = {folder(state.current.run_id)} if state.current else set()
+    if state.forecast:
+        manifest = vouched(store, state.forecast, FORECASTS)
+        places |= {folder(state.forecast.run_id, FORECASTS), f"{RUNS}/{manifest.get('model_run_id')}"}
+    return places
+
+
+def _old(
+    store: Store, state: State, area: str, spared: set[str], keep: int, min_age_s: float
+) -> list[Finished]:
+    there = all_finished(store, state, area)[0]
+    others = [each for each in there if folder(each.run_id, area) not in spared]
+    kept = max(keep - (len(there) - len(others)), 0)
     return [each for each in others[: len(others) - kept] if _idle_s(state, area, each) >= min_age_s]
 
 

@@ -324,7 +324,7 @@ maize[["issue", "as_of", "lead_days", "predicted", "lower_80", "upper_80"]].roun
 # So the story of the season can be told: what you said, when, and how sure you were. `cropyield compare store
 # OLD NEW` says why the second differs from the first: by new weather, by a new model or by revised yields. It takes
 # the forecasts' ids or their first digits, which `cropyield forecast` prints and each bulletin has at its foot,
-# not their numbers.
+# or the bulletins' numbers.
 #
 # ## 8. The next year
 #

@@ -12,7 +12,7 @@ from data.errors import DamageError, SettingsError, StorageError
 from data.locations.uris import locate
 from data.store import pruning
 from data.store.backends.base import MANIFEST, Store
-from data.store.backends.open import open_store
+from data.store.backends.open import open_store, open_target
 from data.store.current import Finished, all_finished, find_finished, find_run, make_current
 from data.store.entries import Action, Instance, State
 from data.store.failed_runs import ENDS, newest_failed_runs, prune_failed_runs
@@ -112,6 +112,7 @@ def verify(location: str, run: str) -> dict[str, Any]:
         newest = Finished(vouched(store, state.forecast, FORECASTS), state.forecast.manifest)
         place = folder(newest.run_id, FORECASTS)
         more = _verified(store, FORECASTS, newest.manifest)
+        found["what"] += f" and {more['what']}"
         found["faults"] += [f"{place}/{fault}" for fault in more["faults"]]
         found["others"] += [f"{place}/{other}" for other in more["others"]]
         found |= {key: found[key] + more[key] for key in ("files", "size")}
@@ -123,6 +124,7 @@ def _verified(store: Store, area: str, manifest: Mapping[str, Any]) -> dict[str,
     known = {f"{place}/{name}" for name in (*manifest["files"], MANIFEST)}
     return {
         "run_id": manifest["run_id"],
+        "what": f"{area.removesuffix('s')} {manifest['run_id']}",
         "place": store.place(place),
         "files": len(manifest["files"]),
         "size": sum(file["size"] for file in manifest["files"].values()),
@@ -134,8 +136,9 @@ def _verified(store: Store, area: str, manifest: Mapping[str, Any]) -> dict[str,
 def find_published(store: Store, state: State, text: str) -> tuple[str, Finished]:
     """A run, forecast or backtest by the beginning of its id, or the current run: area and manifest.
 
-    Raises SettingsError when none or several have such an id.
+    A number that is a bulletin's is its forecast's. Raises SettingsError when none or several are called so.
     """
+    text = _forecast_of_bulletin(store, state, text) or text
     for area in (FORECASTS, BACKTESTS):
         found = [run for run in store.folders(area) if text and is_id(run) and run.startswith(text)]
         if len(found) == 1 and (finished := find_finished(store, state, found[0], area)):
@@ -146,6 +149,14 @@ def find_published(store: Store, state: State, text: str) -> tuple[str, Finished
         if text == "current":
             raise
         raise SettingsError(f"{error}, for forecasts and backtests what their folders are called") from error
+
+
+def _forecast_of_bulletin(store: Store, state: State, text: str) -> str | None:
+    """The forecast whose bulletin has this number; None where none has."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= state.number):
+        return None
+    facts = read_facts(store, int(text[:9]))
+    return str(facts["run_id"]) if facts.get("action") == Action.FORECAST else None
 
 
 def raise_if_damaged(verified: dict[str, Any]) -> None:
@@ -230,6 +241,7 @@ def export(
     from tasks.model.onnx import onnx_model  # brings torch
     from tasks.model.published import load_model
 
+    target, name = open_target(onnx)
     store = existing_store(location)
     manifest = find_run(store, read_state(store), run).manifest
     seasons = list(manifest["models"])
@@ -242,8 +254,6 @@ def export(
     day = as_of or manifest["models"][chosen]["as_of"][-1]
     model = load_model(store, manifest["run_id"], chosen, day)
     content = onnx_model(model)
-    folder, _, name = locate(onnx, Path()).rpartition("/")
-    target = open_store(folder or "/")
     target.put(name, content)
     return {
         "run_id": manifest["run_id"],
@@ -259,10 +269,10 @@ def export(
 
 
 def prune(location: str, keep: int, min_age_h: float) -> dict[str, Any]:
-    """Remove all but the newest `keep` runs and what killed runs left; the current run always stays.
+    """Remove all but the newest `keep` runs, forecasts and backtests, and what killed runs left.
 
-    So does what was finished, or ceased to be current, less than `min_age_h` hours ago. Of the records of
-    unsuccessful ends the newest `keep` stay, too.
+    What is shown stays, and what was finished, or ceased to be current, less than `min_age_h` hours ago: see
+    pruning.prune. Of the records of unsuccessful ends the newest `keep` stay, too.
 
     Raises SettingsError when `keep` is less than 1, or the age less than 0.
     """

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.contracts.columns import OF_REGION
 from data.contracts.vocabulary import MAIN
 from data.errors import SettingsError
-from data.locations.uris import locate
+from data.locations.uris import LOCATIONS
 from data.store.backends.base import Store
-from data.store.backends.open import open_store
+from data.store.backends.open import open_target
 from data.store.current import find_finished
 from data.store.manifests import (
     BACKTESTS,
@@ -42,6 +44,8 @@ TABLES = (
     "dataset",
     "rejected",
 )
+# of which a forecast has its own; history it alone has
+_OUTLOOK = ("forecasts", "drivers", "aggregates", "weights", "history")
 _HISTORY = "history.parquet"
 # what a spreadsheet takes for the beginning of a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -71,6 +75,7 @@ def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any
     metadata = {key.decode(): value.decode() for key, value in (drivers.schema.metadata or {}).items()}
     said = _read(store, area, manifest, PREDICTIONS).to_pandas()
     of_run = str(said["run_id"].iloc[0])
+    titles = _titles(store, area, manifest)
     found = []
     for name in [crop] if crop else crops:
         rows = of_region[of_region["crop"] == name]
@@ -92,7 +97,7 @@ def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any
                 "unit": match["unit"],
                 "predicted": float(match["predicted"]),
                 "baseline": float(match["baseline"]),
-                **explain(match, rows, metadata),
+                **explain(match, rows, metadata, titles.get(str(key["season"]), {})),
                 "similar": similar[columns].astype(float).astype({"year": int}).to_dict("records"),
             }
         )
@@ -102,8 +107,9 @@ def why(location: str, run: str, region: str, crop: str | None) -> dict[str, Any
 def compare(location: str, before: str, after: str) -> dict[str, Any]:
     """What changed from one forecast or run to another: each region and larger unit, in parts that add up.
 
-    Of the coming season, as the later one knew it; `gaps` counts what both say of past ones. Raises
-    SettingsError for a backtest, and where they have no season to come in common.
+    Of the coming season, as the later one knew it; `gaps` counts what both say of past ones, `alone` names
+    the crops and seasons to come of which the later one alone says something. Raises SettingsError for a
+    backtest, and where they have no season to come in common.
     """
     from tasks.model.published import load_model, model_days
     from tasks.outlook import comparison
@@ -148,6 +154,7 @@ def compare(location: str, before: str, after: str) -> dict[str, Any]:
     ahead = coming_rows(said[1], harvested)[key].drop_duplicates()
     both_say = len(regions)
     regions = regions.merge(ahead, on=key)
+    alone = ahead[~pd.MultiIndex.from_frame(ahead).isin(pd.MultiIndex.from_frame(regions[key]))]
     gaps = both_say - len(regions)
     if not len(regions):
         past = f"; {gaps:,} forecasts of both are for gaps of past seasons" if gaps else ""
@@ -165,6 +172,7 @@ def compare(location: str, before: str, after: str) -> dict[str, Any]:
         "after": found[1][1]["run_id"],
         "models": models,
         "gaps": gaps,
+        "alone": [f"{crop} {year}" for crop, year in zip(alone["crop"], alone["year"], strict=True)],
         "totals": comparison.totals(regions),
         "aggregates": units.astype(object).where(units.notna(), None).to_dict("records"),
         "regions": regions.astype(object).where(regions.notna(), None).to_dict("records"),
@@ -172,11 +180,13 @@ def compare(location: str, before: str, after: str) -> dict[str, Any]:
 
 
 def _harvested(store: Store, area: str, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    """The years and crops of which a forecast or run knew the yield: year, crop."""
+    """The yields that a forecast or run knew: region, year, crop."""
+    columns = ["region", "year", "crop"]
     if area == FORECASTS and _HISTORY in manifest["files"]:
-        return pd.DataFrame(_read(store, area, manifest, _HISTORY).to_pandas()[["year", "crop"]])
+        history = _read(store, area, manifest, _HISTORY).to_pandas().rename(columns={"name": "region"})
+        return pd.DataFrame(history.loc[history["level"] == OF_REGION, columns])
     said = _read(store, area, manifest, PREDICTIONS).to_pandas()
-    return pd.DataFrame(said.loc[said["actual"].notna(), ["year", "crop"]])
+    return pd.DataFrame(said.loc[said["actual"].notna(), columns])
 
 
 def _in_order(days: list[str], manifest: Mapping[str, Any], season: str) -> list[str]:
@@ -190,29 +200,36 @@ def export_csv(location: str, run: str, table: str, file: str, season: str | Non
     """Write a published table as CSV (UTF-8 with a byte order mark, as spreadsheets want it).
 
     Text that a spreadsheet would take for a formula gets an apostrophe before it. Raises SettingsError for a
-    table that isn't there.
+    table or a folder that isn't there.
     """
     if table not in TABLES:
         raise SettingsError(f"--csv {table}: no such table; there are {', '.join(TABLES)}")
+    place, target = open_target(file)
     store = existing_store(location)
-    if table in ("forecasts", "drivers", "aggregates", "weights") or run != "current":
-        area, manifest = _newest(store, run)
-    else:
-        area, manifest = _find(store, run)
-    if table == "forecasts" and area != FORECASTS:
+    area, manifest = (_newest if table in _OUTLOOK else _find)(store, run)
+    if table in ("forecasts", "history") and area != FORECASTS and run == "current":
         raise SettingsError(
             f"{store.place('')}: no forecast has been published here yet; `cropyield forecast`"
         )
     name = {"forecasts": PREDICTIONS, "dataset": dataset_name(season or MAIN)}.get(table, f"{table}.parquet")
-    frame = guarded(_read(store, area, manifest, name).to_pandas())
+    frame = _read(store, area, manifest, name).to_pandas()
+    if table == "forecasts":
+        frame = _coming_first(frame, _harvested(store, area, manifest))
+    frame = guarded(frame)
     content = frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
-    folder, _, target = locate(file, Path()).rpartition("/")
-    place = open_store(folder or "/")
     place.put(target, content)
     return {
         "run_id": manifest["run_id"], "table": table, "file": place.place(target), "rows": len(frame),
         "size": len(content),
     }  # fmt: skip
+
+
+def _coming_first(frame: pd.DataFrame, harvested: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts, those of the season to come before the gaps of past ones."""
+    from tasks.report.bulletin import coming_rows
+
+    coming = coming_rows(frame, harvested)
+    return pd.concat([coming, frame.drop(coming.index)])
 
 
 def guarded(frame: pd.DataFrame) -> pd.DataFrame:
@@ -267,6 +284,19 @@ def _of_name(store: Store, area: str, manifest: Mapping[str, Any], frame: pd.Dat
     raise SettingsError(
         f"{place}: no region {name!r}{_near([*known, *filter(None, names.values())], known, name)}"
     )
+
+
+def _titles(store: Store, area: str, manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Features of each season as people call them, by their names; none where an earlier version set them."""
+    from data.settings.files import parse_settings
+    from data.settings.seasons import of_season, season_names
+    from tasks.report.terms import term_titles
+
+    content = tomllib.loads(read_published(store, manifest, "settings.toml", area).decode())
+    with contextlib.suppress(SettingsError):
+        settings = parse_settings(dict.fromkeys(LOCATIONS, "") | content, f"{area} {manifest['run_id']}")
+        return {name: term_titles(of_season(settings, name)) for name in season_names(settings)}
+    return {}
 
 
 def _near(spellings: list[str], known: list[str], region: str) -> str:

@@ -91,8 +91,9 @@ def verify(
     run
         Run id, or the beginning of one; `current` for the published run.
     rerun
-        Then repeat the run from its recorded inputs and settings, in a temporary folder, and compare
-        every file; exit code 3 when the inputs have changed, 5 when bytes differ.
+        Then repeat the run (of `cropyield train`: no forecast or backtest) from its recorded inputs and
+        settings, in a temporary folder, and compare every file; exit code 3 when the inputs have
+        changed, 5 when bytes differ.
     weather
         Where the recorded weather lies now, for --rerun.
     yields
@@ -107,6 +108,10 @@ def verify(
     if not rerun and any(given.values()):
         raise SettingsError("--weather, --yields and --regions go with --rerun")
     result = history.verify(store, run)
+    if rerun and not result["what"].startswith("run "):
+        raise SettingsError(
+            f"{result['what']}: --rerun repeats runs of `cropyield train`; without it the files are verified"
+        )
     if not rerun or result["faults"]:
         emit(output, result, lambda: tables.verified(result))
         history.raise_if_damaged(result)
@@ -147,7 +152,9 @@ def rollback(store: str, run: str, *, output: Output = PLAIN) -> None:
 
 @app.command(sort_key=80)
 def prune(store: str, *, keep: int, min_age: float = 1.0, output: Output = PLAIN) -> None:
-    """Remove old runs, and what killed runs left behind; the current run stays whatever its age.
+    """Remove old runs, forecasts and backtests, and what killed runs left behind.
+
+    The current run, the newest forecast and the run that it was made with stay, whatever their age.
 
     Example:
 
@@ -158,9 +165,9 @@ def prune(store: str, *, keep: int, min_age: float = 1.0, output: Output = PLAIN
     store
         Folder or URI of the store.
     keep
-        How many of the newest runs stay, the current one among them.
+        How many of the newest runs stay, those that always do among them; of forecasts and backtests as many.
     min_age
-        Hours that a run stays after it was finished, or ceased to be the current one.
+        Hours that each stays after it was finished, or ceased to be current.
     """
     from flows.cli import history
     from flows.cli.terminal import tables
@@ -178,7 +185,8 @@ def compare(store: str, before: str, after: str, *, output: Output = PLAIN) -> N
     store
         Folder or URI of the store.
     before
-        Id of a forecast or run, or the beginning of one; `current` for the published run.
+        Id of a forecast or run, or the beginning of one; `current` for the published run. Of a forecast
+        its bulletin's number will do.
     after
         The same of the later one.
     """
@@ -219,8 +227,9 @@ def export(
     onnx
         File to write.
     csv
-        Table (predictions, forecasts, drivers, aggregates, evaluation, dataset or rejected) and the file to
-        write. Of forecasts, drivers and aggregates the newest forecast's, unless a run is named.
+        Table and the file to write. Forecasts (the coming season's first), drivers, aggregates, weights (of
+        regions in larger units) and history (yields known on that day) are the newest forecast's, unless
+        another is named; predictions, evaluation, dataset and rejected the run's.
     season
         Season of the model or dataset, by its name in the settings; by default the main one.
     as_of

@@ -6,7 +6,7 @@ Shapes: C region-seasons with weather, X yields, T crops.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from tasks.features.season_sums import Sums
 from tasks.features.time_table import unpack_bits
 from tasks.job.forecast_job import Trained
 from tasks.ledger import rejected
-from tasks.ledger.account import Ledger, account, check_ledger, check_share
+from tasks.ledger.account import Ledger, account, check_ledger, check_share, example
 from tasks.weather.merge import Weather, reject_cells
 from tasks.yields.ingest import Yields
 
@@ -161,11 +161,30 @@ def _refuse_unserved(
     regions = len(last_C)
     day = calendar.slot_end(int(np.sort(last_C)[(regions - 1) // 2]))  # half of the regions get as far
     models = ", ".join(trained.cutoffs)
+    rejects = _rejected_after(settings, weather, season, day)
     raise SettingsError(
         f"the season {season} has weather up to {day} only ({regions} regions without a yield"
         f"{f', as of {as_of}' if as_of else ''}), too little for the models of run {trained.run_id}, "
-        f"which are for {models}; {_remedy(settings, weather, day, trained.season)}"
+        f"which are for {models}; {rejects}{_remedy(settings, weather, day, trained.season)}"
     )
+
+
+def _rejected_after(settings: Settings, weather: Weather, season: int, day: str) -> str:
+    """The rows of a season's weather after a day that were rejected, in a clause; empty where none were."""
+    found = weather.rejected["date"].to_pandas()
+    date_N = pd.to_datetime(found, errors="coerce", format="mixed", utc=True)
+    first, end = (
+        pd.Timestamp(cutoff_day(settings.season, season, each) + timedelta(1), tz="UTC")
+        for each in (day, settings.season.end)
+    )
+    rows = weather.rejected.filter(pa.array((first <= date_N) & (date_N < end)))
+    if not len(rows):
+        return ""
+    reasons = "; ".join(
+        f"{reason} {count:,}, for example {example(rows, reason)}"
+        for reason, count in rejected.counts(rows).items()
+    )
+    return f"{len(rows):,} rows of weather after that day were rejected ({reasons}): mend them, or "
 
 
 def _remedy(settings: Settings, weather: Weather, day: str, season: str) -> str:

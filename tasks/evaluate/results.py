@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tasks.evaluate.season_errors import SeasonErrorsByOrigin
 from tasks.evaluate.stored_intervals import calibration_of, intervals
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
-from tasks.yields.level_break import LevelBreak, find_level_break
+from tasks.yields.level_break import FarYield, LevelBreak, find_far_yields, find_level_break
 
 
 @dataclass(frozen=True)
@@ -70,31 +70,43 @@ def forecast(
 
 def level_breaks(table: SeasonTable) -> dict[str, LevelBreak | None]:
     """The break in the level of each crop's yields, over all seasons that have any; None: there is none."""
-    found = {}
+    return {crop: find_level_break(*known) for crop, known in _known_yields(table)}
+
+
+def far_yields(table: SeasonTable) -> dict[str, list[FarYield]]:
+    """Regions whose yields are far from their own level, of each crop that has such and no break."""
+    return {
+        crop: far
+        for crop, known in _known_yields(table)
+        if find_level_break(*known) is None and (far := find_far_yields(*known, table.region_names))
+    }
+
+
+def _known_yields(table: SeasonTable) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
+    """Each crop with the regions, years and values of its yields."""
     for at, crop in enumerate(table.crops):
         known_N = np.isfinite(table.y_NT[:, at])
-        found[crop] = find_level_break(
-            table.region_N[known_N], table.year_N[known_N], table.y_NT[known_N, at]
-        )
-    return found
+        yield crop, (table.region_N[known_N], table.year_N[known_N], table.y_NT[known_N, at])
 
 
 def save_results(
     results: Mapping[Cutoff, Result],
     breaks: Mapping[str, Mapping[str, LevelBreak | None]],
+    far: Mapping[str, Mapping[str, Sequence[FarYield]]],
     ahead: Sequence[Hindcast],
     folder: Path,
     run_id: str,
 ) -> None:
     """Write metrics.json, evaluation.parquet and predictions.parquet, forecasts included, into a folder.
 
-    `breaks` go from season to crop. Seasons and cut-offs are written in the order given.
+    `breaks` and `far` go from season to crop. Seasons and cut-offs are written in the order given.
     """
     evaluated = [replace(result.evaluated, season=of.season) for of, result in results.items()]
     seasons = {
         season: {
             "as_of": {of.as_of: result.metrics for of, result in results.items() if of.season == season},
             "breaks": {crop: found and asdict(found) for crop, found in of_crops.items()},
+            "far_yields": {crop: list(map(asdict, found)) for crop, found in far[season].items()},
         }
         for season, of_crops in breaks.items()
     }

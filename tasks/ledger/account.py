@@ -138,7 +138,7 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
     from tasks.ledger.diagnose_rejects import diagnose_rejects
 
     by_reason = sorted(rejected.counts(rejects).items(), key=lambda item: -item[1])
-    lines = [f"  {reason}: {n}, for example {_example(rejects, reason)}" for reason, n in by_reason[:3]]
+    lines = [f"  {reason}: {n}, for example {example(rejects, reason)}" for reason, n in by_reason[:3]]
     uri = getattr(settings, name)
     raise InputError(
         f"{redact_uri(uri)}: {count} of {others} {name} rows in scope are rejected, "
@@ -148,7 +148,8 @@ def check_share(settings: Settings, name: str, rejects: pa.Table, others: int) -
     )
 
 
-def _example(rejects: pa.Table, reason: str) -> str:
+def example(rejects: pa.Table, reason: str) -> str:
+    """The first row that was rejected for a reason: where it lies, whose it is, and what is wrong with it."""
     at = rejects["reason"].index(reason).as_py()
     row = {field: rejects[field][at].as_py() for field in rejects.schema.names}
     key = ", ".join(str(row[part]) for part in ("region", "date", "crop") if row[part] is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -35,36 +36,42 @@ def _key(season: str, as_of: str, term: str) -> str:
     return f"term:{season}:{as_of}:{term}"
 
 
-def explain(said: Mapping[str, Any], drivers: pd.DataFrame, metadata: Mapping[str, str]) -> dict[str, Any]:
+def explain(
+    said: Mapping[str, Any], drivers: pd.DataFrame, metadata: Mapping[str, str], titles: Mapping[str, str]
+) -> dict[str, Any]:
     """One forecast as a sentence and its terms, those that matter most first.
 
-    `said` is a row of predictions, `drivers` its rows of `drivers.parquet`, `metadata` that file's.
+    `said` is a row of predictions, `drivers` its rows of `drivers.parquet`, `metadata` that file's; `titles`
+    are features as people call them, by their names.
     """
     ordered = drivers.assign(size=drivers["contribution"].abs()).sort_values("size", ascending=False)
     terms = [
         {
             "term": row["term"],
+            "title": titles.get(row["term"], row["term"]),
             "words": _words(row, metadata),
             "unit": metadata.get(f"unit:{row['season']}:{row['term']}", ""),
             **{key: _known(row[key]) for key in ("value", "usual", "departure", "contribution")},
         }
         for row in ordered.to_dict("records")
     ]
-    return {"sentence": _sentence(said, terms, metadata), "terms": terms}
+    of = _BASELINES[metadata.get("baseline", "trend")]
+    return {"sentence": _sentence(said, terms, of), "baseline_of": of, "terms": terms}
 
 
-def _sentence(said: Mapping[str, Any], terms: list[dict[str, Any]], metadata: Mapping[str, str]) -> str:
+def _sentence(said: Mapping[str, Any], terms: list[dict[str, Any]], baseline: str) -> str:
     departure = said["predicted"] - said["baseline"]
     unit = f" {said['unit']}" if said["unit"] else ""
-    baseline = _BASELINES[metadata.get("baseline", "trend")]
     start = f"{said['crop']} in {said['region']}, {said['year']}: {number(said['predicted'], 3)}{unit}"
     # of the parts that pull the same way the largest
     mostly = next((each for each in terms if each["words"] and each["contribution"] * departure > 0), None)
     if mostly is None:
         return f"{start}, at {baseline}"
     side = "above" if departure > 0 else "below"
-    why = f"mostly {mostly['words']} ({_signed(mostly['contribution'])})"
-    return f"{start}, {number(abs(departure), 2)} {side} {baseline}, {why}"
+    beside = f" {mostly['unit']}".rstrip()
+    seen = f"{number(mostly['value'], 3)}{beside} where {number(mostly['usual'], 3)}{beside} is usual"
+    why = f"mostly {mostly['words']}: {seen} ({_signed(mostly['contribution'])}{unit})"
+    return f"{start}, {number(abs(departure), 2)}{unit} {side} {baseline}, {why}"
 
 
 def _words(row: Mapping[Any, Any], metadata: Mapping[str, str]) -> str:
@@ -86,11 +93,11 @@ def _adjective(spec: Mapping[str, Any], high: bool) -> str:
         beyond = str(spec["aggregate"]).removeprefix("days_")
         return f"{'many' if high else 'few'} days of {measure} {beyond} {spec['threshold']:g}"
     if spec["aggregate"] != "std":
-        if any(part in measure.lower() for part in ("rain", "precip")):
+        if re.search("rain|^prec|^prcp|^ppt", measure.lower()):
             return "wet" if high else "dry"
-        if "temp" in measure.lower():
+        if re.search("temp|^t_?(mean|avg|min|max)", measure.lower()):
             return "warm" if high else "cold"
-    return f"{'high' if high else 'low'} in {measure.replace('_', ' ')}"
+    return f"{'high' if high else 'low'} {measure.replace('_', ' ')}"
 
 
 def _when(spec: Mapping[str, Any]) -> str:

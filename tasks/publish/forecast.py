@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.contracts.columns import ALL, AS_OF, CROP, REGION, SEASON, SEASON_YEAR, UNIT
+from data.contracts.columns import ALL, AS_OF, CROP, OF_REGION, REGION, SEASON, SEASON_YEAR, UNIT
 from data.contracts.wording import (
     MEANS_OF_REGIONS,
     NOTHING_AHEAD,
@@ -32,6 +32,7 @@ from data.store.current import Written, find_finished, make_newest, repair
 from data.store.entries import State
 from data.store.log import read_state
 from data.store.manifests import FORECASTS, PREDICTIONS, damaged, read_manifest, read_published
+from tasks.assemble.coming import coming_seasons
 from tasks.job.forecast_job import ForecastJob
 from tasks.publish.manifest import origin, put_whole
 
@@ -120,8 +121,11 @@ def summary(job: ForecastJob, message: str) -> dict[str, Any]:
     if store.age(NEWEST) is not None:
         places["bulletin"] = store.place(NEWEST)
     aggregates, history = (_table_of(store, manifest, name) for name in (_AGGREGATES, _HISTORY))
-    units = [] if aggregates is None else coming_units(aggregates)
-    seasons = by_season(predictions, job.settings, {} if history is None else last_harvests(history))
+    coming = coming_seasons(
+        regions_by_season(predictions, REGION.name), {} if history is None else harvests_by_season(history)
+    )
+    units = [] if aggregates is None else coming_units(aggregates, coming)
+    seasons = by_season(predictions, job.settings, coming)
     return _answer(job, message, seasons, manifest["notes"], places, units)
 
 
@@ -131,10 +135,16 @@ def _table_of(store: Store, manifest: Mapping[str, Any], name: str) -> pa.Table 
     return pq.read_table(io.BytesIO(read_published(store, manifest, name, FORECASTS)))
 
 
-def last_harvests(history: pa.Table) -> dict[str, int]:
-    """The last harvest year known of each crop; `history` is laid out as contracts.HISTORY_COLUMNS."""
-    years = history.group_by(CROP.name).aggregate([(SEASON_YEAR.name, "max")])
-    return dict(zip(years[CROP.name].to_pylist(), years[f"{SEASON_YEAR.name}_max"].to_pylist(), strict=True))
+def harvests_by_season(history: pa.Table) -> dict[tuple[str, int], int]:
+    """How many regions' yields are known of each crop and year; `history` as contracts.HISTORY_COLUMNS."""
+    return regions_by_season(history.filter(pc.equal(history["level"], OF_REGION)), "name")
+
+
+def regions_by_season(table: pa.Table, column: str) -> dict[tuple[str, int], int]:
+    """How many regions, named in a column, each crop and year has."""
+    keys = [CROP.name, SEASON_YEAR.name]
+    rows = table.group_by(keys).aggregate([(column, "count_distinct")]).to_pylist()
+    return {(row[CROP.name], row[SEASON_YEAR.name]): row[f"{column}_count_distinct"] for row in rows}
 
 
 def _answer(
@@ -157,13 +167,10 @@ def _answer(
     }
 
 
-def by_season(
-    predictions: pa.Table, settings: Settings, harvested: Mapping[str, int]
-) -> list[dict[str, Any]]:
+def by_season(predictions: pa.Table, settings: Settings, coming: Mapping[str, int]) -> list[dict[str, Any]]:
     """Means over regions for each season, crop and cut-off, in the crop's unit; regions and unseen ones.
 
-    `ahead` says whether it is a season to come: the crop's newest, unless a later one is `harvested` (the
-    last harvest year known of each crop); all others are gaps of the past.
+    `ahead` says whether it is the crop's season to come, which `coming` names.
     """
     keys = [SEASON_YEAR.name, CROP.name, SEASON.name, AS_OF.name, UNIT.name]
     days = [
@@ -177,33 +184,31 @@ def by_season(
         grouped.aggregate(wanted).to_pylist(),
         key=lambda row: (row[SEASON_YEAR.name], row[CROP.name], ranks[row[SEASON.name], row[AS_OF.name]]),
     )
-    newest = {row[CROP.name]: row[SEASON_YEAR.name] for row in rows}
-    ahead = {crop: year for crop, year in newest.items() if year >= harvested.get(crop, year)}
     return [
         {key: row[key] for key in keys}
         | {"regions": row[f"{REGION.name}_count"], "unseen_regions": row["unseen_sum"]}
         | {name: row[f"{name}_mean"] for name in _MEANS}
-        | {"ahead": row[SEASON_YEAR.name] == ahead.get(row[CROP.name])}
+        | {"ahead": row[SEASON_YEAR.name] == coming.get(row[CROP.name])}
         for row in rows
     ]
 
 
-def coming_units(aggregates: pa.Table) -> list[dict[str, Any]]:
-    """What is forecast of larger units for each crop's newest season: all wholes, then the parts."""
+def coming_units(aggregates: pa.Table, coming: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What is forecast of larger units for each crop's season to come: all wholes, then the parts."""
     rows = aggregates.select(_OF_UNITS).to_pylist()
-    newest: dict[str, int] = {}
-    for row in rows:
-        newest[row[CROP.name]] = max(row[SEASON_YEAR.name], newest.get(row[CROP.name], 0))
     kept = [
         row
         for row in rows
-        if row[SEASON_YEAR.name] == newest[row[CROP.name]] and row["predicted"] is not None
+        if row[SEASON_YEAR.name] == coming.get(row[CROP.name]) and row["predicted"] is not None
     ]
     return sorted(kept, key=lambda row: (row["level"] != ALL, row[CROP.name]))
 
 
 def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out: Sequence[str]) -> list[str]:
-    """What a reader of a forecast should know besides its figures, a sentence each."""
+    """What a reader of a forecast should know besides its figures, a sentence each.
+
+    `absent` are those of each cut-off's model on its intervals; what several say is said once.
+    """
     strangers = predictions.filter(pc.invert(predictions["known_region"]))
     unseen = len(pc.unique(strangers[REGION.name]))
     notes = []
@@ -213,7 +218,7 @@ def notes_of(predictions: pa.Table, short: int, absent: Sequence[str], left_out:
         notes.append(f"region-seasons with too little weather, listed in rejected.parquet: {short:,}")
     if left_out:
         notes.append(f"crops that the model lacks: {', '.join(left_out)}")
-    return [*notes, *absent]
+    return [*notes, *dict.fromkeys(absent)]
 
 
 def crops_left_out(crops: Sequence[str], trained: Mapping[str, Any]) -> list[str]:

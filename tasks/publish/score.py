@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ import pyarrow.parquet as pq
 
 from data.contracts.columns import OF_REGION, VERIFICATION_COLUMNS, schema_of
 from data.contracts.vocabulary import SCHEMA_VERSION
+from data.contracts.wording import in_short
+from data.errors import InputError
+from data.locations.uris import redact_uri
 from data.settings.schema import Settings
 from data.store.backends.base import Store
 from data.store.manifests import digest, to_json
@@ -24,6 +28,13 @@ from tasks.outlook.aggregates import Ground, Parts, parts_of
 from tasks.outlook.record import Issue, summarise_verification, verify_record
 from tasks.outlook.weights import Weights, weigh
 from tasks.publish.manifest import parquet
+from tasks.yields.level_break import (
+    BEFORE,
+    describe_far_yields,
+    describe_level_break,
+    find_far_yields,
+    find_level_break,
+)
 
 VERIFICATION, SUMMARY = "verification.parquet", "verification.json"
 _LABEL, _ASKED = "label:", b"aggregate"
@@ -31,20 +42,31 @@ _AREA = "region_area"
 
 
 def score(
-    store: Store, harvests: pd.DataFrame, regions: Regions | None, settings: Settings
+    store: Store,
+    harvests: pd.DataFrame,
+    regions: Regions | None,
+    settings: Settings,
+    vouched: bool = False,
 ) -> dict[str, Any]:
     """Keep these yields as a vintage and hold the record against every vintage; what people are told.
 
-    `harvests`: region, year, crop, yield, area. What is written is a function of the record alone, vintages
-    and the weights of each forecast included.
+    `harvests`: region, year, crop, yield, area; `vouched`: a model that learned from them was published.
+    What is written is a function of the record alone, vintages and the weights of each forecast included.
+    Raises InputError, and writes nothing, where the yields of what was forecast seem to be in another unit
+    than those before, and nobody has vouched for them.
     """
-    content = parquet(vintage_table(harvests, regions, settings))
-    vintage = digest(content)
-    store.create(f"{VINTAGES}/{vintage}.parquet", content)
     issues = [
         Issue(each.number, each.at[:10], pq.read_table(io.BytesIO(each.content)).to_pandas(), each.weights)
         for each in read_record(store)
     ]
+    if not vouched and (suspect := suspect_yields(harvests, issues)):
+        raise InputError(
+            f"{redact_uri(settings.yields)}: {'; '.join(suspect)}. Nothing was scored: convert these rows; "
+            "if they are right, publish a model that has learned from them first (`cropyield train`)"
+        )
+    content = parquet(vintage_table(harvests, regions, settings))
+    vintage = digest(content)
+    store.create(f"{VINTAGES}/{vintage}.parquet", content)
     weights = {
         name: pq.read_table(io.BytesIO(found)).to_pandas()
         for name in {each.weights for each in issues}
@@ -69,12 +91,35 @@ def score(
         "issued": len(issues),
         "vintage": vintage,
         "vintages": len(summaries),
-        "scores": summaries[vintage],
-        "notes": _notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
+        "scores": _without_names(summaries[vintage]),
+        "notes": [
+            *([] if summaries[vintage] else [_nothing_known(issues)]),
+            *_notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
+        ],
         "places": {
             name.partition(".")[0] + " " + name.partition(".")[2]: store.place(name) for name in files
         },
     }
+
+
+def suspect_yields(harvests: pd.DataFrame, issues: Sequence[Issue]) -> list[str]:
+    """A sentence for each crop whose yields, once they are those of forecast seasons, change their level."""
+    forecast = {
+        str(crop): int(year)
+        for issue in issues
+        for crop, year in issue.record.groupby("crop")["year"].min().items()
+    }
+    said = []
+    for crop, first in forecast.items():
+        rows = harvests[(harvests["crop"] == crop) & (harvests["year"] >= first - BEFORE)]
+        codes, names = pd.factorize(rows["region"])
+        known = codes.astype(np.int64), rows["year"].to_numpy(np.int64), rows["yield"].to_numpy(np.float64)
+        broken = find_level_break(*known)
+        if broken is not None and broken.year >= first:
+            said.append(f"{crop}: {describe_level_break(**asdict(broken))}")
+        elif far := [each for each in find_far_yields(*known, list(names)) if each.year >= first]:
+            said.append(f"{crop}: {describe_far_yields(far)}")
+    return said
 
 
 def vintage_table(harvests: pd.DataFrame, regions: Regions | None, settings: Settings) -> pa.Table:
@@ -127,6 +172,29 @@ def as_issued(weights: pd.DataFrame, ground: Ground) -> Ground:
     weight_TYR[crop_N, weights["year"] - years.start, region_N] = weights["weight"]
     found = Weights(crops, years, regions, weight_TYR, {})
     return replace(ground, parts=Parts(units.rename_axis("unit"), unit_LR), weights=found)
+
+
+def _without_names(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores by crop and lead; those of each region are thousands, and stand in verification.json."""
+    return {
+        level: {
+            crop: {key: found for key, found in of.items() if key != "names"} for crop, of in crops.items()
+        }
+        for level, crops in scores.items()
+    }
+
+
+def _nothing_known(issues: Sequence[Issue]) -> str:
+    """Why there is nothing to score, and what it takes."""
+    said = sorted(
+        {pair for each in issues for pair in zip(each.record["crop"], each.record["year"], strict=True)}
+    )
+    if not said:
+        return (
+            "nothing to score: no forecast of a season to come has been issued yet; see `cropyield forecast`"
+        )
+    seasons = in_short([f"{crop} {year}" for crop, year in said])
+    return f"nothing to score yet: the yields know none of what was forecast ({seasons}); score again then"
 
 
 def _notes(unweighed: int) -> list[str]:

@@ -14,6 +14,7 @@ from data.store.manifests import PREDICTIONS, RUNS, crop_units, folder, publishe
 from tasks.job.job import Job
 from tasks.ledger.account import regions_notes, rejects_of
 from tasks.publish.judge import described, judge_run, reader
+from tasks.yields.level_break import far_notes
 
 
 def unchanged(job: Job) -> dict[str, Any] | None:
@@ -54,15 +55,16 @@ def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:
     store = job.store
     manifest = read_manifest(store, job.run_id) or {"run_id": job.run_id, "files": {}}
     units, ledger = crop_units(store, manifest), manifest.get("ledger", {})
+    metrics = published_json(store, manifest, "metrics.json")
     return {
         "run_id": job.run_id,
         "message": message,
         "gate": dict(gate),
-        "metrics": published_json(store, manifest, "metrics.json"),
+        "metrics": metrics,
         "units": units,
         "left_out": [crop for crop in named_crops(job.settings) if crop not in units],
         "rejected": rejects_of(ledger),
-        "notes": regions_notes(ledger),
+        "notes": [*far_notes(metrics), *regions_notes(ledger)],
         "places": places(store, job.run_id),
     }
 

@@ -5,6 +5,7 @@ It puts figures side by side and draws them; whatever takes more than a differen
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
 from data.contracts.vocabulary import MAIN
 from data.contracts.wording import ABSENT, difference, number, percent, signed_percent, span, whole_percent
+from tasks.assemble.coming import coming_seasons
 from tasks.report import frame
 from tasks.report.charts.boundaries import Boundaries, read_boundaries
 from tasks.report.charts.chart import Chart
@@ -90,14 +92,19 @@ def render_bulletin(data: Bulletin) -> str:
         weather_until=_span(coming["weather_until"]),
         unbounded=[] if boundaries is None else _without_boundary(coming, boundaries),
         gaps=past,
+        early=bool((coming["lead_days"] > 0).any()),
     )
 
 
 def coming_rows(forecasts: pd.DataFrame, yields: pd.DataFrame) -> pd.DataFrame:
-    """Rows of each crop's newest season, unless later yields are known; older ones are gaps of the past."""
-    newest = forecasts.groupby("crop")["year"].transform("max")
-    known = forecasts["crop"].map(yields.groupby("crop")["year"].max())
-    return forecasts[(forecasts["year"] == newest) & ~(newest < known)]
+    """Rows of each crop's season to come; `yields` are known ones: region, year, crop."""
+    coming = coming_seasons(_regions_by_season(forecasts), _regions_by_season(yields))
+    return forecasts[forecasts["crop"].map(coming) == forecasts["year"]]
+
+
+def _regions_by_season(frame: pd.DataFrame) -> dict[tuple[str, int], int]:
+    rows = frame[["crop", "year", "region"]].drop_duplicates()
+    return Counter(zip(rows["crop"], rows["year"], strict=True))
 
 
 def _charts(

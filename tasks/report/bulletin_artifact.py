@@ -33,13 +33,12 @@ _FIGURES = ("predicted", "lower_80", "upper_80", "mean_5", "last", "chance_below
 
 
 def headline(aggregates: pd.DataFrame) -> list[dict[str, Any]]:
-    """What is forecast of each crop's newest season, all regions together; null where too little is known.
+    """What is forecast of each crop, all regions together; null where too little is known.
 
-    `aggregates` has the columns of `aggregates.parquet`; so have the rows, of which there is one for a crop.
+    `aggregates` is laid out as `aggregates.parquet` and holds the season to come of each crop; the rows have
+    the same columns.
     """
-    rows = aggregates[aggregates["level"] == ALL]
-    newest = rows["year"] == rows.groupby("crop")["year"].transform("max")
-    latest = rows[newest].drop_duplicates("crop", keep="last").sort_values("crop")
+    latest = aggregates[aggregates["level"] == ALL].drop_duplicates("crop", keep="last").sort_values("crop")
     return [
         {key: row[key] for key in ("crop", "season", "as_of")}
         | {"year": int(row["year"]), "unit": row["unit"] if isinstance(row["unit"], str) else None}
@@ -61,9 +60,10 @@ def headline_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def of_bulletin(data: Bulletin, page: str) -> Artifact:
     """The bulletin for Prefect's pages: headline, maps as pictures, larger units; `page` links the whole."""
     parts = [f"{page}\n"]
-    if len(data.aggregates):  # which gaps of the past don't have
-        parts = [f"{as_text(headline_text(headline(data.aggregates)))}\n", *parts, _units(data)]
     coming = coming_rows(data.forecasts, data.yields)
+    units = data.aggregates.merge(coming[["crop", "year"]].drop_duplicates())
+    if len(units):
+        parts = [f"{as_text(headline_text(headline(units)))}\n", *parts, _units(units)]
     if not len(coming):
         parts.append(f"{NOTHING_AHEAD}.\n")
     boundaries = read_boundaries(data.geometries, _VERTICES, _CELLS)
@@ -84,10 +84,8 @@ def of_bulletin(data: Bulletin, page: str) -> Artifact:
     return Artifact("bulletin", "The bulletin: map, larger units, and where the page lies", "\n".join(parts))
 
 
-def _units(data: Bulletin) -> str:
-    """Every larger unit of each crop's newest season, all regions together first."""
-    rows = data.aggregates
-    rows = rows[rows["year"] == rows.groupby("crop")["year"].transform("max")]
+def _units(rows: pd.DataFrame) -> str:
+    """Every larger unit, all regions together first."""
     rows = rows.assign(first=rows["level"] != ALL).sort_values(["first", "crop"], kind="stable")
     # the old UI leaves a table some 650 pixels; what doesn't fit is in the bulletin
     heads = ("where", "crop", "forecast", "80 % range", "from mean", "below mean")

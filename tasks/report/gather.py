@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.contracts.wording import by_note
 from data.settings.seasons import Cutoff, of_season
 from tasks.assemble.seasons import AssembledSeasons, full_season
 from tasks.job import machine
@@ -19,7 +20,7 @@ from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.report.page import render_report
 from tasks.report.tables import ReportData
-from tasks.yields.level_break import describe_level_break
+from tasks.yields.level_break import describe_level_break, far_notes
 
 
 def report_data(
@@ -64,6 +65,7 @@ def report_data(
                         if other != season
                     ),
                     *_notes(metrics[season]),
+                    *far_notes({"seasons": {season: metrics[season]}}),
                     *regions_notes(data.ledger),
                 ],
             )
@@ -74,11 +76,11 @@ def report_data(
 def _notes(season: Mapping[str, Any]) -> list[str]:
     """What a season's part of metrics.json says in sentences."""
     breaks = [f"{crop}: {describe_level_break(**found)}" for crop, found in season["breaks"].items() if found]
-    return breaks + [
-        note
-        for day, part in season["as_of"].items()
-        for note in (*(f"{day}: {note}" for note in part["features"]), *part["intervals"]["notes"])
-    ]
+    features = by_note({day: part["features"] for day, part in season["as_of"].items()})
+    intervals = dict.fromkeys(
+        note for part in season["as_of"].values() for note in part["intervals"]["notes"]
+    )
+    return [*breaks, *(f"{', '.join(days)}: {note}" for note, days in features.items()), *intervals]
 
 
 def save_report(pages: Sequence[ReportData], folder: Path) -> None:

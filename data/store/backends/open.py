@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.locations.uris import is_local
+from data.errors import SettingsError
+from data.locations.uris import is_local, locate
 from data.store.backends.base import Store
 from data.store.backends.local import LocalStore
 
@@ -16,3 +17,15 @@ def open_store(uri: str) -> Store:
     from data.store.backends.object import ObjectStore
 
     return ObjectStore(uri)
+
+
+def open_target(file: str) -> tuple[Store, str]:
+    """The folder that somebody wants a file in, which has to be there, and the file's name.
+
+    Raises SettingsError.
+    """
+    folder, _, name = locate(file, Path()).rpartition("/")
+    place = folder or "/"
+    if is_local(place) and not Path(place.removeprefix("file://")).is_dir():
+        raise SettingsError(f"{file}: there is no folder {place}; make it, or name a file elsewhere")
+    return open_store(place), name

@@ -11,10 +11,12 @@ from rich.text import Text
 
 from data.contracts.columns import ALL
 from data.contracts.wording import (
+    COMPARED_MEANS,
     MEANS_OF_REGIONS,
     NOTHING_AHEAD,
     SCORES_EXPLAINED,
     gaps_told,
+    in_short,
     number,
     percent,
     signed_percent,
@@ -90,11 +92,13 @@ def why(result: dict[str, Any]) -> None:
         console.print(Text(found["sentence"]), soft_wrap=True)
         columns = [("term", "left"), ("in words", "left"), *_numbers("value", "usual"), ("unit", "left")]
         drivers = _table(*columns, *_numbers(f"adds {unit}"))
+        drivers.add_row("baseline", Text(found["baseline_of"]), "", "", "", number(found["baseline"]))
         for term in found["terms"]:
             drivers.add_row(
-                Text(term["term"]), Text(term["words"]), number(term["value"]), number(term["usual"]),
+                Text(term["title"]), Text(term["words"]), number(term["value"]), number(term["usual"]),
                 Text(term["unit"]), number(term["contribution"]),
             )  # fmt: skip
+        drivers.add_row("forecast", "all of these together", "", "", "", number(found["predicted"]))
         console.print(drivers)
         if found["similar"]:
             console.print(Text(f"seasons most like it up to {found['as_of']}, by what each feature added"))
@@ -117,6 +121,7 @@ def compared(result: dict[str, Any]) -> None:
         shown = (number(row[name]) for name in figures)
         means.add_row(str(row["year"]), Text(row["crop"]), f"{row['regions']:,}", *shown)
     console.print(means)
+    console.print(Text(COMPARED_MEANS))
     units = _table(("level", "left"), ("name", "left"), ("season", "left"), ("crop", "left"), *titles)
     for row in result["aggregates"]:
         shown = (number(row[name]) for name in figures)
@@ -125,7 +130,9 @@ def compared(result: dict[str, Any]) -> None:
         )
     console.print(units)
     if gaps := result["gaps"]:
-        console.print(Text(f"not compared: {gaps:,} forecasts for gaps of past seasons"))
+        console.print(Text(f"not compared: {gaps:,} forecast{'s' * (gaps > 1)} for gaps of past seasons"))
+    if alone := result["alone"]:
+        console.print(Text(f"in the later one only: {in_short(alone)}"))
 
 
 def scored(result: dict[str, Any]) -> None:
@@ -143,7 +150,8 @@ def scored(result: dict[str, Any]) -> None:
                 errors = (of["rmse"], of["mean_5"]["rmse"], of["baseline"]["rmse"], of["bias"], of["brier"])
                 figures = (*map(number, errors), percent(of["coverage_80"]))
                 table.add_row(Text(level), Text(crop), lead, f"{of['rows']:,}", *figures)
-    console.print(table)
+    if result["scores"]:
+        console.print(table)
     for note in (*([SCORES_EXPLAINED] if result["scores"] else []), *result["notes"]):
         console.print(Text(note), soft_wrap=True)
     for what, place in result["places"].items():

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data.contracts.vocabulary import MAIN, NAIVE_BASELINES, best_baseline
-from data.contracts.wording import ABSENT, in_words, number, span
+from data.contracts.wording import ABSENT, by_note, in_words, number, span
 
 _ORDER = ("test", "validation", "train")
 
@@ -104,11 +104,11 @@ def run(result: dict[str, Any]) -> None:
 
 
 def verified(result: dict[str, Any]) -> None:
-    """Whether a run is as it was published."""
+    """Whether a run, forecast or backtest is as it was published."""
     faults = len(result["faults"])
     state = f"{faults} of {result['files']} files damaged" if faults else "as it was published"
     console = _console()
-    console.print(Text(f"run {result['run_id']}: {result['files']} files, {result['size']:,} bytes, {state}"))
+    console.print(Text(f"{result['what']}: {result['files']} files, {result['size']:,} bytes, {state}"))
     for fault in result["faults"]:
         console.print(Text(f"  {fault}"))
     for name in result["others"]:
@@ -151,7 +151,8 @@ def pruned(result: dict[str, Any]) -> None:
     console = _console()
     for name in result["removed"]:
         console.print(Text(f"removed {name}"))
-    console.print(Text(f"{len(result['removed'])} removed, {len(result['kept'])} runs kept"))
+    removed, kept = len(result["removed"]), len(result["kept"])
+    console.print(Text(f"{removed or 'nothing'} removed, {kept} run{'s' * (kept != 1)} kept"))
 
 
 def alerts(result: dict[str, Any]) -> None:
@@ -186,9 +187,9 @@ def _remarks(console: Console, result: dict[str, Any]) -> None:
         console.print(
             Text(f"not modelled: {names}: too few training rows for the features (see cropyield show)")
         )
-    for made, found in _by_cutoff(result["metrics"]):
-        for note in found.get("features", ()):
-            console.print(Text(f"warning: {made}: {note}"), soft_wrap=True)
+    notes = by_note({made: of.get("features", ()) for made, of in _by_cutoff(result["metrics"])})
+    for note, where in notes.items():
+        console.print(Text(f"warning: {', '.join(where)}: {note}"), soft_wrap=True)
     if len(set(result["units"].values())) > 1:
         console.print(Text("the crops' units differ, so there is no pooled row; MSE is in the unit squared"))
 

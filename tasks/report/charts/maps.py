@@ -19,8 +19,9 @@ _UNKNOWN = {"scale": {"invalid": {"color": {"value": NONE}}}}
 """Where there is no departure."""
 _TILES_ACROSS, _LEAST_ACROSS = 34, 12.0
 _HEIGHT = 500
+_LEAST_TILE = 15  # pixels, for a label of three letters
 _FINE = 500
-"""Regions above which borders are drawn as hairlines."""
+"""Regions above which borders are drawn as hairlines, and tiles have no labels."""
 
 
 def departure_map(
@@ -155,6 +156,8 @@ def _tiles(
             },
         }
     ]
+    if len(table) <= _FINE:
+        marks.append(_labels(name, x, y, across, colour["scale"]["domain"][-1], tooltip))
     tables = {name: table}
     if len(titles):
         tables[f"{name}-titles"] = titles
@@ -180,6 +183,41 @@ def _tiles(
         "config": {"view": {"stroke": None}, "rect": {"stroke": FAINT}, **_UNKNOWN},
     }
     return Chart(specification, tables, label)
+
+
+def _labels(
+    name: str,
+    x: Specification,
+    y: Specification,
+    across: float,
+    reach: float,
+    tooltip: list[Specification],
+) -> Specification:
+    """As much of each region's name as its tile has room for; none where that would be a letter or two."""
+    return {
+        "data": {"name": name},
+        "transform": [
+            {"calculate": "datum.x + 0.5", "as": "middle"},
+            {"calculate": "datum.y + 0.5", "as": "centre"},
+        ],
+        "mark": {
+            "type": "text",
+            "cursor": "pointer",
+            "fontSize": 8,
+            "limit": {"expr": f"width / {across} - 2"},
+            "opacity": {"expr": f"width / {across} < {_LEAST_TILE} ? 0 : 1"},
+        },
+        "encoding": {
+            "x": x | {"field": "middle"},
+            "y": y | {"field": "centre"},
+            "text": {"field": "name"},
+            "color": {
+                "condition": {"test": f"abs(datum.departure) > {0.75 * reach}", "value": "#ffffff"},
+                "value": INK,
+            },
+            "tooltip": tooltip,
+        },
+    }
 
 
 def _placed(regions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, float]:

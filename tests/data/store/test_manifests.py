@@ -56,7 +56,9 @@ def test_damage_is_found(any_store: Store) -> None:
     manifest = read_manifest(any_store, run)
     assert manifest is not None
     any_store.put(f"runs/{run}/predictions.parquet", b"X")
-    assert damaged(any_store, manifest) == ["predictions.parquet: 1 bytes that differ from the 36 published"]
+    assert damaged(any_store, manifest) == [
+        "predictions.parquet: changed since it was published (1 bytes, 36 when it was published)"
+    ]
     with pytest.raises(DamageError, match="isn't as it was published"):
         read_published(any_store, manifest, "predictions.parquet")
     any_store.remove(f"runs/{run}/predictions.parquet")

@@ -54,6 +54,23 @@ def test_forecasts_and_backtests_are_thinned_out_too(any_store: Store) -> None:
     assert (any_store.get("forecasts.parquet") or b"").startswith(b"f1")
 
 
+def test_the_run_that_the_newest_forecast_was_made_with_stays(any_store: Store) -> None:
+    """Else nobody can say any more why the forecast that is shown is what it is."""
+    for number, name in enumerate(("cc", "aa", "bb", "dd"), start=1):
+        publish(any_store, name, f"2024-0{number}-01T00:00:00+00:00")
+        if name == "aa":
+            forecast(any_store, "f1")  # by the model of aa
+    assert ids(prune(any_store, 1, 0.0)) == ["bb", "cc"]
+    assert ids(any_store.folders("runs")) == ["aa", "dd"]
+    write(any_store, "bb", "2024-03-02T00:00:00+00:00")
+    assert ids(prune(any_store, 2, 0.0)) == ["bb"]
+    any_store.put(f"forecasts/{an_id('f1')}/{MANIFEST}", b"{}")
+    write(any_store, "bb", "2024-03-03T00:00:00+00:00")
+    with pytest.raises(DamageError):
+        prune(any_store, 1, 0.0)
+    assert ids(any_store.folders("runs")) == ["aa", "bb", "dd"]
+
+
 def test_what_was_current_until_just_now_stays_an_hour(any_store: Store) -> None:
     """`prune` after `rollback OLD` must not take OLD's follower, nor what somebody may be reading."""
     publish(any_store, "a1", hours_ago(9))

@@ -72,6 +72,25 @@ def test_a_change_of_unit_publishes_nothing(first: int, world: Path, tmp_path: P
     assert {check["crop"] for check in broken} == set(result["units"])
 
 
+def test_one_region_in_another_unit_is_named(world: Path, tmp_path: Path, capsys: Capture) -> None:
+    """The gate looks at the median region; 50 tonnes a hectare in one place went through in silence."""
+
+    def in_quintals(frame: pd.DataFrame, years: list[int]) -> None:
+        frame.loc[(frame["year"] == years[-1]) & (frame["region"] == "R0004"), "yield"] *= 15.93
+
+    place = tmp_path / "world"
+    command = changed(world, place, in_quintals)
+    assert run([*command, "--accept", "a look at what is said"]) == 0
+    said = capsys.readouterr().out
+    assert "warning: apples: yields far from the mean of their region's five seasons before" in said
+    assert f"R0004 in {years_of(world)[-1]} (" in said
+    assert said.count("R0004 in") == len(set(pd.read_parquet(place / "yields")["crop"]))
+    (kept,) = (place / "store/runs").iterdir()
+    assert f"R0004 in {years_of(world)[-1]} (" in (kept / "report.html").read_text()
+    assert run([*command, "--json"]) == 0
+    assert any("R0004 in" in note for note in json.loads(capsys.readouterr().out)["notes"])
+
+
 def test_accepting_publishes_it_and_a_repetition_leaves_it_so(
     world: Path, tmp_path: Path, capsys: Capture
 ) -> None:

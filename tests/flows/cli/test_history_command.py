@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from data.store.backends.local import LocalStore
+from data.store.entries import State
+from data.store.log import removed_run
 from data.store.manifests import FORECASTS
 from flows.cli.main import run
 from tests.stores import GATE, an_id, files_of, forecast, manifest_of, publish, write
@@ -181,8 +183,60 @@ def test_a_run_that_prune_removed_is_not_called_unknown(command: str, place: Pat
             in said
         )
         assert "restore it from a backup, or train again" in said
-    assert run([name, str(place), "f" * 16, *options]) == 2
+    assert run([name, str(place), "e" * 16, *options]) == 2
     assert "no finished run with an id that begins with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("area", "again"), [("forecasts", "forecast again"), ("backtests", "backtest again")]
+)
+def test_a_forecast_or_backtest_that_prune_removed_is_not_called_unknown(
+    area: str, again: str, place: Path, capsys: Capture
+) -> None:
+    store = LocalStore(place)
+    for name in ("fade", "face"):
+        forecast(store, name)
+        write(store, f"{name[0]}b{name[2]}d", area="backtests")
+    write(store, "fbff", "2025-01-01T00:00:00+00:00", "backtests")
+    assert run(["prune", str(place), "--keep", "1", "--min-age", "0"]) == 0
+    capsys.readouterr()
+    gone = "fade" if area == "forecasts" else "fbcd"
+    for words in (["verify"], ["show"], ["export", "--csv", "predictions", "x"]):
+        assert run([words[0], str(place), gone, *words[1:]]) == 2
+        said = capsys.readouterr().err
+        assert f"{area.removesuffix('s')} {an_id(gone)} " in said
+        assert "has been removed by prune" in said
+        assert again in said
+
+
+def test_an_unknown_run_reads_a_thousand_entries_and_no_more(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(_: object, number: int) -> dict[str, str]:
+        read.append(number)
+        return {}
+
+    monkeypatch.setattr("data.store.log.read_facts", counted)
+    assert removed_run(LocalStore(place), State(number=5000), "f" * 16) is None
+    assert sorted(read) == [*range(4001, 5001)]
+
+
+def test_rerun_is_refused_of_what_it_does_not_repeat(place: Path, capsys: Capture) -> None:
+    forecast(LocalStore(place), "f1")
+    assert run(["verify", str(place), "f1"]) == 0
+    assert f"forecast {an_id('f1')}: " in capsys.readouterr().out
+    assert run(["verify", str(place), "f1", "--rerun"]) == 2
+    assert f"forecast {an_id('f1')}: --rerun repeats runs" in capsys.readouterr().err
+    assert run(["verify", str(place)]) == 0
+    assert f"run {an_id('c3')} and forecast {an_id('f1')}: " in capsys.readouterr().out
+
+
+def test_prune_says_how_much_in_plain_numbers(place: Path, capsys: Capture) -> None:
+    for counts in ("2 removed, 1 run kept", "nothing removed, 1 run kept"):
+        assert run(["prune", str(place), "--keep", "1", "--min-age", "0"]) == 0
+        assert counts in capsys.readouterr().out
 
 
 def test_prune_removes_what_killed_writers_left_a_day_ago(place: Path, capsys: Capture) -> None:

@@ -25,7 +25,11 @@ from data.contracts.columns import (
     Column,
     schema_of,
 )
+from data.contracts.wording import number
+from data.settings.files import load_settings
 from flows.cli.main import run
+from tasks.job.job import open_job
+from tasks.scoring import has_learned
 
 Capture = pytest.CaptureFixture[str]
 FORMULA = "=HYPERLINK(A1)"
@@ -222,6 +226,16 @@ def test_why_tells_a_sentence_its_drivers_and_the_nearest_seasons(season: Path, 
     assert "apples in" in shown
     assert "oranges in" in shown
     assert "seasons most like it" in shown
+    # a table that adds up by eye: the baseline, what each feature adds under the name people give it, the sum
+    apples = shown.partition("seasons most like it")[0].splitlines()
+    assert apples[2].startswith("baseline  ")
+    assert f"  {number(found['baseline'])}" in apples[2]
+    assert apples[-1].startswith("forecast  ")
+    assert apples[-1].endswith(f"  {number(found['predicted'])}")
+    titles = {term["term"]: term["title"] for term in found["terms"]}
+    assert titles["temperature_mean"] == "mean temperature"
+    assert any(line.startswith("mean temperature  ") and " °C " in line for line in apples)
+    assert " is usual (" in apples[0]
     # a run that is named: its last test season or what it forecast itself
     assert run(["show", store, run_of(season).name, "--why", FORMULA, "--crop", "apples", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["why"][0]["year"] == 2023
@@ -233,7 +247,8 @@ def test_why_tells_a_sentence_its_drivers_and_the_nearest_seasons(season: Path, 
 
 def test_csv_has_every_row_and_no_formula(season: Path, tmp_path: Path, capsys: Capture) -> None:
     store = str(season / "store")
-    for table in ("forecasts", "drivers", "aggregates", "predictions", "evaluation", "dataset", "rejected"):
+    of_forecast = ("forecasts", "drivers", "aggregates", "weights", "history")
+    for table in (*of_forecast, "predictions", "evaluation", "dataset", "rejected"):
         file = tmp_path / f"{table}.csv"
         assert run(["export", store, "--csv", table, str(file)]) == 0
         with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -245,8 +260,16 @@ def test_csv_has_every_row_and_no_formula(season: Path, tmp_path: Path, capsys: 
     original = pd.read_parquet(forecast_of(season) / "predictions.parquet")
     assert len(frame) == len(original)
     assert set(frame["region"]) - set(original["region"]) == {f"'{FORMULA}"}
-    np.testing.assert_allclose(frame["predicted"], original["predicted"], rtol=1e-15)
+    assert (original["year"] < 2023).any()
+    ahead = (original["year"] == 2023).to_numpy()
+    again = np.concatenate([original["predicted"][ahead], original["predicted"][~ahead]])
+    np.testing.assert_allclose(frame["predicted"], again, rtol=1e-15)
+    history = pd.read_parquet(forecast_of(season) / "history.parquet")
+    assert len(pd.read_csv(tmp_path / "history.csv")) == len(history)
     capsys.readouterr()
+    assert run(["export", store, "--csv", "history", str(tmp_path / "not/there.csv")]) == 2
+    assert f"there is no folder {tmp_path / 'not'}" in capsys.readouterr().err
+    assert not (tmp_path / "not").exists()
     assert run(["export", store, "--csv", "nothing", str(tmp_path / "x.csv")]) == 2
     assert "there are predictions, forecasts" in capsys.readouterr().err
     assert run(["export", store]) == 2
@@ -279,6 +302,10 @@ def test_compare_splits_what_changed_into_parts_that_add_up(season: Path, capsys
         assert parts[["from_model", "from_yields"]].abs().to_numpy().max() <= 1e-9
         assert set(regions["weather_until"]) <= {"2023-06-30", "2023-07-31"}
         past = [pd.read_parquet(store + f"/forecasts/{name}/predictions.parquet") for name in (first, second)]
+        assert found["alone"] == []
+        pages = sorted(file.stem for file in (season / "store/bulletins").iterdir())[-2:]
+        assert run(["compare", store, pages[0].lstrip("0"), pages[1], "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == found
         assert found["gaps"] == len(past[0].query("year < 2023")) == len(past[1].query("year < 2023")) > 0
         units = pd.DataFrame(found["aggregates"])
         assert set(units["level"]) == {"state", "all"}
@@ -338,5 +365,15 @@ def test_score_holds_what_was_issued_against_each_vintage_of_yields(
     assert scores["region"]["apples"]["all"]["rmse"] == pytest.approx(np.sqrt((apples["error"] ** 2).mean()))
     assert set(scores) == {"region", "state", "all"}
     before = (store / "verification.parquet").read_bytes()
+    of_settings = season / "settings.toml"
+    own = {"store": str(store), "yields": str(season / "yields"), "regions": str(season / "regions.geojson")}
+    assert has_learned(open_job(load_settings(str(of_settings), own)))
+    assert not has_learned(open_job(load_settings(str(of_settings), own | {"yields": str(yields)})))
+    harvest.assign(**{"yield": harvest["yield"] * 1000}).to_parquet(yields / "part-2023.parquet")
+    capsys.readouterr()
+    assert run(["score", str(of_settings), "--store", str(store), "--yields", str(yields)]) == 3
+    assert "Nothing was scored: convert these rows" in capsys.readouterr().err
+    assert (store / "verification.parquet").read_bytes() == before
+    harvest.assign(**{"yield": harvest["yield"] * 1.1}).to_parquet(yields / "part-2023.parquet")
     score()
     assert (store / "verification.parquet").read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,24 @@ def test_the_remedy_for_a_further_season_is_of_that_season(tmp_path: Path) -> No
     key, listed = "seasons.summer.as_of", '["05-15", "06-30", "07-31"]'
     assert f"with {key} = {listed} in the settings" in str(caught.value)
     assert f"--set '{key}={listed}'" in str(caught.value)
+
+
+def test_rows_that_were_rejected_are_named_where_a_season_ends_early_for_them(tmp_path: Path) -> None:
+    """Somebody typed -999 for all of June: more weather wouldn't have helped."""
+    weather = daily(2, range(2008, 2012))
+    weather = weather[weather["date"] <= "2011-06-30"].reset_index(drop=True)
+    june = weather["date"] > "2011-05-31"
+    spoilt = weather.assign(rainfall=weather["rainfall"].where(~june, -999.0))
+    early = weather["date"].between("2011-04-03", "2011-04-04")  # which the season can do without
+    spoilt.loc[early, "rainfall"] = -998.0
+    measures = {"rainfall": {"range": [0, 500]}}
+    with pytest.raises(SettingsError) as caught:
+        look(world(tmp_path, spoilt, yields_of(2, range(2008, 2011)), measures=measures))
+    assert "has weather up to 05-31 only" in str(caught.value)
+    told = "60 rows of weather after that day were rejected (outside the valid range 60, for example "
+    assert told in str(caught.value)
+    assert re.search(r"rainfall = -999(\.0)?\)\): mend them, or train one for that day", str(caught.value))
+    assert "-998" not in str(caught.value)
 
 
 def test_the_remedy_trains_where_it_is_followed(tmp_path: Path) -> None:

@@ -3,7 +3,15 @@
 import pyarrow as pa
 
 from data.contracts.columns import AGGREGATE_COLUMNS, FORECAST_COLUMNS, schema_of
-from tasks.publish.forecast import as_markdown, by_season, coming_units, crops_left_out
+from tasks.assemble.coming import coming_seasons
+from tasks.publish.forecast import (
+    as_markdown,
+    by_season,
+    coming_units,
+    crops_left_out,
+    notes_of,
+    regions_by_season,
+)
 from tests.tasks.worlds import settings
 
 
@@ -16,6 +24,12 @@ def test_crops_without_a_model_come_with_the_reason() -> None:
     ]
 
 
+def test_what_every_cut_off_s_model_lacks_is_said_once() -> None:
+    predictions = schema_of(FORECAST_COLUMNS).empty_table()
+    absent = ["corn: no 95 % interval", "rye: no 95 % interval"]
+    assert notes_of(predictions, 0, [*absent, *absent, absent[0]], []) == absent
+
+
 def test_the_wholes_of_all_crops_come_before_their_parts() -> None:
     rows = [
         {"level": level, "name": name, "crop": crop, "year": year, "predicted": predicted}
@@ -23,7 +37,9 @@ def test_the_wholes_of_all_crops_come_before_their_parts() -> None:
         for crop in ("corn", "rye")
         for year, predicted in ((2022, 1.0), (2023, None if (name, crop) == ("a", "rye") else 2.0))
     ]
-    found = coming_units(pa.Table.from_pylist(rows, schema_of(AGGREGATE_COLUMNS)))
+    table = pa.Table.from_pylist(rows, schema_of(AGGREGATE_COLUMNS))
+    found = coming_units(table, {"corn": 2023, "rye": 2023})
+    assert {row["crop"] for row in coming_units(table, {"rye": 2023})} == {"rye"}
     assert [(row["level"], row["name"], row["crop"]) for row in found] == [
         ("all", "all", "corn"), ("all", "all", "rye"), ("state", "a", "corn"), ("state", None, "corn"),
         ("state", None, "rye"),
@@ -31,7 +47,7 @@ def test_the_wholes_of_all_crops_come_before_their_parts() -> None:
     assert {(row["year"], row["predicted"]) for row in found} == {(2023, 2.0)}
 
 
-def test_a_crop_s_newest_season_is_ahead_unless_a_later_one_is_harvested() -> None:
+def test_the_season_to_come_alone_is_told_in_figures() -> None:
     rows = [
         {
             "region": region, "year": year, "crop": crop, "season": "main", "as_of": "12-31", "unit": "t/ha",
@@ -41,7 +57,10 @@ def test_a_crop_s_newest_season_is_ahead_unless_a_later_one_is_harvested() -> No
         for region in ("a", "b")
     ]  # fmt: skip
     predictions = pa.Table.from_pylist(rows, schema_of(FORECAST_COLUMNS))
-    found = by_season(predictions, settings(), {"corn": 2023, "rye": 2023})
+    forecast = regions_by_season(predictions, "region")
+    assert forecast == {("corn", 2020): 2, ("corn", 2024): 2, ("rye", 2020): 2}
+    coming = coming_seasons(forecast, {("corn", 2023): 5, ("rye", 2023): 5})
+    found = by_season(predictions, settings(), coming)
     assert [(row["crop"], row["year"], row["ahead"]) for row in found] == [
         ("corn", 2020, False), ("rye", 2020, False), ("corn", 2024, True),
     ]  # fmt: skip

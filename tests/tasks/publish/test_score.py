@@ -1,6 +1,7 @@
 """Larger units are verified by the weights that their forecasts were made with, whatever areas are today."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contracts.columns import RECORD_COLUMNS, schema_of
+from data.errors import InputError
 from data.settings.files import parse_settings
 from data.store.backends.base import Store
 from data.store.backends.local import LocalStore
@@ -105,6 +107,42 @@ def test_a_forecast_that_kept_no_weights_is_weighed_by_the_yields_areas_and_coun
     (note,) = scored(store)["notes"]
     assert note.endswith("weighed by today's areas: 2")
     assert verified(store)["actual"].tolist() == pytest.approx([5.94, 5.94])
+
+
+@pytest.mark.parametrize("regions", ["bc", "abcdef", "c"])
+def test_yields_in_another_unit_are_not_scored_unless_somebody_vouches(store: Store, regions: str) -> None:
+    """A file with the new season in kg/ha was scored, with errors in the thousands and exit code 0."""
+    forecast(store, "b1", None)
+    many = harvests({"a": 1.0, "b": 1.0, "c": 1.0}, 2021)
+    twins = many.assign(region=many["region"].map(dict(zip("abc", "def", strict=True))))
+    known = pd.concat([many, twins], ignore_index=True)
+    new = (known["year"] == 2021) & known["region"].isin(list(regions))
+    wrong = known.assign(**{"yield": known["yield"].where(~new, 1000 * known["yield"])})
+    with pytest.raises(InputError, match=r"rye: .*1,000 times.*Nothing was scored") as refused:
+        score(store, wrong, None, SETTINGS)
+    assert ("from 2021 on" in str(refused.value)) == (len(regions) == 6)
+    assert len(regions) == 6 or "c in 2021" in str(refused.value)
+    assert store.get("verification.json") is None
+    assert store.names("record/yields") == []
+    assert score(store, wrong, None, SETTINGS, vouched=True)["issued"] == 1
+    # what lies before the seasons that were forecast has been looked at, or is history
+    early = known["yield"].where(known["year"] != 2013, 1000 * known["yield"])
+    assert score(store, known.assign(**{"yield": early}), None, SETTINGS)["issued"] == 1
+
+
+def test_a_score_before_any_harvest_says_what_it_waits_for(store: Store) -> None:
+    known = harvests({"a": 1.0}, 2020)
+    (note,) = score(store, known, None, SETTINGS)["notes"]
+    assert "no forecast of a season to come has been issued yet" in note
+    forecast(store, "b1", {"a": 3.0})
+    result = score(store, known, None, SETTINGS)
+    assert result["scores"] == {}
+    assert "the yields know none of what was forecast (rye 2021)" in result["notes"][0]
+    result = score(store, harvests({"a": 1.0}, 2021), None, SETTINGS)
+    assert result["notes"] == []
+    assert result["scores"]["all"]["rye"].keys() == {"all", "lead_days"}
+    kept = json.loads(store.get("verification.json") or b"")["vintages"][result["vintage"]]
+    assert kept["all"]["rye"]["names"].keys() == {"all"}
 
 
 def test_weights_as_published_are_the_weights_again() -> None:

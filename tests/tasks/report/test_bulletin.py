@@ -139,7 +139,7 @@ def test_gaps_before_the_last_harvest_are_no_season_to_come() -> None:
     drivers = data.drivers[data.drivers["region"] == "a"].assign(year=YEAR - 9)
     text = render_bulletin(replace(data, forecasts=gap, drivers=drivers, aggregates=data.aggregates[:0]))
     assert "Nothing is ahead to be forecast" in text
-    assert "1 forecasts for gaps of past seasons" in text
+    assert "1 forecast for gaps of past seasons stands in" in text
     assert f"corn {YEAR - 9}" not in text
     assert "unknown day" not in text
 
@@ -199,6 +199,59 @@ def test_regions_without_a_mean_are_on_the_map_too(
         drawn = browser.find_elements("css selector", f"[data-chart=map-1] .mark-{marks}.role-mark path")
         assert len(drawn) == count
         assert sum(each.get_attribute("fill") == NONE for each in drawn) == 1
+
+
+def test_tiles_bear_their_regions_names_where_these_fit(
+    browser: Any, pages: dict[str, str], tmp_path: Path
+) -> None:
+    few, many = BULLETINS["tiles"], made_up_bulletin([f"R{at:03d}" for at in range(200)])
+    file = tmp_path / "bulletin.html"
+    for data, page, width, visible in (
+        (few, pages["tiles"], 1280, True),
+        (few, pages["tiles"], 390, True),
+        (many, render_bulletin(many), 390, False),
+    ):
+        file.write_text(page, encoding="utf-8")
+        set_width(browser, width)
+        browser.get(file.as_uri())
+        browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        drawn = browser.find_elements("css selector", "[data-chart=map-1] .layer_1_marks text")
+        begins = [str(each.get_attribute("textContent")).removesuffix("…") for each in drawn]
+        names = data.regions["name"].tolist()
+        assert len(begins) == len(names)
+        assert all(any(name.startswith(begin) for name in names) for begin in begins)
+        assert min(map(len, begins)) >= 3 or not visible
+        shown = [each.get_attribute("opacity") in (None, "1") for each in drawn]
+        assert shown == [visible] * len(names)
+
+
+def test_without_scripts_no_column_stands_empty(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "bulletin.html"
+    file.write_text(pages["map"], encoding="utf-8")
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(file.as_uri())
+        heads = browser.find_elements("css selector", "table.sortable th")
+        shown = [head.text for head in heads if head.is_displayed()]
+        cells = browser.find_elements("css selector", "tr[data-region]:first-child td")
+        empty = [cell for cell in cells if cell.is_displayed() and not cell.text.strip()]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert "rank" in shown
+    assert "history" not in shown
+    assert empty == []
+
+
+def test_the_gate_s_checks_say_which_models_they_are_of() -> None:
+    """In July the table showed the checks of the season's-end model beside July's forecast."""
+    said = "The checks are of the models that know a season's weather to its end."
+    data = BULLETINS["map"]
+    checks = [{"name": "sound", "crop": "corn", "outcome": "passed", "reason": "training R² 0.7"}]
+    gate = {"outcome": "passed", "checks": checks}
+    text = render_bulletin(replace(data, gate=gate))
+    assert said in text
+    ended = data.forecasts.assign(lead_days=0, as_of="09-30")
+    assert said not in render_bulletin(replace(data, gate=gate, forecasts=ended))
 
 
 def test_what_nobody_knows_takes_no_column(pages: dict[str, str]) -> None:

@@ -54,7 +54,7 @@ def test_a_bulletin_is_gathered_and_drawn() -> None:
     assert data.regions["group"].fillna("nowhere").tolist() == ["one", "one", "two", "nowhere"]
     text = render_bulletin(data)
     assert "Alpha" in text
-    assert "1 regions have no boundary: d" in text
+    assert "1 region has no boundary: d" in text
     assert "one thing" in text
     assert "+0.500" in text
 

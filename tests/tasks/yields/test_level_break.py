@@ -6,7 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tasks.yields.level_break import LevelBreak, find_level_break
+from tasks.yields.level_break import (
+    FarYield,
+    LevelBreak,
+    describe_far_yields,
+    find_far_yields,
+    find_level_break,
+)
+from tests.us_data import us_table
 
 FIRST, SEASONS, REGIONS = 1990, 30, 12
 
@@ -66,3 +73,38 @@ def test_years_may_be_missing(yield_RY: npt.NDArray[np.float64]) -> None:
     broken = found(yield_RY)
     assert broken is not None
     assert broken.year == FIRST + 15
+
+
+def far(yield_RY: npt.NDArray[np.float64]) -> list[FarYield]:
+    year_Y = np.arange(FIRST, FIRST + yield_RY.shape[1])
+    region_RY, year_RY = np.meshgrid(np.arange(len(yield_RY)), year_Y, indexing="ij")
+    known = np.isfinite(yield_RY)
+    names = [f"R{number}" for number in range(len(yield_RY))]
+    return find_far_yields(region_RY[known], year_RY[known], yield_RY[known], names)
+
+
+@pytest.mark.parametrize("at", [3, 15, 29])
+@pytest.mark.parametrize("factor", [100.0, 1000.0, 1 / 1000])
+def test_one_region_in_another_unit_is_named(
+    yield_RY: npt.NDArray[np.float64], at: int, factor: float
+) -> None:
+    assert far(yield_RY) == []
+    yield_RY[7, at:] *= factor
+    yield_RY[2, 20] = 0.0  # failed
+    assert found(yield_RY) is None
+    (only,) = far(yield_RY)
+    assert (only.region, only.year) == ("R7", FIRST + at)
+    assert only.factor == pytest.approx(factor, rel=0.9)
+    assert f"R7 in {FIRST + at} (" in describe_far_yields([only])
+
+
+def test_real_yields_are_far_from_their_level_only_where_a_harvest_fell() -> None:
+    """Of 17,000 yields from 1960 on none is more than 8 times, and few fall to an eighth."""
+    table = us_table()
+    for at, most in enumerate((5, 0)):
+        known = np.isfinite(table.y_NT[:, at])
+        said = find_far_yields(
+            table.region_N[known], table.year_N[known], table.y_NT[known, at], table.region_names
+        )
+        assert len(said) <= most
+        assert all(each.factor < 1 for each in said)

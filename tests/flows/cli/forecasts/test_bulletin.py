@@ -138,7 +138,7 @@ def test_the_page_says_what_the_forecast_says(world: Path) -> None:
     regional = history[history["level"] == "region"]
     assert len(regional) == len(yields)
     assert regional["yield"].sum() == pytest.approx(yields["yield"].sum())
-    assert "1 regions have no boundary" in text
+    assert "1 region has no boundary" in text
     assert "Gate of that run: <strong>passed" in text
 
 

@@ -33,6 +33,12 @@ def test_the_coming_season_is_shown_and_gaps_are_counted(capsys: pytest.CaptureF
     assert "and 3 forecasts for gaps of past seasons, 1997" in said
 
 
+def test_a_score_of_nothing_has_no_empty_table(capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"issued": 3, "vintages": 1, "scores": {}, "notes": ["nothing to score yet"], "places": {}}
+    outlook.scored(result)
+    assert capsys.readouterr().out.splitlines()[1:] == ["nothing to score yet"]
+
+
 def test_where_gaps_are_all_there_is_nothing_is_ahead(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [season("maize", 1997, 30000.0, 1, ahead=False)]
     result = {"message": "published forecast 12ab", "model_run_id": "cd", "as_of": None, "seasons": rows}
