@@ -1,8 +1,12 @@
 # The commands of the project; `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-# not quiet: torch alone takes minutes to fetch, and pip shows how far it is
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c requirements.lock
+# not quiet: torch alone takes minutes to fetch, and pip shows how far it is; compiled on all cores, as pip doesn't,
+# which skips files that are no Python of this version
+define install
+@$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c requirements.lock --editable $(1)
+@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
+endef
 
 # more workers than cores: many tests wait for servers, and those begin (tests/conftest.py)
 SUITE := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
@@ -87,21 +91,21 @@ clean:  ## remove what the commands above made
 
 .venv/.run: .venv/.python pyproject.toml requirements.lock
 	@echo "Installing torch, Prefect and what they need, once: some minutes, mostly downloads"
-	@$(PIP) --editable .
+	$(call install,.)
 	@echo "Installed; the next commands begin at once"
 	@touch $@
 
 .venv/.test: .venv/.python pyproject.toml requirements.lock
 	@echo "Installing what tests need, once"
-	@$(PIP) --editable '.[test]'
+	$(call install,'.[test]')
 	@touch .venv/.run .venv/.docs $@
 
 .venv/.docs: .venv/.python pyproject.toml requirements.lock
 	@echo "Installing what the documentation needs, once"
-	@$(PIP) --editable '.[docs]'
+	$(call install,'.[docs]')
 	@touch .venv/.run $@
 
 .venv/.bench: .venv/.python pyproject.toml requirements.lock
 	@echo "Installing the peers to compare with, once"
-	@$(PIP) --editable '.[bench]'
+	$(call install,'.[bench]')
 	@touch .venv/.run $@
