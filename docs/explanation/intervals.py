@@ -72,6 +72,11 @@ assert (next_season <= by_rows[:, None]).mean() < covered
 # 80 % needs at least 4 seasons and 95 % at least 19. With fewer the columns are null, and a sentence says why: an
 # interval from three seasons would be a guess in a lab coat.
 #
+# **Chances come from the same errors.** The chance of a yield below the mean of five years is the share of past
+# seasons' errors that would bring it there, with the season to come as one more that counts half. Nine seasons of
+# nine make 95 % and not certainty. An interval reaches as far up as down; a chance asks only one side, so a mean
+# well inside the range can still be likely to be missed where the large errors all went the other way.
+#
 # ## What is reported
 #
 # - **Coverage** on the test seasons and in backtests, beside what was promised.

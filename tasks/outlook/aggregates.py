@@ -23,7 +23,7 @@ from data.contracts.season_table import Floats, Integers
 from data.contracts.vocabulary import LEVELS, SplitName
 from tasks.assemble.regions import Regions
 from tasks.evaluate.conformal import seasons_needed
-from tasks.outlook.chances import percentiles, recent_yields
+from tasks.outlook.chances import of_the_next, percentiles, recent_yields
 from tasks.outlook.errors import Errors
 from tasks.outlook.weights import Weights
 
@@ -268,8 +268,8 @@ def _with_intervals(
             half_N = _quantile(np.abs(error_NK), level)
             half[level] = np.where((lead_N >= lead) & np.isfinite(half_N), half_N, half[level])
         enough_N = (lead_N >= lead) & (seasons_N >= seasons_needed(min(LEVELS))) & ~np.isnan(gap_N1[:, 0])
-        share_N = (error_NK < gap_N1).sum(axis=1) / np.maximum(seasons_N, 1)
-        chance_N = np.where(enough_N, share_N, chance_N)
+        below_N = of_the_next((error_NK < gap_N1).sum(axis=1), seasons_N)
+        chance_N = np.where(enough_N, below_N, chance_N)
     ends = [ground.ranges.get(crop, (-np.inf, np.inf)) for crop in found["crop"]]
     low_N, high_N = np.array(ends).reshape(-1, 2).T
     predicted = found["predicted"]

@@ -145,6 +145,7 @@ def test_the_command_writes_a_model_of_the_store(
     store: LocalStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = world(("alpha", "beta"), ("rain", "heat"))
+    (tmp_path / "out").mkdir()
     for more, day in (((), "09-30"), (("--as-of", "07-31"), "07-31")):
         file = tmp_path / "out" / f"{day}.onnx"
         assert run(["export", str(store.root), "a1", "--onnx", str(file), "--json", *more]) == 0
