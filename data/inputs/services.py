@@ -20,6 +20,9 @@ MEANINGS = {
         "what answers in place of the bucket redirects to another page (a login?); check AWS_ENDPOINT_URL "
         "and the proxy"
     ),
+    r"NETWORK_CONNECTION|resolve host": (
+        "no connection to the service; check AWS_ENDPOINT_URL and the network"
+    ),
 }
 WEB_PAGE = (
     "a web page answers in place of the bucket (a login?); check AWS_ENDPOINT_URL and the proxy, and sign in"

@@ -71,7 +71,16 @@ def require_current(store: Store, state: State) -> Finished:
     Raises SettingsError where none is, DamageError where its manifest is gone or is another.
     """
     if state.current is None:
-        raise SettingsError(f"{store.place('')}: no run has been published here yet")
+        found = [run for run in store.folders(RUNS) if is_id(run)] if not state.number else []
+        raise SettingsError(
+            f"{store.place('')}: "
+            + (
+                "there are runs but no log of what was published; copy log/, too, or make a run current: "
+                f"cropyield rollback STORE {found[-1]}"
+                if found
+                else "no run has been published here yet"
+            )
+        )
     return Finished(vouched(store, state.current), state.current.manifest)
 
 

@@ -49,6 +49,7 @@ def runs(location: str) -> dict[str, Any]:
             "run_id": each.run_id,
             "finished_at": each.manifest["finished_at"],
             "current": is_current(each, state),
+            "withdrawn": each.run_id in state.withdrawn,
             "crops": each.manifest["crops"],
             "seasons": each.manifest["seasons"],
             "gate": each.manifest["gate"]["outcome"],

@@ -47,7 +47,12 @@ def withdrawn(job: Job, state: State) -> dict[str, Any] | None:
         finished.manifest["gate"],
         f"nothing new: run {job.run_id} is finished, but was rolled back from; run {state.current.run_id} "
         'stays current until inputs, settings or code change, or --accept "reason" publishes it again',
-    )
+    ) | {
+        "places": {
+            **places(store, job.run_id),
+            "predictions": store.place(f"{folder(job.run_id)}/{PREDICTIONS}"),
+        }
+    }
 
 
 def summary(job: Job, gate: Mapping[str, Any], message: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def describe_far_yields(far: Sequence[FarYield]) -> str:
     """Regions whose yields are far from their own level in words, for whoever has to look at them."""
     listed = [f"{each.region} in {each.year} ({number(each.factor, 3)} times)" for each in far]
     return (
-        f"yields far from the mean of their region's five seasons before, most likely in another unit: "
+        "yields far from the mean of their region's five seasons before (a failed harvest, or another unit): "
         f"{in_short(listed, _FEW)}"
     )
 

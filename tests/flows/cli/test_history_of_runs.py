@@ -138,6 +138,11 @@ def test_a_rollback_outlasts_unchanged_repetitions(store: Path, inputs: Path, ca
     assert found["message"].startswith("nothing new")
     assert "rolled back from" in found["message"]
     assert pointer(store)["run_id"] == older
+    # what is said of the withdrawn run leads to its own files
+    assert found["places"]["predictions"] == str(store / f"runs/{newer}/predictions.parquet")
+    assert run(["runs", str(store)]) == 0
+    said = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()}
+    assert (said[newer], said[older]) == ("withdrawn", "current")
     assert run([*train(inputs, store, 1), "--accept", "it was right"]) == 0
     assert pointer(store)["run_id"] == newer
     assert "withdrawn" not in pointer(store)
@@ -203,3 +208,15 @@ def test_a_withdrawn_run_that_was_pruned_stays_withdrawn(store: Path, inputs: Pa
     assert "rolled back from" in found["message"]
     assert pointer(store)["run_id"] == older
     assert run(["verify", str(store), newer]) == 0
+
+
+def test_a_copy_without_its_log_is_called_that(store: Path, capsys: Capture) -> None:
+    shutil.rmtree(store / "log")
+    for name in ("current.json", "forecast.json"):
+        (store / name).unlink(missing_ok=True)
+    assert run(["verify", str(store)]) == 2
+    said = capsys.readouterr().err
+    assert "there are runs but no log of what was published" in said
+    back = said.partition("cropyield rollback STORE ")[2].split()[0]
+    assert run(["rollback", str(store), back]) == 0
+    assert run(["verify", str(store)]) == 0
