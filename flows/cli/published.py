@@ -281,6 +281,14 @@ def _of_name(store: Store, area: str, manifest: Mapping[str, Any], frame: pd.Dat
     place = f"{store.place(area)}/{manifest['run_id']}"
     if found:
         raise SettingsError(f"{place}: {len(found)} regions are called {name!r}: {', '.join(found)}")
+    aggregates = "aggregates.parquet"
+    if (
+        aggregates in manifest["files"]
+        and name in _read(store, area, manifest, aggregates)["name"].to_pylist()
+    ):
+        raise SettingsError(
+            f"{name} is made of regions, of which --why takes one; the bulletin shows what drives the country"
+        )
     raise SettingsError(
         f"{place}: no region {name!r}{_near([*known, *filter(None, names.values())], known, name)}"
     )

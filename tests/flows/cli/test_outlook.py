@@ -241,6 +241,8 @@ def test_why_tells_a_sentence_its_drivers_and_the_nearest_seasons(season: Path, 
     assert json.loads(capsys.readouterr().out)["why"][0]["year"] == 2023
     assert run(["show", store, "--why", "R00l2"]) == 2
     assert "did you mean" in capsys.readouterr().err
+    assert run(["show", store, "--why", "all"]) == 2
+    assert "all is made of regions" in capsys.readouterr().err
     assert run(["show", store, "--why", FORMULA, "--crop", "rye"]) == 2
     assert "no crop 'rye'" in capsys.readouterr().err
 
