@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -163,6 +165,30 @@ def test_a_european_spreadsheets_csv_becomes_parquet_by_the_printed_command(
     _run_printed_command(capsys.readouterr().err)
     pd.testing.assert_frame_equal(pd.read_parquet("yields.parquet"), yields, check_dtype=False)
     assert run(["init", "weather.parquet", "yields.parquet", "--settings", "new.toml"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("yields.csv", {}),
+        ("yields.csv", {"sep": ";", "decimal": ",", "encoding": "cp1252"}),
+        ("yields.csv.gz", {"quoting": csv.QUOTE_ALL, "encoding": "utf-8-sig"}),
+        ("yields.csv", {"sep": "\t"}),
+        ("yields.tsv", {"sep": "\t"}),
+    ],
+)
+def test_codes_keep_their_leading_zeros_by_the_printed_command(
+    name: str, layout: dict[str, Any], here: Path, capsys: Capture
+) -> None:
+    """Also where the column's name means something to a shell; other columns stay numbers."""
+    odd = "région $HOME's `code`"
+    yields = pd.read_parquet(here / "yields.parquet").rename(columns={"region": odd})
+    yields.to_csv(name, index=False, **layout)
+    (here / "yields.parquet").unlink()
+    assert run(["init", "weather.parquet", name, "--settings", "new.toml"]) == 3
+    _run_printed_command(capsys.readouterr().err)
+    (made,) = here.glob("yields*.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(made), yields, check_dtype=False)
 
 
 @pytest.mark.parametrize("command", [["init", "weather.parquet", "yields.parquet", "--force"], ["train"]])
