@@ -21,7 +21,7 @@ def rewrite(place: str, statement: str) -> str:
     name = stem(place).removesuffix(_CONVERTED)
     return (
         f'  python -c "import pandas as pd; {_read(place)}; {statement}; '
-        f"t.to_parquet('{name}{_CONVERTED}.parquet')\""
+        f"t.to_parquet('{name}{_CONVERTED}.parquet', index=any(t.index.names))\""
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.main import run
@@ -189,6 +190,16 @@ def test_codes_keep_their_leading_zeros_by_the_printed_command(
     _run_printed_command(capsys.readouterr().err)
     (made,) = here.glob("yields*.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(made), yields, check_dtype=False)
+
+
+def test_melted_and_filtered_tables_have_no_column_of_row_numbers(here: Path, capsys: Capture) -> None:
+    weather, file = column_a_year(here / "odd")
+    table = pd.read_parquet(file)
+    table.loc[0, "1991"] = None
+    table.to_parquet(file)
+    assert run(["init", weather, file, "--settings", "new.toml"]) == 3
+    _run_printed_command(capsys.readouterr().err)
+    assert pq.read_schema("yields-converted.parquet").names == ["region", "crop", "year", "yield"]
 
 
 @pytest.mark.parametrize("command", [["init", "weather.parquet", "yields.parquet", "--force"], ["train"]])
