@@ -10,8 +10,8 @@ from data.errors import SettingsError
 from data.locations.failures import storage_errors
 from data.locations.uris import locate
 from data.settings.files import load_settings
-from tasks.assemble.regions import larger_units
-from tasks.propose.proposal import propose
+from tasks.assemble.region_columns import find_columns, larger_units
+from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
 
@@ -32,7 +32,7 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
     places = (locate(place, Path()) for place in (weather, yields, *([regions] if regions else [])))
     proposal = propose(*places)
     if regions:
-        proposal = replace(proposal, levels=larger_units(as_settings(proposal, file)))
+        proposal = _with_regions(proposal, file)
     tried: Rehearsed | None = None
     if proposal.weather_rows <= MOST_ROWS:
         tried = trial_run(proposal, file)
@@ -58,12 +58,25 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
         },
         "first_season": proposal.first_season,
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
-        "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},
+        "columns": {
+            "weather": dict(proposal.weather_columns),
+            "yields": dict(proposal.yield_columns),
+            "regions": dict(proposal.region_columns),
+        },
         "tried": tried and {"region_seasons": tried.rows, "crops": list(tried.crops), "ledger": tried.ledger},
         "rows": proposal.weather_rows,
         "seconds": {"start": cost.start_s, "read": cost.read_s, "model": cost.model_s, "total": cost.total_s},
         "unresolved": list(proposal.unresolved),
     }
+
+
+def _with_regions(proposal: Proposal, file: Path) -> Proposal:
+    """The proposal with what the file of regions holds: its columns by name, the larger units."""
+    assert proposal.regions is not None
+    called = [of.get("region", "region") for of in (proposal.weather_columns, proposal.yield_columns)]
+    columns = find_columns(proposal.regions, proposal.region_names, called)
+    proposal = replace(proposal, region_columns=columns)
+    return replace(proposal, levels=larger_units(as_settings(proposal, file)))
 
 
 def tell(result: dict[str, Any]) -> None:

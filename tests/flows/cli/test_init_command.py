@@ -10,6 +10,7 @@ import pytest
 
 from data.settings.files import load_settings
 from flows.cli.main import run
+from tasks.assemble.regions import read_regions
 from tasks.evaluate.conformal import seasons_needed
 from tasks.propose.scope import choose_split
 from tests.odd_files import german, spanish_wide, two_units
@@ -70,6 +71,24 @@ def test_regions_are_named_where_there_are_any(
     assert run(["init", weather, yields, "--regions", "gone.parquet", "--settings", "other.toml"]) == 3
     assert "gone.parquet" in capsys.readouterr().err
     assert not Path("other.toml").exists()
+
+
+def test_columns_of_regions_are_written_where_they_go_by_other_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = sorted(pd.read_parquet(weather)["Landkreis"].unique())
+    units = pd.DataFrame({"LANDKREIS": names, "Name": [f"Kreis {name}" for name in names], "Area": 1.0})
+    units["region"] = ["west"] * 4 + ["east"] * (len(names) - 4)  # no larger unit can be called so
+    units.to_parquet("map.parquet")
+    assert run(["init", weather, yields, "--regions", "map.parquet"]) == 0
+    found = load_settings("settings.toml")
+    assert found.region_columns == {"region": "LANDKREIS", "name": "Name", "area": "Area"}
+    assert not found.aggregate.levels
+    regions = read_regions(found)
+    assert regions is not None
+    assert regions.table["region"].tolist() == names
 
 
 def test_larger_units_are_suggested_where_the_regions_file_has_them(
