@@ -10,7 +10,9 @@ from data.errors import SettingsError
 from data.locations.failures import storage_errors
 from data.locations.uris import locate
 from data.settings.files import load_settings
+from tasks.assemble.no_match import no_region_listed
 from tasks.assemble.region_columns import find_columns, larger_units
+from tasks.assemble.regions import read_regions
 from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
@@ -31,8 +33,8 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
         )
     places = (locate(place, Path()) for place in (weather, yields, *([regions] if regions else [])))
     proposal = propose(*places)
-    if regions:
-        proposal = _with_regions(proposal, file)
+    if proposal.regions:
+        proposal = _with_regions(proposal, proposal.regions, file)
     tried: Rehearsed | None = None
     if proposal.weather_rows <= MOST_ROWS:
         tried = trial_run(proposal, file)
@@ -70,13 +72,19 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
     }
 
 
-def _with_regions(proposal: Proposal, file: Path) -> Proposal:
+def _with_regions(proposal: Proposal, place: str, file: Path) -> Proposal:
     """The proposal with what the file of regions holds: its columns by name, the larger units."""
-    assert proposal.regions is not None
     called = [of.get("region", "region") for of in (proposal.weather_columns, proposal.yield_columns)]
-    columns = find_columns(proposal.regions, proposal.region_names, called)
+    columns = find_columns(place, proposal.region_names, called)
     proposal = replace(proposal, region_columns=columns)
-    return replace(proposal, levels=larger_units(as_settings(proposal, file)))
+    settings = as_settings(proposal, file)
+    regions = read_regions(settings)
+    assert regions is not None
+    listed, column = set(regions.table["region"]), columns.get("region", "region")
+    if wrong := no_region_listed(place, column, listed, proposal.region_names):
+        said = f"`train` will refuse the regions. {wrong}"
+        proposal = replace(proposal, unresolved=(*proposal.unresolved, said))
+    return replace(proposal, levels=larger_units(settings))
 
 
 def tell(result: dict[str, Any]) -> None:

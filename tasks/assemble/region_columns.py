@@ -11,6 +11,7 @@ from data.inputs.parsing import name_of
 from data.locations.uris import redact_uri
 from data.settings.schema import Aggregation, Settings
 from data.survey.columns import role_score, words
+from data.survey.region_pairs import almost_alike
 from data.survey.survey import survey
 from tasks.assemble.regions import AREA, GEOJSON, GEOMETRY, KEY, NAME, feature_list, read_regions, source_of
 
@@ -19,15 +20,17 @@ def find_columns(uri: str, regions: Set[str], called: Sequence[str]) -> dict[str
     """What `region_columns` must say of a file: our names = its names, where these differ.
 
     `regions` are the names in weather and yields, `called` the columns that hold them there. A column that
-    is called alike and has any of them holds the regions; else the one that has most; where none has any, the
-    one that is best named. Raises InputError where there is no such column, and as reading the file does.
+    is called alike and has any of them holds the regions; else the one that has most, if only almost; where
+    none has any, the one that is best named. Raises InputError where there is no such column, and as reading
+    the file does.
     """
     names_of, texts = _columns(uri)
     alike = {name.casefold() for name in (KEY, *called)}
 
-    def worth(name: str) -> tuple[bool, int, bool, float]:
+    def worth(name: str) -> tuple[bool, int, int, bool, float]:
         common, named = len(regions & names_of[name]), name.casefold() in alike
-        return named and common > 0, common, named, role_score(name, "region")
+        near = len(almost_alike(frozenset(regions), names_of[name]))
+        return named and common > 0, common, near, named, role_score(name, "region")
 
     key = max(names_of, key=worth, default=None)
     if key is None or not any(worth(key)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -64,7 +66,7 @@ def test_regions_are_named_where_there_are_any(
     assert run(["init", weather, yields]) == 0
     assert "# regions = " in Path("settings.toml").read_text(encoding="utf-8")
     assert load_settings("settings.toml").regions is None
-    pd.DataFrame({"region": ["Aachen"], "state": ["west"], "area": [2.0]}).to_parquet("map.parquet")
+    pd.DataFrame({"region": ["0101"], "state": ["west"], "area": [2.0]}).to_parquet("map.parquet")
     assert run(["init", weather, yields, "--regions", "map.parquet", "--force"]) == 0
     assert load_settings("settings.toml").regions == str(tmp_path / "map.parquet")
     capsys.readouterr()
@@ -89,6 +91,34 @@ def test_columns_of_regions_are_written_where_they_go_by_other_names(
     regions = read_regions(found)
     assert regions is not None
     assert regions.table["region"].tolist() == names
+
+
+@pytest.mark.parametrize("kind", ["parquet", "geojson"])
+def test_regions_none_of_which_has_data_are_told_and_train_refuses_them(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """The printed command mends Parquet; a few regions without data stop nothing."""
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    codes = [int(name) for name in sorted(pd.read_parquet(weather)["Landkreis"].unique())]
+    pd.DataFrame({"code": [*codes, 9999]}).to_parquet("map.parquet")
+    features = [{"type": "Feature", "properties": {"code": code}, "geometry": None} for code in codes]
+    Path("map.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    assert run(["init", weather, yields, "--regions", f"map.{kind}"]) == 0
+    said = capsys.readouterr().out
+    assert "`train` will refuse the regions." in said
+    assert "'0101' and '101'" in said
+    assert run(["train", "settings.toml"]) == 3
+    said = capsys.readouterr().err
+    assert "is in weather or yields, whose regions are '0101'" in said
+    assert ("str.zfill(4)" in said) == (kind == "parquet")
+    if kind == "geojson":
+        return
+    line = next(line for line in said.splitlines() if "python -c" in line)
+    subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
+    assert run(["init", weather, yields, "--force", "--regions", "map-converted.parquet"]) == 0
+    assert "refuse" not in capsys.readouterr().out
+    assert run(["train", "settings.toml"]) == 0
 
 
 def test_larger_units_are_suggested_where_the_regions_file_has_them(

@@ -30,8 +30,9 @@ NAMES = ["Adams", "Brown", "Adams", "Clark"]
         # the values decide where no column is named as in the weather, or that one has none of them
         ({"county": NAMES, "x": CODES}, {"region": "x"}),
         ({"region": NAMES, "x": CODES}, {"region": "x"}),
-        # no value agrees: the best name
-        ({"remark": NAMES, "county": ["1", "2", "3", "4"]}, {"region": "county"}),
+        # values agree but for zeros; none does: the best name
+        ({"county": NAMES, "code": [1, 2, 3, 4]}, {"region": "code"}),
+        ({"remark": NAMES, "county": ["5", "6", "7", "8"]}, {"region": "county"}),
         # a state's name is no region's; a unit that is not said is not guessed
         ({"region": CODES, "state_name": ["A", "A", "A", "A"], "area_km2": [1.0] * 4}, {}),
         ({"region": CODES, "county_name": NAMES, "state_name": ["A"] * 4}, {"name": "county_name"}),
