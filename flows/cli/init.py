@@ -84,7 +84,9 @@ def _with_regions(proposal: Proposal, place: str, file: Path) -> Proposal:
     if wrong := no_region_listed(place, column, listed, proposal.region_names):
         said = f"`train` will refuse the regions. {wrong}"
         proposal = replace(proposal, unresolved=(*proposal.unresolved, said))
-    return replace(proposal, levels=larger_units(settings))
+    levels = larger_units(settings)
+    units = [f"larger units: {', '.join(levels)} (label columns of the regions)"] if levels else []
+    return replace(proposal, levels=levels, seen=(*proposal.seen, *units))
 
 
 def tell(result: dict[str, Any]) -> None:

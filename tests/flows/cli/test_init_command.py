@@ -121,8 +121,8 @@ def test_regions_none_of_which_has_data_are_told_and_train_refuses_them(
     assert run(["train", "settings.toml"]) == 0
 
 
-def test_larger_units_are_suggested_where_the_regions_file_has_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_larger_units_are_set_where_the_regions_file_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """A column that names each region, is the same for all, isn't text, or cuts across another is no unit."""
     weather, yields = german(tmp_path)
@@ -154,12 +154,11 @@ def test_larger_units_are_suggested_where_the_regions_file_has_them(
     Path("units.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     for file in ("units.parquet", "units.geojson"):
         assert run([*asked, file]) == 0
-        text = Path("settings.toml").read_text(encoding="utf-8")
-        assert '# levels = ["district", "Bundesland"]\n' in text
-        Path("settings.toml").write_text(
-            text.replace("# [aggregate]\n# levels", "[aggregate]\nlevels"), encoding="utf-8"
-        )
+        assert "larger units: district, Bundesland (label columns" in capsys.readouterr().out
         assert load_settings("settings.toml").aggregate.levels == ("district", "Bundesland")
+    assert run(["train", "settings.toml"]) == 0
+    found = pd.read_parquet("store/aggregates.parquet")
+    assert {*found["level"]} == {"district", "Bundesland", "all"}
 
 
 def test_cut_offs_are_set_where_the_file_has_a_line_for_them(
