@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.errors import SettingsError
+from data.errors import InputError, SettingsError
+from data.escapes import one_line
 from data.locations.failures import storage_errors
-from data.locations.uris import locate
+from data.locations.uris import locate, redact_uri
 from data.settings.files import load_settings
 from tasks.assemble.no_match import no_region_listed
 from tasks.assemble.region_columns import find_columns, larger_units
 from tasks.assemble.regions import read_regions
+from tasks.job.digest import same_bytes
 from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
@@ -31,16 +33,17 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
         raise SettingsError(
             f"{file}: is there already; --force writes it anew, --settings OTHER.toml writes another one"
         )
-    places = (locate(place, Path()) for place in (weather, yields, *([regions] if regions else [])))
-    proposal = propose(*places)
-    if proposal.regions:
-        proposal = _with_regions(proposal, proposal.regions, file)
-    tried: Rehearsed | None = None
-    if proposal.weather_rows <= MOST_ROWS:
-        tried = trial_run(proposal, file)
-        proposal = tried.proposal
-    else:
-        as_settings(proposal, file)
+    places = [locate(place, Path()) for place in (weather, yields, *([regions] if regions else []))]
+    twins = [said for place in dict.fromkeys(places[:2]) for said in _twins(place)]
+    try:
+        proposal, tried = _proposed(places, file)
+    except InputError as refusal:
+        if not twins:
+            raise
+        raise InputError("\n".join([str(refusal), *twins])) from refusal
+    if twins and proposal.why_rejected:  # rather than to allow for them
+        raise InputError("\n".join(twins))
+    proposal = replace(proposal, unresolved=(*proposal.unresolved, *twins))
     with storage_errors("write", str(file)):
         file.absolute().parent.mkdir(parents=True, exist_ok=True)
         file.write_text(write_text(proposal, file), encoding="utf-8")
@@ -70,6 +73,26 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
         "seconds": {"start": cost.start_s, "read": cost.read_s, "model": cost.model_s, "total": cost.total_s},
         "unresolved": list(proposal.unresolved),
     }
+
+
+def _twins(place: str) -> list[str]:
+    return [
+        f"{redact_uri(place)}: files {' and '.join(map(one_line, names))} have the same bytes; remove "
+        + ("one" if len(names) == 2 else "all but one")
+        for names in same_bytes(place)
+    ]
+
+
+def _proposed(places: list[str], file: Path) -> tuple[Proposal, Rehearsed | None]:
+    """What the inputs suggest, tried where they aren't too large to be."""
+    proposal = propose(*places)
+    if proposal.regions:
+        proposal = _with_regions(proposal, proposal.regions, file)
+    if proposal.weather_rows > MOST_ROWS:
+        as_settings(proposal, file)
+        return proposal, None
+    tried = trial_run(proposal, file)
+    return tried.proposal, tried
 
 
 def _with_regions(proposal: Proposal, place: str, file: Path) -> Proposal:

@@ -133,6 +133,28 @@ def test_the_command_for_a_folder_keeps_the_columns_of_all_files(here: Path, cap
     assert run(["init", weather, "many-converted.parquet", "--settings", "new.toml"]) == 0
 
 
+@pytest.mark.parametrize("name", ["weather", "yields"])
+def test_files_of_the_same_bytes_are_named_and_not_allowed_for(
+    name: str, here: Path, capsys: Capture
+) -> None:
+    """A small file twice is told; where it is much of the rows, init stops rather than to raise the limit."""
+    table = pd.read_parquet(here / f"{name}.parquet")
+    (here / name).mkdir()
+    for file, rows in (("a", table.iloc[:40]), ("b", table.iloc[40:]), ("copy of a", table.iloc[:40])):
+        rows.to_parquet(here / name / f"{file}.parquet")
+    given = {"weather": "weather.parquet", "yields": "yields.parquet"} | {name: name}
+    command = ["init", given["weather"], given["yields"], "--settings", "new.toml", "--force"]
+    said = f"{name}: files a.parquet and copy of a.parquet have the same bytes; remove one"
+    assert run(command) == 0
+    assert said in capsys.readouterr().out.replace(str(here) + "/", "")
+    assert "max_rejected" not in (here / "new.toml").read_text()
+    (here / "new.toml").unlink()
+    (here / name / "copy of b.parquet").write_bytes((here / name / "b.parquet").read_bytes())
+    assert run(command) == 3
+    assert said in capsys.readouterr().err.replace(str(here) + "/", "")
+    assert not (here / "new.toml").exists()
+
+
 def test_every_layout_has_a_story() -> None:
     assert all(layout.__doc__ for layout in LAYOUTS.values())
 
