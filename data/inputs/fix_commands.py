@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import csv
 import gzip
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,7 +21,7 @@ def rewrite(place: str, statement: str) -> str:
     name = stem(place).removesuffix(_CONVERTED)
     return (
         f'  python -c "import pandas as pd; {_read(place)}; {statement}; '
-        f"t.to_parquet('{name}{_CONVERTED}.parquet')\""
+        f"t.to_parquet('{name}{_CONVERTED}.parquet', index=any(t.index.names))\""
     )
 
 
@@ -57,7 +60,9 @@ def convert(place: str) -> str:
     """A command that turns a file of another kind into Parquet, text columns and all."""
     name = place.lower().removesuffix(".gz")
     kind = next((kind for end, kind in _READERS.items() if name.endswith(end)), "csv")
-    guess = "" if kind != "csv" else _dialect(place) if name.endswith(".csv") else _ANY_SEPARATOR
+    guess = ""
+    if kind == "csv":
+        guess = _dialect(place) if name.endswith(".csv") else _ANY_SEPARATOR + _codes(_sample(place))
     return (
         f"  python -c \"import pandas as pd; pd.read_{kind}('{place}'{guess})"
         f".to_parquet('{stem(place)}.parquet')\""
@@ -69,29 +74,65 @@ def unsplit_advice(place: str, columns: Sequence[str]) -> str | None:
     if ";" not in columns[0] or any(not name.startswith("__index_level_") for name in columns[1:]):
         return None
     made_of = place.removesuffix(".parquet")
+    codes = _codes(_sample(f"{made_of}.csv"))
     return (
         f"all columns are in one, {columns[0]!r}: the file it was made of has semicolons between columns, "
         "and perhaps decimal commas. Make it anew from that file:\n"
-        f"  python -c \"import pandas as pd; pd.read_csv('{made_of}.csv'{_SEMICOLONS}{_COMMAS})"
+        f"  python -c \"import pandas as pd; pd.read_csv('{made_of}.csv'{_SEMICOLONS}{_COMMAS}{codes})"
         f".to_parquet('{made_of}.parquet')\""
     )
 
 
 def _dialect(place: str) -> str:
-    """What read_csv must be told of a file on this machine: semicolons, decimal commas, an older encoding."""
+    """What read_csv must be told of a file: semicolons, decimal commas, codes, an older encoding."""
+    found = _sample(place)
+    separator = _separator(found)
+    said = ", sep='\\t'" if separator == "\t" else ""
+    if separator == ";":
+        said = _SEMICOLONS + (_COMMAS if re.search(rb";\s*-?\d+,\d+\s*[;\r\n]", found) else "")
+    said += _codes(found)
+    return said if _is_utf8(found) else f"{said}, encoding='cp1252'"
+
+
+def _sample(place: str) -> bytes:
+    """The beginning of a file on this machine; nothing of one that can't be read."""
     try:
         with (gzip.open if place.lower().endswith(".gz") else open)(place, "rb") as file:
-            found = file.read(_SAMPLE)
+            return file.read(_SAMPLE)
     except (OSError, EOFError):
-        return ""
-    said = ""
-    if (head := found.partition(b"\n")[0]).count(b";") > head.count(b","):
-        said = _SEMICOLONS + (_COMMAS if re.search(rb";\s*-?\d+,\d+\s*[;\r\n]", found) else "")
+        return b""
+
+
+def _separator(found: bytes) -> str:
+    head = found.partition(b"\n")[0].decode("latin-1")
+    return max(",;\t", key=head.count)
+
+
+def _codes(found: bytes) -> str:
+    """What keeps the leading zeros of columns of digits, such as 001; nothing where there are none."""
+    text = found.decode("utf-8-sig" if _is_utf8(found) else "cp1252", errors="replace")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(found))
+    head, coded = list[str](), set[str]()
+    with contextlib.suppress(csv.Error):
+        head = next(rows, [])
+        for row in rows:
+            coded |= {name for name, value in zip(head, row, strict=False) if _CODE.fullmatch(value)}
+    kinds = ", ".join(f"{_quoted(name)}: str" for name in dict.fromkeys(head) if name in coded)
+    return f", dtype={{{kinds}}}" if kinds else ""
+
+
+def _quoted(name: str) -> str:
+    """A text of Python that a shell's double quotes leave as it is."""
+    plain = (each if each.isprintable() and each not in _SPECIAL else f"\\U{ord(each):08x}" for each in name)
+    return f"'{''.join(plain)}'"
+
+
+def _is_utf8(found: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(found)  # the last letter may be cut
     except UnicodeDecodeError:
-        said += ", encoding='cp1252'"
-    return said
+        return False
+    return True
 
 
 def stem(place: str) -> str:
@@ -101,6 +142,8 @@ def stem(place: str) -> str:
 
 _CONVERTED = "-converted"
 _SAMPLE = 1 << 20  # bytes of a CSV file that are looked at
+_CODE = re.compile(r"\s*0\d+\s*")
+_SPECIAL = "\"'$`\\!"
 _ANY_SEPARATOR = ", sep=None, engine='python'"
 _SEMICOLONS, _COMMAS = ", sep=';'", ", decimal=','"
 _READERS = {".xlsx": "excel", ".xls": "excel", ".json": "json", ".feather": "feather"}

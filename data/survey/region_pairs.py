@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,14 +119,24 @@ def _nothing_common(weather: Survey, yields: Survey, pair: RegionPair) -> InputE
         f"{len(pair.weather_names)} names such as {shown_w}; column {pair.yields!r} of {yields.place} has "
         f"{len(pair.yield_names)} such as {shown_y}; names must agree to the letter"
     )
-    if near:
-        pairs = ", ".join(f"{w!r} and {y!r}" for w, y in near[:3])
-        alike, both = ".str.strip().str.lower()", " (do the same to the weather)"
-        if all(w.isdigit() and y.isdigit() and len(w) >= len(y) for w, y in near):
-            alike, both = f".str.zfill({max(len(w) for w, _ in near)})", ""
-        message += (
-            f". {len(near)} agree but for case, blanks, punctuation or leading zeros ({pairs}); write them "
-            f"alike{both}, for example:\n"
-            + rewrite(yields.place, f"t[{pair.yields!r}] = t[{pair.yields!r}].astype(str){alike}")
-        )
-    return InputError(message)
+    return InputError(message + write_alike(yields.place, pair.yields, near, "the weather"))
+
+
+def write_alike(place: str, column: str, near: Sequence[tuple[str, str]], other: str) -> str:
+    """What to do where names of another input and of a column (pairs) are almost alike; "" where none are."""
+    if not near:
+        return ""
+    pairs = ", ".join(f"{one!r} and {mine!r}" for one, mine in near[:3])
+    alike, both = ".str.strip().str.lower()", f" (do the same to {other})"
+    if all(one.isdigit() and mine.isdigit() for one, mine in near):
+        if all(len(one) >= len(mine) for one, mine in near):
+            alike, both = f".str.zfill({max(len(one) for one, _ in near)})", ""
+        elif all(one == mine.lstrip("0") for one, mine in near):
+            alike, both = ".str.lstrip('0')", ""
+    said = (
+        f". {len(near)} agree but for case, blanks, punctuation or leading zeros ({pairs}); write them "
+        f"alike{both}"
+    )
+    if place.lower().endswith("json"):  # no one-liner mends a map
+        return said
+    return f"{said}, for example:\n" + rewrite(place, f"t[{column!r}] = t[{column!r}].astype(str){alike}")

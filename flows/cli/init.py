@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.errors import SettingsError
+from data.errors import InputError, SettingsError
+from data.escapes import one_line
 from data.locations.failures import storage_errors
-from data.locations.uris import locate
+from data.locations.uris import locate, redact_uri
 from data.settings.files import load_settings
-from tasks.assemble.regions import larger_units
-from tasks.propose.proposal import propose
+from tasks.assemble.no_match import no_region_listed
+from tasks.assemble.region_columns import find_columns, larger_units
+from tasks.assemble.regions import read_regions
+from tasks.job.digest import same_bytes
+from tasks.propose.proposal import Proposal, propose
 from tasks.propose.settings_file import write_text
 from tasks.propose.trial import MOST_ROWS, Rehearsed, as_settings, estimate_cost, trial_run
 
@@ -29,16 +33,17 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
         raise SettingsError(
             f"{file}: is there already; --force writes it anew, --settings OTHER.toml writes another one"
         )
-    places = (locate(place, Path()) for place in (weather, yields, *([regions] if regions else [])))
-    proposal = propose(*places)
-    if regions:
-        proposal = replace(proposal, levels=larger_units(as_settings(proposal, file)))
-    tried: Rehearsed | None = None
-    if proposal.weather_rows <= MOST_ROWS:
-        tried = trial_run(proposal, file)
-        proposal = tried.proposal
-    else:
-        as_settings(proposal, file)
+    places = [locate(place, Path()) for place in (weather, yields, *([regions] if regions else []))]
+    twins = [said for place in dict.fromkeys(places[:2]) for said in _twins(place)]
+    try:
+        proposal, tried = _proposed(places, file)
+    except InputError as refusal:
+        if not twins:
+            raise
+        raise InputError("\n".join([str(refusal), *twins])) from refusal
+    if twins and proposal.why_rejected:  # rather than to allow for them
+        raise InputError("\n".join(twins))
+    proposal = replace(proposal, unresolved=(*proposal.unresolved, *twins))
     with storage_errors("write", str(file)):
         file.absolute().parent.mkdir(parents=True, exist_ok=True)
         file.write_text(write_text(proposal, file), encoding="utf-8")
@@ -58,12 +63,53 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
         },
         "first_season": proposal.first_season,
         "features": [f"{line.measure} {line.aggregate}" for line in proposal.features.live],
-        "columns": {"weather": dict(proposal.weather_columns), "yields": dict(proposal.yield_columns)},
+        "columns": {
+            "weather": dict(proposal.weather_columns),
+            "yields": dict(proposal.yield_columns),
+            "regions": dict(proposal.region_columns),
+        },
         "tried": tried and {"region_seasons": tried.rows, "crops": list(tried.crops), "ledger": tried.ledger},
         "rows": proposal.weather_rows,
         "seconds": {"start": cost.start_s, "read": cost.read_s, "model": cost.model_s, "total": cost.total_s},
         "unresolved": list(proposal.unresolved),
     }
+
+
+def _twins(place: str) -> list[str]:
+    return [
+        f"{redact_uri(place)}: files {' and '.join(map(one_line, names))} have the same bytes; remove "
+        + ("one" if len(names) == 2 else "all but one")
+        for names in same_bytes(place)
+    ]
+
+
+def _proposed(places: list[str], file: Path) -> tuple[Proposal, Rehearsed | None]:
+    """What the inputs suggest, tried where they aren't too large to be."""
+    proposal = propose(*places)
+    if proposal.regions:
+        proposal = _with_regions(proposal, proposal.regions, file)
+    if proposal.weather_rows > MOST_ROWS:
+        as_settings(proposal, file)
+        return proposal, None
+    tried = trial_run(proposal, file)
+    return tried.proposal, tried
+
+
+def _with_regions(proposal: Proposal, place: str, file: Path) -> Proposal:
+    """The proposal with what the file of regions holds: its columns by name, the larger units."""
+    called = [of.get("region", "region") for of in (proposal.weather_columns, proposal.yield_columns)]
+    columns = find_columns(place, proposal.region_names, called)
+    proposal = replace(proposal, region_columns=columns)
+    settings = as_settings(proposal, file)
+    regions = read_regions(settings)
+    assert regions is not None
+    listed, column = set(regions.table["region"]), columns.get("region", "region")
+    if wrong := no_region_listed(place, column, listed, proposal.region_names):
+        said = f"`train` will refuse the regions. {wrong}"
+        proposal = replace(proposal, unresolved=(*proposal.unresolved, said))
+    levels = larger_units(settings)
+    units = [f"larger units: {', '.join(levels)} (label columns of the regions)"] if levels else []
+    return replace(proposal, levels=levels, seen=(*proposal.seen, *units))
 
 
 def tell(result: dict[str, Any]) -> None:

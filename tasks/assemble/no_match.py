@@ -1,7 +1,8 @@
-"""The error for weather and yields that have no region-season in common, and why."""
+"""What is said of inputs that have nothing in common, and why: weather and yields; these and the regions."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from data.contracts.season_table import Flags
@@ -39,6 +40,20 @@ def nothing_joined(settings: Settings, weather: Weather, yields: Yields, low_C: 
         f"{redact_uri(settings.weather)} (regions such as {_some(sums.names)}; seasons {span(sums.year_C)}; "
         f"{int(low_C.sum())} region-seasons with too little coverage); region names must agree to the letter"
         f"{alike}{_window(settings)}"
+    )
+
+
+def no_region_listed(place: str, column: str, listed: Set[str], data: Set[str]) -> str | None:
+    """What is wrong with a file of regions none of which is in weather or yields; None where one is."""
+    if listed & data:
+        return None
+    from data.survey.region_pairs import almost_alike, write_alike  # with pandas, which only this needs
+
+    near = almost_alike(frozenset(data), frozenset(listed))
+    return (
+        f"{redact_uri(place)}: none of its {len(listed)} regions (column {column!r}: {_some(sorted(listed))}"
+        f") is in weather or yields, whose regions are {_some(sorted(data))}, …; "
+        "names must agree to the letter" + write_alike(redact_uri(place), column, near, "weather and yields")
     )
 
 

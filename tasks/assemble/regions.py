@@ -22,7 +22,7 @@ from data.errors import InputError
 from data.inputs.listing import list_files, locate_file, place_of, reading_errors
 from data.inputs.parquet import read_batches, read_footers, require_alike
 from data.inputs.parsing import Kind, Names, kind_of, name_of, numbers
-from data.settings.schema import Aggregation, Settings
+from data.settings.schema import Settings
 from tasks.ledger import rejected
 from tasks.ledger.account import check_share
 from tasks.ledger.copies import KEPT, resolve_duplicates
@@ -30,7 +30,7 @@ from tasks.ledger.faults import finite_range, value_faults
 
 SECTION = "region_columns"
 KEY, NAME, AREA, GEOMETRY = "region", "name", "area", "geometry"
-_GEOJSON = (".geojson", ".json")
+GEOJSON = (".geojson", ".json")
 _BATCH_ROWS = 1 << 16
 
 
@@ -72,48 +72,18 @@ def read_regions(settings: Settings) -> Regions | None:
     return Regions(kept, rows, lost)
 
 
-def larger_units(settings: Settings) -> tuple[str, ...]:
-    """Text columns of the file of regions by which these fall into larger units, smallest unit first.
-
-    Each unit of a smaller level lies in one of the next. Raises as `read_regions`.
-    """
-    if settings.regions is None:
-        return ()
-    plain = {"all", *(_source(settings, key) for key in (KEY, NAME, AREA, GEOMETRY))}
-    labels = tuple(name for name in _text_columns(settings.regions) if name not in plain)
-    asked = settings.model_copy(update={"aggregate": Aggregation(levels=labels)})
-    regions = read_regions(asked)
-    assert regions is not None
-    table, found = regions.table, list[str]()
-    for name in sorted(labels, key=lambda label: -table[label].nunique()):
-        groups = table[name].notna().all() and 2 <= table[name].nunique() <= len(table) / 2
-        if groups and (not found or table.groupby(found[-1])[name].nunique().max() == 1):
-            found.append(name)
-    return tuple(found)
-
-
-def _text_columns(uri: str) -> list[str]:
-    if PurePosixPath(uri).suffix.lower() in _GEOJSON:
-        (file,) = list_files(uri)
-        rows = [each.get("properties") or {} for each in _feature_list(uri, file.name)]
-        return list(dict.fromkeys(name for row in rows for name in row if isinstance(row[name], str)))
-    footers = read_footers(uri)
-    return [
-        name for name in footers[0].columns if all(of.has(name) and of.kind(name) == "text" for of in footers)
-    ]
-
-
 def _wanted(settings: Settings) -> dict[str, tuple[str, tuple[Kind, ...]]]:
     """Column by key: the source's name and what it can be read as."""
     names: tuple[Kind, ...] = ("text", "number")
-    columns = {key: (_source(settings, key), names) for key in (KEY, *settings.aggregate.levels)}
+    columns = {key: (source_of(settings, key), names) for key in (KEY, *settings.aggregate.levels)}
     return columns | {
-        NAME: (_source(settings, NAME), names),
-        AREA: (_source(settings, AREA), ("number", "text")),
+        NAME: (source_of(settings, NAME), names),
+        AREA: (source_of(settings, AREA), ("number", "text")),
     }
 
 
-def _source(settings: Settings, key: str) -> str:
+def source_of(settings: Settings, key: str) -> str:
+    """What the file calls one of our columns."""
     return settings.region_columns.get(key, key)
 
 
@@ -124,7 +94,7 @@ def _optional(settings: Settings, key: str) -> bool:
 def _records(settings: Settings, uri: str) -> Iterator[tuple[str, int, pa.RecordBatch]]:
     """Rows of all files with their columns by our names: file, position of the first row, the rows."""
     wanted = _wanted(settings)
-    if PurePosixPath(uri).suffix.lower() in _GEOJSON:
+    if PurePosixPath(uri).suffix.lower() in GEOJSON:
         (file,) = list_files(uri)
         yield file.name, 0, _features(settings, uri, file.name, wanted)
         return
@@ -136,7 +106,7 @@ def _records(settings: Settings, uri: str) -> Iterator[tuple[str, int, pa.Record
     }
     require_alike(uri, footers, there, SECTION)
     for footer in footers:
-        boundary = _source(settings, GEOMETRY)
+        boundary = source_of(settings, GEOMETRY)
         columns = {key: source for key, (source, _) in there.items()}
         if boundary in footer.columns and kind_of(footer.columns[boundary]) == "text":
             columns[GEOMETRY] = boundary
@@ -154,7 +124,7 @@ def _features(
     settings: Settings, uri: str, name: str, wanted: dict[str, tuple[str, tuple[Kind, ...]]]
 ) -> pa.RecordBatch:
     """The features of a GeoJSON file as rows."""
-    place, features = place_of(uri, name), _feature_list(uri, name)
+    place, features = place_of(uri, name), feature_list(uri, name)
     rows = [{"id": each.get("id")} | (each.get("properties") or {}) for each in features]
     there = {column for row in rows for column in row if row[column] is not None}
     columns: dict[str, pa.Array] = {}
@@ -175,7 +145,8 @@ def _features(
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _feature_list(uri: str, name: str) -> list[dict[str, Any]]:
+def feature_list(uri: str, name: str) -> list[dict[str, Any]]:
+    """The features of a GeoJSON file. Raises InputError for any other, StorageError."""
     place = place_of(uri, name)
     with reading_errors(uri, name):
         files, path = locate_file(uri, name)

@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from data.contracts.vocabulary import MATCHED, REGIONS, OutOfScope
+from data.errors import InputError
+from data.settings.schema import Settings
 from tasks.assemble.forecast_rows import ForecastRows
 from tasks.assemble.join import Assembled
-from tasks.assemble.regions import KEY, Regions
+from tasks.assemble.no_match import no_region_listed
+from tasks.assemble.regions import KEY, Regions, source_of
 from tasks.ledger import rejected
 from tasks.ledger.account import check_ledger
 from tasks.weather.merge import Weather
@@ -42,6 +45,16 @@ def with_regions(
         )
         for name, found in seasons.items()
     }
+
+
+def require_match(
+    listed: Regions, weather: Mapping[str, Weather], yields: Yields, settings: Settings
+) -> None:
+    """Raise InputError where weather and yields have no region of the file."""
+    data = {*(name for of in weather.values() for name in of.sums.names), *yields.table[KEY].unique()}
+    place, column = settings.regions or REGIONS, source_of(settings, KEY)
+    if wrong := no_region_listed(place, column, set(listed.table[KEY]), data):
+        raise InputError(wrong)
 
 
 def account_regions(regions: Regions, weather: Iterable[str], yields: Iterable[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from data.settings.schema import Settings
 from data.settings.seasons import Cutoff, crops_of, of_season
 from tasks.assemble.join import Assembled, assemble
 from tasks.assemble.regions import Regions
-from tasks.assemble.regions_account import with_regions
+from tasks.assemble.regions_account import require_match, with_regions
 from tasks.job import step_files
 from tasks.ledger import rejected
 from tasks.ledger.account import Ledger, merge_ledgers
@@ -77,8 +77,11 @@ def assemble_seasons(
 ) -> AssembledSeasons:
     """Join each season's weather with the yields of its crops; the main season may have none and is left out.
 
-    Raises what `assemble` does, and InputError where no season has a crop.
+    Raises what `assemble` does, and InputError where no season has a crop and where weather and yields have
+    no region of those listed.
     """
+    if listed is not None:
+        require_match(listed, weather, yields, settings)
     seasons: dict[str, Assembled] = {}
     for name, of in weather.items():
         crops = crops_of(settings, name, yields.crops)

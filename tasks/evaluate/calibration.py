@@ -73,10 +73,10 @@ def calibrate(
         )
         for at, crop in enumerate(train.crops)
     }
-    harvests_T = [len(np.unique(train.year_N[np.isfinite(y_N)])) for y_N in train.y_NT.T]
+    possible_T = [_predictable(train, at, settings) for at in range(len(train.crops))]
     absent = {
-        (level, crop): _why_absent(crop, level, seasons[crop], harvests - 1, settings)
-        for crop, harvests in zip(train.crops, harvests_T, strict=True)
+        (level, crop): _why_absent(crop, level, seasons[crop], possible, settings)
+        for crop, possible in zip(train.crops, possible_T, strict=True)
         for level in LEVELS
         if (level, crop) not in model[1].factor
     }
@@ -117,14 +117,21 @@ def of_crops(table: SeasonTable, at_T: list[int]) -> SeasonTable:
     return replace(table, crops=tuple(table.crops[at] for at in at_T), y_NT=table.y_NT[:, at_T])
 
 
-def _why_absent(crop: str, level: int, seasons: int, possible: int, settings: Settings) -> str:
-    """Why a crop has no interval, of `seasons` that were predicted and `possible` ones at the very most."""
+def _predictable(train: SeasonTable, crop: int, settings: Settings) -> list[int]:
+    """How many `calibration_seasons` reach back to each season that can be predicted, the newest first."""
+    years, year_N = np.unique(train.year_N), train.year_N[np.isfinite(train.y_NT[:, crop])]
+    fewest = fewest_rows(settings, train.features)  # a model takes some rows of seasons before
+    return [int((years >= year).sum()) for year in np.unique(year_N)[::-1] if (year_N < year).sum() >= fewest]
+
+
+def _why_absent(crop: str, level: int, seasons: int, possible: list[int], settings: Settings) -> str:
+    """Why a crop has no interval: `seasons` were predicted; `possible` are the settings that reach others."""
     needed, allowed = seasons_needed(level), settings.split.calibration_seasons
     remedy = ""
-    if allowed < needed <= possible:
-        remedy = f"; split.calibration_seasons is {allowed}, set it to {needed} or more"
-    elif allowed < needed:
-        seasons = max(seasons, possible)  # no setting makes them more
+    if len(possible) < needed:
+        seasons = max(seasons, len(possible))  # no setting makes them more
+    elif allowed < possible[needed - 1]:
+        remedy = f"; split.calibration_seasons is {allowed}, set it to {possible[needed - 1]} or more"
     return (
         f"{crop}: no {level} % interval, which takes {needed} training seasons that can be predicted "
         f"from those before them; there are {seasons}{remedy}"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from data.errors import InputError
-from data.inputs.listing import Listed, check_unchanged, list_files, locate_file, reading_errors
+from data.inputs.listing import Listed, check_unchanged, hive_columns, list_files, locate_file, reading_errors
 from data.locations.uris import redact_uri
 
 _BLOCK = 4 << 20
@@ -39,6 +41,21 @@ def digest_inputs(uri: str, known: bool = False) -> tuple[InputFile, ...]:
     digest = _digest_once if known else _digest
     with ThreadPoolExecutor(workers()) as pool:
         return tuple(pool.map(lambda file: digest(uri, file), list_files(uri)))
+
+
+def same_bytes(uri: str) -> list[tuple[str, ...]]:
+    """Names of files of an input that hold the same rows, by name; only files of one size are read.
+
+    Folders that spell out other columns make other rows of the same bytes. Raises as `digest_inputs`.
+    """
+    alike = defaultdict[Any, list[Listed]](list)
+    for file in list_files(uri):
+        alike[file.size, tuple(hive_columns(file.name).items())].append(file)
+    found = defaultdict[Any, list[str]](list)
+    for key, files in alike.items():
+        for file in files if len(files) > 1 else ():
+            found[key, _digest(uri, file).sha256].append(file.name)
+    return sorted(tuple(names) for names in found.values() if len(names) > 1)
 
 
 def verify_inputs(uri: str, files: tuple[InputFile, ...]) -> None:

@@ -6,7 +6,7 @@ Shapes: N sampled rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,10 @@ from tasks.propose.yield_warnings import refuse_finer_region, yield_remarks
 
 @dataclass(frozen=True)
 class Proposal:
-    """Everything that the settings file is written from; `unresolved` are sentences for its end."""
+    """Everything that the settings file is written from; `unresolved` are sentences for its end.
+
+    `region_names` are those of weather and yields.
+    """
 
     weather: str
     yields: str
@@ -57,6 +60,8 @@ class Proposal:
     why_rejected: str = ""
     further: FurtherSeason | None = None
     regions: str | None = None
+    region_columns: Mapping[str, str] = field(default_factory=dict)
+    region_names: frozenset[str] = frozenset()
     levels: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
 
@@ -115,7 +120,8 @@ def propose(weather_at: str, yields_at: str, regions_at: str | None = None) -> P
         seen(weather, yields, w, y, pair, (first, last), table), w.resolution, crops, others, units, start,
         why_first, season, baseline, why_baseline, split, why_split, tuple(profiles), left_out, features,
         weather.rows, coverage, why_coverage, further=further,
-        regions=regions_at, unresolved=tuple(dict.fromkeys(unresolved)),
+        regions=regions_at, region_names=pair.weather_names | pair.yield_names,
+        unresolved=tuple(dict.fromkeys(unresolved)),
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 from data.settings.files import load_settings
 from flows.cli.main import run
+from tasks.assemble.regions import read_regions
 from tasks.evaluate.conformal import seasons_needed
 from tasks.propose.scope import choose_split
 from tests.odd_files import german, spanish_wide, two_units
@@ -63,7 +66,7 @@ def test_regions_are_named_where_there_are_any(
     assert run(["init", weather, yields]) == 0
     assert "# regions = " in Path("settings.toml").read_text(encoding="utf-8")
     assert load_settings("settings.toml").regions is None
-    pd.DataFrame({"region": ["Aachen"], "state": ["west"], "area": [2.0]}).to_parquet("map.parquet")
+    pd.DataFrame({"region": ["0101"], "state": ["west"], "area": [2.0]}).to_parquet("map.parquet")
     assert run(["init", weather, yields, "--regions", "map.parquet", "--force"]) == 0
     assert load_settings("settings.toml").regions == str(tmp_path / "map.parquet")
     capsys.readouterr()
@@ -72,8 +75,54 @@ def test_regions_are_named_where_there_are_any(
     assert not Path("other.toml").exists()
 
 
-def test_larger_units_are_suggested_where_the_regions_file_has_them(
+def test_columns_of_regions_are_written_where_they_go_by_other_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = sorted(pd.read_parquet(weather)["Landkreis"].unique())
+    units = pd.DataFrame({"LANDKREIS": names, "Name": [f"Kreis {name}" for name in names], "Area": 1.0})
+    units["region"] = ["west"] * 4 + ["east"] * (len(names) - 4)  # no larger unit can be called so
+    units.to_parquet("map.parquet")
+    assert run(["init", weather, yields, "--regions", "map.parquet"]) == 0
+    found = load_settings("settings.toml")
+    assert found.region_columns == {"region": "LANDKREIS", "name": "Name", "area": "Area"}
+    assert not found.aggregate.levels
+    regions = read_regions(found)
+    assert regions is not None
+    assert regions.table["region"].tolist() == names
+
+
+@pytest.mark.parametrize("kind", ["parquet", "geojson"])
+def test_regions_none_of_which_has_data_are_told_and_train_refuses_them(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """The printed command mends Parquet; a few regions without data stop nothing."""
+    weather, yields = german(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    codes = [int(name) for name in sorted(pd.read_parquet(weather)["Landkreis"].unique())]
+    pd.DataFrame({"code": [*codes, 9999]}).to_parquet("map.parquet")
+    features = [{"type": "Feature", "properties": {"code": code}, "geometry": None} for code in codes]
+    Path("map.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    assert run(["init", weather, yields, "--regions", f"map.{kind}"]) == 0
+    said = capsys.readouterr().out
+    assert "`train` will refuse the regions." in said
+    assert "'0101' and '101'" in said
+    assert run(["train", "settings.toml"]) == 3
+    said = capsys.readouterr().err
+    assert "is in weather or yields, whose regions are '0101'" in said
+    assert ("str.zfill(4)" in said) == (kind == "parquet")
+    if kind == "geojson":
+        return
+    line = next(line for line in said.splitlines() if "python -c" in line)
+    subprocess.run(line.strip().replace("python", sys.executable, 1), shell=True, check=True)
+    assert run(["init", weather, yields, "--force", "--regions", "map-converted.parquet"]) == 0
+    assert "refuse" not in capsys.readouterr().out
+    assert run(["train", "settings.toml"]) == 0
+
+
+def test_larger_units_are_set_where_the_regions_file_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """A column that names each region, is the same for all, isn't text, or cuts across another is no unit."""
     weather, yields = german(tmp_path)
@@ -105,12 +154,11 @@ def test_larger_units_are_suggested_where_the_regions_file_has_them(
     Path("units.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     for file in ("units.parquet", "units.geojson"):
         assert run([*asked, file]) == 0
-        text = Path("settings.toml").read_text(encoding="utf-8")
-        assert '# levels = ["district", "Bundesland"]\n' in text
-        Path("settings.toml").write_text(
-            text.replace("# [aggregate]\n# levels", "[aggregate]\nlevels"), encoding="utf-8"
-        )
+        assert "larger units: district, Bundesland (label columns" in capsys.readouterr().out
         assert load_settings("settings.toml").aggregate.levels == ("district", "Bundesland")
+    assert run(["train", "settings.toml"]) == 0
+    found = pd.read_parquet("store/aggregates.parquet")
+    assert {*found["level"]} == {"district", "Bundesland", "all"}
 
 
 def test_cut_offs_are_set_where_the_file_has_a_line_for_them(

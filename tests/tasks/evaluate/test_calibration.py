@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -65,6 +66,22 @@ def test_too_few_seasons_are_told() -> None:
     none = calibrate(_world(0, 20, 40, 0.5), _settings(calibration_seasons=0))
     assert len(none.sentences()) == 2
     assert "set it to 4 or more" in none.sentences()[0]
+
+
+def test_only_seasons_that_can_be_predicted_are_asked_for() -> None:
+    """Early seasons of few rows have no model; a crop with gaps needs more of all crops' seasons."""
+    one_region = _world(0, 1, 21, 0.5)  # three rows are needed, and come before 18 of 21 seasons
+    (said,) = calibrate(one_region, _settings(calibration_seasons=9)).sentences()
+    assert said.endswith("there are 18")
+    assert len(calibrate(_world(0, 1, 22, 0.5), _settings(calibration_seasons=18)).sentences()) == 1
+    assert calibrate(_world(0, 1, 22, 0.5), _settings(calibration_seasons=19)).sentences() == ()
+    gaps = _world(0, 10, 50, 0.5, crops=2)
+    gaps.y_NT[gaps.year_N % 2 == 1, 1] = np.nan
+    (said,) = calibrate(gaps, _settings(calibration_seasons=25)).sentences()
+    asked = re.search(r"calibration_seasons is 25, set it to (\d+) or more", said)
+    assert asked is not None
+    assert calibrate(gaps, _settings(calibration_seasons=int(asked[1]))).sentences() == ()
+    assert calibrate(gaps, _settings(calibration_seasons=int(asked[1]) - 1)).sentences() != ()
 
 
 def test_nothing_to_calibrate_on() -> None:

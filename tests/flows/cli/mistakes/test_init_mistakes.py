@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.main import run
@@ -130,6 +133,28 @@ def test_the_command_for_a_folder_keeps_the_columns_of_all_files(here: Path, cap
     assert run(["init", weather, "many-converted.parquet", "--settings", "new.toml"]) == 0
 
 
+@pytest.mark.parametrize("name", ["weather", "yields"])
+def test_files_of_the_same_bytes_are_named_and_not_allowed_for(
+    name: str, here: Path, capsys: Capture
+) -> None:
+    """A small file twice is told; where it is much of the rows, init stops rather than to raise the limit."""
+    table = pd.read_parquet(here / f"{name}.parquet")
+    (here / name).mkdir()
+    for file, rows in (("a", table.iloc[:40]), ("b", table.iloc[40:]), ("copy of a", table.iloc[:40])):
+        rows.to_parquet(here / name / f"{file}.parquet")
+    given = {"weather": "weather.parquet", "yields": "yields.parquet"} | {name: name}
+    command = ["init", given["weather"], given["yields"], "--settings", "new.toml", "--force"]
+    said = f"{name}: files a.parquet and copy of a.parquet have the same bytes; remove one"
+    assert run(command) == 0
+    assert said in capsys.readouterr().out.replace(str(here) + "/", "")
+    assert "max_rejected" not in (here / "new.toml").read_text()
+    (here / "new.toml").unlink()
+    (here / name / "copy of b.parquet").write_bytes((here / name / "b.parquet").read_bytes())
+    assert run(command) == 3
+    assert said in capsys.readouterr().err.replace(str(here) + "/", "")
+    assert not (here / "new.toml").exists()
+
+
 def test_every_layout_has_a_story() -> None:
     assert all(layout.__doc__ for layout in LAYOUTS.values())
 
@@ -163,6 +188,40 @@ def test_a_european_spreadsheets_csv_becomes_parquet_by_the_printed_command(
     _run_printed_command(capsys.readouterr().err)
     pd.testing.assert_frame_equal(pd.read_parquet("yields.parquet"), yields, check_dtype=False)
     assert run(["init", "weather.parquet", "yields.parquet", "--settings", "new.toml"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("yields.csv", {}),
+        ("yields.csv", {"sep": ";", "decimal": ",", "encoding": "cp1252"}),
+        ("yields.csv.gz", {"quoting": csv.QUOTE_ALL, "encoding": "utf-8-sig"}),
+        ("yields.csv", {"sep": "\t"}),
+        ("yields.tsv", {"sep": "\t"}),
+    ],
+)
+def test_codes_keep_their_leading_zeros_by_the_printed_command(
+    name: str, layout: dict[str, Any], here: Path, capsys: Capture
+) -> None:
+    """Also where the column's name means something to a shell; other columns stay numbers."""
+    odd = "région $HOME's `code`"
+    yields = pd.read_parquet(here / "yields.parquet").rename(columns={"region": odd})
+    yields.to_csv(name, index=False, **layout)
+    (here / "yields.parquet").unlink()
+    assert run(["init", "weather.parquet", name, "--settings", "new.toml"]) == 3
+    _run_printed_command(capsys.readouterr().err)
+    (made,) = here.glob("yields*.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(made), yields, check_dtype=False)
+
+
+def test_melted_and_filtered_tables_have_no_column_of_row_numbers(here: Path, capsys: Capture) -> None:
+    weather, file = column_a_year(here / "odd")
+    table = pd.read_parquet(file)
+    table.loc[0, "1991"] = None
+    table.to_parquet(file)
+    assert run(["init", weather, file, "--settings", "new.toml"]) == 3
+    _run_printed_command(capsys.readouterr().err)
+    assert pq.read_schema("yields-converted.parquet").names == ["region", "crop", "year", "yield"]
 
 
 @pytest.mark.parametrize("command", [["init", "weather.parquet", "yields.parquet", "--force"], ["train"]])
