@@ -72,15 +72,15 @@ def require_current(store: Store, state: State) -> Finished:
     """
     if state.current is None:
         found = [run for run in store.folders(RUNS) if is_id(run)] if not state.number else []
-        raise SettingsError(
-            f"{store.place('')}: "
-            + (
-                "there are runs but no log of what was published; copy log/, too, or make a run current: "
+        copied = (
+            ""
+            if not found
+            else (
+                ", though there are runs; if this is a copy, copy log/, too, or make a run current: "
                 f"cropyield rollback STORE {found[-1]}"
-                if found
-                else "no run has been published here yet"
             )
         )
+        raise SettingsError(f"{store.place('')}: no run has been published here yet{copied}")
     return Finished(vouched(store, state.current), state.current.manifest)
 
 

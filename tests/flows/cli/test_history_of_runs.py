@@ -216,7 +216,7 @@ def test_a_copy_without_its_log_is_called_that(store: Path, capsys: Capture) -> 
         (store / name).unlink(missing_ok=True)
     assert run(["verify", str(store)]) == 2
     said = capsys.readouterr().err
-    assert "there are runs but no log of what was published" in said
+    assert "if this is a copy, copy log/, too" in said
     back = said.partition("cropyield rollback STORE ")[2].split()[0]
     assert run(["rollback", str(store), back]) == 0
     assert run(["verify", str(store)]) == 0
