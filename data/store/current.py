@@ -71,15 +71,12 @@ def require_current(store: Store, state: State) -> Finished:
     Raises SettingsError where none is, DamageError where its manifest is gone or is another.
     """
     if state.current is None:
-        found = [run for run in store.folders(RUNS) if is_id(run)] if not state.number else []
-        copied = (
-            ""
-            if not found
-            else (
+        copied = ""
+        if not state.number and (found := [run for run in store.folders(RUNS) if is_id(run)]):
+            copied = (
                 ", though there are runs; if this is a copy, copy log/, too, or make a run current: "
                 f"cropyield rollback STORE {found[-1]}"
             )
-        )
         raise SettingsError(f"{store.place('')}: no run has been published here yet{copied}")
     return Finished(vouched(store, state.current), state.current.manifest)
 
