@@ -104,11 +104,10 @@ def score(
 
 def suspect_yields(harvests: pd.DataFrame, issues: Sequence[Issue]) -> list[str]:
     """A sentence for each crop whose yields, once they are those of forecast seasons, change their level."""
-    forecast = {
-        str(crop): int(year)
-        for issue in issues
-        for crop, year in issue.record.groupby("crop")["year"].min().items()
-    }
+    forecast: dict[str, int] = {}
+    for issue in issues:
+        for crop, year in issue.record.groupby("crop")["year"].min().items():
+            forecast[str(crop)] = min(int(year), forecast.get(str(crop), int(year)))
     said = []
     for crop, first in forecast.items():
         rows = harvests[(harvests["crop"] == crop) & (harvests["year"] >= first - BEFORE)]

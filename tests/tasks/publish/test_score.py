@@ -23,9 +23,10 @@ from data.store.record import RECORD, WEIGHTS
 from tasks.assemble.regions import Regions
 from tasks.ledger import rejected
 from tasks.outlook.aggregates import Ground, known_of_units, parts_of, weights_table
+from tasks.outlook.record import Issue
 from tasks.outlook.weights import weigh
 from tasks.publish.manifest import parquet
-from tasks.publish.score import as_issued, score
+from tasks.publish.score import as_issued, score, suspect_yields
 from tests.stores import an_id, publish, write
 
 YIELDS = {"a": 2.0, "b": 4.0, "c": 6.0}
@@ -154,3 +155,15 @@ def test_weights_as_published_are_the_weights_again() -> None:
     named = dict(zip(found["name"].fillna("none"), found["yield"], strict=True))
     north = (3 * 2.0 + 2 * 6.0) / 5
     assert named == pytest.approx({"all": (5 * north + 4.0) / 6, "north": north, "none": 4.0})
+
+
+def test_the_first_season_that_was_forecast_counts_whatever_was_forecast_since() -> None:
+    years, regions = range(2010, 2024), [f"r{at}" for at in range(6)]
+    rows = [(region, year, "rye", 4.0 if year < 2022 else 4000.0) for region in regions for year in years]
+    harvested = pd.DataFrame(rows, columns=["region", "year", "crop", "yield"])
+    issues = [
+        Issue(number, f"{year}-08-01", pd.DataFrame({"crop": ["rye"], "year": [year]}))
+        for number, year in ((1, 2022), (2, 2023))
+    ]
+    assert "from 2022 on" in suspect_yields(harvested, issues)[0]
+    assert suspect_yields(harvested[harvested["year"] < 2022], issues) == []
