@@ -1,8 +1,8 @@
 # The commands of the project; `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-# not quiet: torch alone takes minutes to fetch, and pip shows how far it is; compiled on all cores, as pip doesn't,
-# which skips files that are no Python of this version
+# not quiet: torch alone takes minutes to fetch, and pip shows how far it is. Compiled afterwards on all cores, where
+# pip would use one; some packages bring files that can't be compiled, which is no error
 define install
 @$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c requirements.lock --editable $(1)
 @$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
