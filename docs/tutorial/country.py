@@ -295,7 +295,7 @@ lowest
 # been forecast then, knowing nothing of what came after:
 
 # %%
-backtest = backtest_yields("settings.toml", seasons=8)
+backtest = backtest_yields("settings.toml", seasons=5)
 skill = backtest.metrics().query("split == 'test'").dropna(subset="crop")
 skill.set_index(["crop", "as_of"])[["rows", "rmse", "skill", "coverage_80"]].round(2)
 

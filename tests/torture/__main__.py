@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 # of the steps of a stage, one in so many is enough for the tests
-SOME = {"train": 113, "force": 128, "rollback": 9, "prune": 34}
+SOME = {"train": 149, "force": 211, "rollback": 9, "prune": 34}
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
         scenes.enumerate_kills(scene, root, reader, tally, every)
         told(scene.name)
     for scene in found[:1] if given.some else found:
-        scenes.enumerate_faults(scene, root, reader, tally, 100 if given.some else given.every)
+        scenes.enumerate_faults(scene, root, reader, tally, 141 if given.some else given.every)
         told(f"{scene.name}, refused")
     if given.scene:
         shutil.rmtree(root)
