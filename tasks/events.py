@@ -14,7 +14,7 @@ from tasks.steps import logger
 FORECAST_PUBLISHED, RUN_PUBLISHED = "cropyield.forecast.published", "cropyield.run.published"
 """Emitted after each entry of the log that makes a forecast the newest, or a run current."""
 WATCHED = "cropyield.forecast.watched"
-"""A store's forecasts are watched from now on."""
+"""A store's forecasts are watched from now on; behind each forecast's publication, too."""
 
 
 def store_resource(place: str) -> dict[str, str]:
@@ -29,8 +29,14 @@ def tell_published(event: str, place: str, payload: Mapping[str, Any]) -> None:
     """
     if not is_seen():
         return
+    resource = store_resource(place)
     try:
-        emit_event(event, resource=store_resource(place), payload={"store": place, **payload})
+        told = emit_event(event, resource=resource, payload={"store": place, **payload})
+        if event == FORECAST_PUBLISHED:
+            # Where the term before has just ended and Prefect hasn't looked yet, it takes this forecast for
+            # the alert's occasion and begins no new term. Then the next event does; else it changes nothing.
+            named = {"store": place, "forecast": payload["forecast"]}
+            emit_event(WATCHED, resource=resource, payload=named, follows=told)
     except Exception as error:
         log: logging.Logger | logging.LoggerAdapter[Any] = logger()
         log.warning("the event %s was not sent: %s", event, type(error).__name__)

@@ -35,11 +35,15 @@ _HEEDS_WITHIN_S, _LOOK_S = 20.0, 0.2
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 # the last event is the store's latest publication, or that it is watched
 _SINCE = '(event.occurred.strftime("%Y-%m-%d %H:%M") ~ " UTC")'
+# the term ended and, before Prefect looked, the forecast came: that is the event then
+_CAME_LATE = "((firing.triggered - event.occurred).total_seconds() < SECONDS / 2)"
 _SUBJECT = 'cropyield: no new forecast in {{ event.resource["prefect.resource.name"] }}'
 _TEXT = (
-    'event.resource["prefect.resource.name"] ~ ": no forecast published for WITHIN, since " ~ SINCE ~ '
-    f'(". It has been watched since then" if event.event == "{WATCHED}" else ". The last one was " ~ '
-    "event.payload.forecast)"
+    'event.resource["prefect.resource.name"] ~ '
+    '((": forecast " ~ event.payload.forecast ~ " was published later than WITHIN after what came before it")'
+    ' if CAME_LATE else (": no forecast published for WITHIN, since " ~ SINCE ~ '
+    '((". The last one was " ~ event.payload.forecast) if event.payload.forecast else '
+    '". It has been watched since then")))'
 )
 _PAYLOAD = """{
  "text": {{ TEXT | tojson }},
@@ -75,6 +79,7 @@ def stale_trigger(within_s: float) -> EventTrigger:
 def stale_alert(within_s: float) -> Alert:
     """What people are told of such a store."""
     text = _TEXT.replace("WITHIN", in_words(within_s)).replace("SINCE", _SINCE)
+    text = text.replace("CAME_LATE", _CAME_LATE).replace("SECONDS", f"{within_s:g}")
     return Alert.of(_SUBJECT, text, _PAYLOAD.replace("SECONDS", f"{within_s:g}"))
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pandas as pd
@@ -22,12 +23,13 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.cli.main import run
 from flows.server import alerts
 from flows.server.freshness import STALE
+from tasks.events import FORECAST_PUBLISHED, WATCHED
 from tests.docs.commands import blocks, commands
 from tests.flows.mailbox import mailbox, text_of
 from tests.flows.servers import ROOT, Server, kill, prefect_server, receiver
 from tests.flows.waiting import wait_for
 
-STALE_S, LATE_S, LONGEST_S = 40, 60, 240
+STALE_S, LATE_S, LONGEST_S = 20, 60, 240
 MAIN = "import sys; from flows.cli.main import main; sys.exit(main())"
 TOKEN = "a-token-nobody-may-see"
 DEPLOY = """
@@ -88,8 +90,9 @@ def cropyield(server: Server, command: str, *more: str) -> Any:
 
 
 def events(server: Server, name: str) -> list[Any]:
-    """The events of this name that the server keeps, oldest first."""
-    wanted = {"event": {"name": [name]}, "order": "ASC"}
+    """The events of this name that the server keeps of the store, oldest first."""
+    resource = f"cropyield.store.{server.folder / 'store'}"
+    wanted = {"event": {"name": [name]}, "resource": {"id": [resource]}, "order": "ASC"}
     found: list[Any] = server.ask("POST", "events/filter", filter=wanted)["events"]
     return found
 
@@ -107,10 +110,15 @@ def told(server: Server) -> Iterator[tuple[list[Any], list[Any], list[EmailMessa
 
 @pytest.fixture(scope="module")
 def published(server: Server, chained: str, told: Any) -> tuple[Any, Any]:
-    """What the training and the forecast printed; both are published while the alerts wait."""
+    """What the training and the forecast printed.
+
+    The forecast comes after the alert that there is none, so that its term doesn't touch the one before.
+    """
     assert chained
-    assert told
-    return cropyield(server, "train"), cropyield(server, "forecast")
+    posted, store = told[0], str(server.folder / "store")
+    trained = cropyield(server, "train")
+    wait_for(lambda: [each for each in posted if each.get("store") == store], LONGEST_S, "the first alert")
+    return trained, cropyield(server, "forecast")
 
 
 def test_each_publication_emits_its_event(server: Server, published: tuple[Any, Any]) -> None:
@@ -124,7 +132,9 @@ def test_each_publication_emits_its_event(server: Server, published: tuple[Any, 
         assert {"flow-run", "flow"} <= roles
     assert of_run["payload"]["run"] == trained["run_id"]
     assert of_run["payload"]["gate"] == "passed"
+    watched = wait_for(lambda: events(server, "cropyield.forecast.watched")[1:], LONGEST_S, "a term begun")
     payload = of_forecast["payload"]
+    assert [each["payload"]["forecast"] for each in watched] == [payload["forecast"]]
     assert (payload["forecast"], payload["store"]) == (forecast["run_id"], store)
     whole = pd.read_parquet(f"{store}/aggregates.parquet")
     for crop in payload["crops"]:
@@ -172,7 +182,7 @@ def test_a_late_forecast_is_told_of_once_within_a_minute(
     assert deadline <= came <= deadline + timedelta(seconds=LATE_S), (deadline, came)
     (alert,) = late()
     assert (alert["store"], alert["state"], alert["within_s"]) == (store, "Stale", STALE_S)
-    assert f"{store}: no forecast published for 40 seconds" in alert["text"]
+    assert f"{store}: no forecast published for 20 seconds" in alert["text"]
     words = wait_for(lambda: [each for each in said if published[1]["run_id"] in each["message"]], LONGEST_S)
     assert words[-1]["message"] == alert["text"]
     assert words[-1]["path"] == f"/{TOKEN}"
@@ -180,6 +190,35 @@ def test_a_late_forecast_is_told_of_once_within_a_minute(
     mail = wait_for(lambda: [each for each in mails if wanted in text_of(each)], LONGEST_S, "the mail")[-1]
     assert f"no new forecast in {store}" in mail["subject"]
     assert mail["to"] == "b@example.org"
+
+
+def test_a_forecast_that_comes_just_behind_the_deadline_begins_a_term(
+    server: Server, told: tuple[list[Any], list[Any], list[EmailMessage], Any]
+) -> None:
+    """Prefect looks every few seconds whether a term has ended; here a forecast comes before it does."""
+    store, now = "s3://elsewhere/store", datetime.now(UTC)
+    resource = {"prefect.resource.id": f"cropyield.store.{store}", "prefect.resource.name": store}
+    sent: list[dict[str, Any]] = []
+    for event, at, payload in (
+        (WATCHED, now - timedelta(seconds=STALE_S + 1), {}),
+        (FORECAST_PUBLISHED, now, {"forecast": "late"}),
+        (WATCHED, now + timedelta(milliseconds=1), {"forecast": "late"}),
+    ):
+        before = {"follows": sent[-1]["id"]} if sent else {}
+        about = {"id": str(uuid4()), "event": event, "occurred": at.isoformat(), "payload": payload}
+        sent.append(about | {"resource": resource} | before)
+    httpx.post(f"{server.url}/events", json=sent, timeout=60).raise_for_status()
+
+    def ours(words: str) -> list[Any]:
+        return [each for each in told[0] if each.get("store") == store and words in each["text"]]
+
+    (again,) = wait_for(
+        lambda: ours("no forecast published for 20 seconds, since "), LONGEST_S, "the alert of its own term"
+    )
+    assert again["forecast"] == "late"
+    assert again["text"].endswith("The last one was late")
+    (first,) = ours(": forecast late was published later than 20 seconds after what came before it")
+    assert first["forecast"] == "late"
 
 
 @pytest.mark.usefixtures("published")
