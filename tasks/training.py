@@ -154,12 +154,12 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
                 settings = of_season(job.settings, cutoff.season)
                 table, later = of.datasets[cutoff.as_of], of.forecast_rows[cutoff.as_of]
                 errors = load_errors(step_folder(job, name) / _SEASON_ERRORS)
-                found[cutoff] = results.evaluate_cutoff(fits, table, settings, cutoff.as_of, errors)
+                found[cutoff] = results.evaluate_cutoff(fits, table, settings, cutoff, errors)
                 ahead.append(results.forecast(fits[PUBLISHED], later, season=cutoff.season))
                 report_progress("evaluate", len(found), len(assembled.cutoffs))
             full = {season: full_season(of) for season, of in data.items()}
             breaks = {season: results.level_breaks(table) for season, table in full.items()}
-            far = {season: results.far_yields(table) for season, table in full.items()}
+            far = {season: results.far_yields(table, breaks[season]) for season, table in full.items()}
             results.save_results(found, breaks, far, ahead, folder, job.run_id)
             for cutoff, result in found.items():
                 train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)

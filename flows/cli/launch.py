@@ -61,12 +61,13 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
         if known := unchanged(job):
             mend_bulletins(job.store)
             return known
+    EMBEDDED.prepare()
     check_inputs(settings)
     with beginning(as_json), _beside(lambda: open_job(settings)) as digested:
         from flows.training import train_yields
 
         digested.result()  # the flow takes its digests over; what is wrong with the inputs comes up here
-        with served(debug):
+        with served(debug, "report.html"):
             try:
                 return train_yields(settings, force=force, accept=accept)
             except GateError as error:
@@ -93,8 +94,9 @@ def backtest(
         cutoffs(of_season(asked, name))
     from tasks.assemble.precheck import check_inputs
 
-    check_inputs(asked)
     prepare_environment(debug)
+    EMBEDDED.prepare()
+    check_inputs(asked)
     with beginning(as_json):
         from flows.backtesting import backtest_yields
 
@@ -117,11 +119,12 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     job = open_forecast(settings, as_of)
     if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
+    EMBEDDED.prepare()
     check_inputs(settings)
     with beginning(as_json):
         from flows.forecasting import forecast_yields
 
-        with served(debug):
+        with served(debug, "bulletin.html"):
             return forecast_yields(settings, as_of=as_of)
 
 
@@ -161,22 +164,30 @@ def _uncollected() -> Iterator[None]:
 
 
 @contextmanager
-def served(debug: bool) -> Iterator[None]:
-    """Run the block when the server answers; this process ends when the server does."""
-    for name in _AT_FIRST:  # there is waiting to be done anyway
+def served(debug: bool, page: str | None = None) -> Iterator[None]:
+    """Run the block when the server answers; this process ends when the server does.
+
+    What the block will need is made ready meanwhile: imports, and the template of the page that it draws.
+    """
+    for name in _AT_FIRST:
         import_module(name)
+    if page:
+        from tasks.report.frame import template
+
+        template(page)
 
     from tasks.showing import unseen
 
-    EMBEDDED.wait()
-    if when_gone.get() is _gone:  # this process is the command's alone
-        gc.freeze()
-    gc.enable()
-    report(_START, 1, 1)
-    quiet(debug)
-    ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
-    with shown, watched(_gone, ended), server_errors():
-        yield
+    with EMBEDDED.unwatched():
+        EMBEDDED.wait()
+        if when_gone.get() is _gone:  # this process is the command's alone
+            gc.freeze()
+        gc.enable()
+        report(_START, 1, 1)
+        quiet(debug)
+        ended, shown = (EMBEDDED.has_ended, unseen()) if EMBEDDED.process else (None, nullcontext())
+        with shown, watched(_gone, ended), server_errors():
+            yield
 
 
 @contextmanager

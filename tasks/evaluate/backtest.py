@@ -21,7 +21,7 @@ from data.settings.expand import fewest_rows
 from data.settings.schema import Settings
 from tasks.evaluate.calibration import Calibration, calibrate, leads_to, learnable, of_crops
 from tasks.evaluate.hindcast import Hindcast, hindcast, join
-from tasks.evaluate.metrics import metrics
+from tasks.evaluate.metrics import Scored
 from tasks.evaluate.naive import naive_predictions
 from tasks.model.forecaster import Forecaster
 from tasks.train.fit import fit_model
@@ -99,7 +99,7 @@ def summarise(hindcasts: Sequence[Hindcast], leave_one_out: bool = False) -> dic
     by_cutoff = _joined(hindcasts)
     seasons: dict[str, Any] = {}
     for each in by_cutoff:
-        seasons.setdefault(each.season, {"as_of": {}})["as_of"][each.as_of] = metrics(each, {})
+        seasons.setdefault(each.season, {"as_of": {}})["as_of"][each.as_of] = Scored(each).metrics({})
     return {
         "made": PEEKING if leave_one_out else "rolling origin",
         "years": sorted({int(year) for each in by_cutoff for year in each.year_E}),
@@ -114,7 +114,7 @@ def skill_curve(hindcasts: Sequence[Hindcast]) -> pa.Table:
     """
     rows: list[dict[str, Any]] = []
     for each in _joined(hindcasts):
-        test = metrics(each, {})["splits"].get(str(SplitName.TEST), {"crops": {}})
+        test = Scored(each).metrics({})["splits"].get(str(SplitName.TEST), {"crops": {}})
         scored = ([(None, test["pooled"])] if "pooled" in test else []) + list(test["crops"].items())
         rows += [_point(each, crop, scores) for crop, scores in scored]
     return pa.Table.from_pylist(rows, _CURVE)

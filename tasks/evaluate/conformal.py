@@ -126,8 +126,8 @@ def fit_widths(
     Errors are taken relative to their region's usual size (locally weighted conformal prediction: Lei et
     al. 2018, "Distribution-free predictive inference for regression", section 5.2): the root of the mean
     square of its errors in the *other* seasons, shrunk toward the middle of all regions', so that the season
-    at hand is no more part of its own scale than the season to come will be. See `conformal_quantile` for the
-    factor. NaN errors don't count.
+    at hand is no more part of its own scale than the season to come will be. See `conformal_quantiles` for
+    the factor. NaN errors don't count.
     """
     scale_RT = np.zeros((len(names), len(crops)))
     factor: dict[tuple[int, str], float] = {}
@@ -139,11 +139,8 @@ def fit_widths(
         if known is None:
             continue
         scale_RT[:, at] = known.scale_R
-        sizes = [np.abs(each) for each in known.error_KE]
-        for level in LEVELS:
-            found = conformal_quantile(sizes, level)
-            if found is not None:
-                factor[level, crop], unseen[level, crop] = found, found * known.middle
+        for level, found in conformal_quantiles([np.abs(each) for each in known.error_KE]).items():
+            factor[level, crop], unseen[level, crop] = found, found * known.middle
     return Widths(names, crops, scale_RT, factor, unseen)
 
 
@@ -185,8 +182,8 @@ def relative_errors(
     return RelativeErrors(relative, scale_R, middle)
 
 
-def conformal_quantile(sizes: Iterable[Floats], level: int) -> float | None:
-    """The size within which `level` % of a season to come is expected to lie, from the sizes of K seasons.
+def conformal_quantiles(sizes: Iterable[Floats]) -> dict[int, float]:
+    """For each level the size within which so many % of a season to come are expected to lie.
 
     Conformal prediction with the season as the unit: seasons weigh alike, 1/(K+1) each, whatever their
     number of rows, and the worst one seen stands in for the season to come: the result is the smallest
@@ -194,21 +191,22 @@ def conformal_quantile(sizes: Iterable[Floats], level: int) -> float | None:
     within q. (Lee, Barber and Willett 2023, "Distribution-free inference with hierarchical data", put the
     season to come at infinity. That never covers too little, but where rows differ within a season, as
     yields do, it covers 99 % instead of 95.) Where all rows of a season err alike the two are the same.
-    None when K seasons are too few. NaNs don't count.
+    A level for which the K seasons are too few is absent. NaNs don't count.
     """
     known = [np.sort(each[np.isfinite(each)]) for each in sizes]
     known = [each for each in known if len(each)]
-    if len(known) < seasons_needed(level):
-        return None
+    levels = [level for level in LEVELS if len(known) >= seasons_needed(level)]
+    if not levels:
+        return {}
 
     def within(q: float) -> float:
-        shares = [float(np.searchsorted(each, q, side="right")) / len(each) for each in known]
+        shares = [int(each.searchsorted(q, side="right")) / len(each) for each in known]
         return sum(shares) + min(shares)
 
-    candidates = np.unique(np.concatenate(known))
+    candidates = np.sort(np.concatenate(known))
     # shares such as 1/3 sum to a little less than 1, which must not push the quantile a row up
-    needed = level * (len(known) + 1) / 100 - 1e-9 * len(known)
-    return float(candidates[bisect_left(candidates, needed, key=within)])
+    needed = {level: level * (len(known) + 1) / 100 - 1e-9 * len(known) for level in levels}
+    return {level: float(candidates[bisect_left(candidates, needed[level], key=within)]) for level in levels}
 
 
 def seasons_needed(level: int) -> int:

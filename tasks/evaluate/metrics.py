@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,7 @@ from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.naive import naive_predictions
-from tasks.evaluate.scores import entries_of, score, skill_intervals
+from tasks.evaluate.scores import FOR_SKILL, entries_of, score, skill_intervals
 from tasks.model.forecaster import Forecaster
 
 _SPLITS = (SplitName.TRAIN, SplitName.VALIDATION, SplitName.TEST)
@@ -33,30 +33,61 @@ def evaluate(model: Forecaster, table: SeasonTable, calibration: Calibration, as
     return hindcast(model, past, calibration, as_of, naive_predictions(train, train, past))
 
 
-def metrics(evaluated: Hindcast, excess: Mapping[str, float | None]) -> dict[str, Any]:
-    """One cut-off's part of `metrics.json`: the excess as given, and S for each split that has rows.
+class Scored:
+    """The scores of one cut-off, from what each of its harvests adds to them.
 
-    Keys beside the promised ones, in every M: width_80, interval_score_80 and _95, skill_interval_95
-    (a pair, bootstrapped over whole seasons), and trend_coverage_L, trend_width_L and
-    trend_interval_score_L of the intervals made the same way around the naive regional trend.
-    A number that can't be had is None.
+    `entries` are `scores.entries_of` its harvested rows, of all splits.
     """
-    splits = {}
-    for split in _SPLITS:
-        entries = entries_of(evaluated.harvested(split))
-        if len(entries):
-            crops, pooled = score(entries, [SPLIT.name])
-            intervals = skill_intervals(entries)
-            figures = _figures(pooled.iloc[0].to_dict(), intervals[None])
+
+    def __init__(self, evaluated: Hindcast) -> None:
+        self.evaluated = evaluated
+        self.entries = entries_of(evaluated.harvested(*_SPLITS))
+        self._by_split = score(self.entries, [SPLIT.name])
+
+    def metrics(self, excess: Mapping[str, float | None]) -> dict[str, Any]:
+        """One cut-off's part of `metrics.json`: the excess as given, and S for each split that has rows.
+
+        Keys beside the promised ones, in every M: width_80, interval_score_80 and _95, skill_interval_95
+        (a pair, bootstrapped over whole seasons), and trend_coverage_L, trend_width_L and
+        trend_interval_score_L of the intervals made the same way around the naive regional trend.
+        A number that can't be had is None.
+        """
+        crops, pooled = self._by_split
+        splits = {}
+        for split in pooled.index:
+            of_split = self.entries.loc[self.entries[SPLIT.name] == split, FOR_SKILL]
+            intervals = skill_intervals(of_split)
+            figures = _figures(pooled.loc[split].to_dict(), intervals[None])
             splits[str(split)] = {
                 "rows": figures["rows"],
                 "pooled": figures,
                 "crops": {
                     str(crop): _figures(scores, intervals[str(crop)])
-                    for crop, scores in crops.droplevel(SPLIT.name).to_dict("index").items()
+                    for crop, scores in crops.loc[split].to_dict("index").items()
                 },
             }
-    return {"excess": {fit: _number(value) for fit, value in excess.items()}, "splits": splits}
+        return {"excess": {fit: _number(value) for fit, value in excess.items()}, "splits": splits}
+
+    def table(self) -> pa.Table:
+        """Scores laid out as `evaluation.parquet`, for each split: all rows, by region, by season.
+
+        Each for the crops together (crop null) and one by one; groups without a harvest are absent.
+        """
+        grouped = [
+            self._by_split,
+            *(score(self.entries, [SPLIT.name, by]) for by in (REGION.name, SEASON_YEAR.name)),
+        ]
+        frame = pd.concat(
+            [scores.reset_index().assign(kind=kind) for kind, both in enumerate(grouped) for scores in both]
+        )
+        position = {crop: at for at, crop in enumerate(self.evaluated.crops)}
+        frame = frame.assign(season=self.evaluated.season, as_of=self.evaluated.as_of)
+        frame = frame.assign(at=frame["crop"].map(position).astype(float).fillna(-1))
+        frame = frame.sort_values(["split", "kind", "region", "year", "at"])
+        columns = {
+            column.name: pa.array(frame[column.name], column.type, from_pandas=True) for column in EVALUATION
+        }
+        return pa.table(columns, schema=schema_of(EVALUATION))
 
 
 def _figures(scores: Mapping[Any, Any], skill_interval: Floats) -> dict[str, Any]:
@@ -77,29 +108,3 @@ def _figures(scores: Mapping[Any, Any], skill_interval: Floats) -> dict[str, Any
 
 def _number(value: Any) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def evaluation_table(evaluated: Sequence[Hindcast]) -> pa.Table:
-    """Scores laid out as `evaluation.parquet`, for each cut-off and split: all rows, by region, by season.
-
-    Each for the crops together (crop null) and one by one; groups without a harvest are absent.
-    """
-    schema = schema_of(EVALUATION)
-    tables = [schema.empty_table()]
-    for each in evaluated:
-        entries = entries_of(each.harvested(*_SPLITS))
-        frames = [
-            scores.reset_index().assign(kind=kind)
-            for kind, by in enumerate(([], [REGION.name], [SEASON_YEAR.name]))
-            for scores in score(entries, [SPLIT.name, *by])
-        ]
-        frame = pd.concat(frames)
-        position = {crop: at for at, crop in enumerate(each.crops)}
-        frame = frame.assign(season=each.season, as_of=each.as_of)
-        frame = frame.assign(at=frame["crop"].map(position).astype(float).fillna(-1))
-        frame = frame.sort_values(["split", "kind", "region", "year", "at"])
-        columns = {
-            column.name: pa.array(frame[column.name], column.type, from_pandas=True) for column in EVALUATION
-        }
-        tables.append(pa.table(columns, schema=schema))
-    return pa.concat_tables(tables)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from data.contracts.parquet import write_table
 from data.contracts.season_table import SeasonTable
@@ -18,7 +19,7 @@ from data.settings.schema import Settings
 from data.settings.seasons import Cutoff
 from tasks.evaluate.calibration import Calibration, calibrate, leads_to
 from tasks.evaluate.hindcast import Hindcast, hindcast
-from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
+from tasks.evaluate.metrics import Scored, evaluate
 from tasks.evaluate.predictions import predictions_of
 from tasks.evaluate.season_errors import SeasonErrorsByOrigin
 from tasks.evaluate.stored_intervals import calibration_of, intervals
@@ -29,18 +30,22 @@ from tasks.yields.level_break import FarYield, LevelBreak, find_far_yields, find
 
 @dataclass(frozen=True)
 class Result:
-    """One cut-off: what was predicted of every season, and how that compares."""
+    """One cut-off: what was predicted of every season, and how that compares.
+
+    `metrics` are its part of metrics.json, `scores` its rows of evaluation.parquet.
+    """
 
     evaluated: Hindcast
     calibration: Calibration
     metrics: dict[str, Any]
+    scores: pa.Table
 
 
 def evaluate_cutoff(
     models: Mapping[str, Model],
     table: SeasonTable,
     settings: Settings,
-    as_of: str,
+    cutoff: Cutoff,
     errors: SeasonErrorsByOrigin | None = None,
 ) -> Result:
     """Score the evaluation fit on a run's table, with intervals calibrated on its training seasons.
@@ -49,10 +54,11 @@ def evaluate_cutoff(
     """
     train = table.of_split(SplitName.TRAIN)
     calibration = calibrate(train, settings, leads_to(train, table), errors)
-    evaluated = evaluate(models[EVALUATED], table, calibration, as_of)
+    said = evaluate(models[EVALUATED], table, calibration, cutoff.as_of)
+    scored = Scored(replace(said, season=cutoff.season))
     excess = {fit: model.record["excess"] for fit, model in models.items()}
     beside = {"intervals": intervals(calibration), "features": models[PUBLISHED].feature_notes()}
-    return Result(evaluated, calibration, metrics(evaluated, excess) | beside)
+    return Result(scored.evaluated, calibration, scored.metrics(excess) | beside, scored.table())
 
 
 def forecast(
@@ -73,12 +79,12 @@ def level_breaks(table: SeasonTable) -> dict[str, LevelBreak | None]:
     return {crop: find_level_break(*known) for crop, known in _known_yields(table)}
 
 
-def far_yields(table: SeasonTable) -> dict[str, list[FarYield]]:
+def far_yields(table: SeasonTable, breaks: Mapping[str, LevelBreak | None]) -> dict[str, list[FarYield]]:
     """Regions whose yields are far from their own level, of each crop that has such and no break."""
     return {
         crop: far
         for crop, known in _known_yields(table)
-        if find_level_break(*known) is None and (far := find_far_yields(*known, table.region_names))
+        if breaks[crop] is None and (far := find_far_yields(*known, table.region_names))
     }
 
 
@@ -101,7 +107,6 @@ def save_results(
 
     `breaks` and `far` go from season to crop. Seasons and cut-offs are written in the order given.
     """
-    evaluated = [replace(result.evaluated, season=of.season) for of, result in results.items()]
     seasons = {
         season: {
             "as_of": {of.as_of: result.metrics for of, result in results.items() if of.season == season},
@@ -114,8 +119,10 @@ def save_results(
     # keys keep their order, so that cut-offs follow the season's calendar
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
-    write_table(evaluation_table(evaluated), folder / "evaluation.parquet")
-    write_table(predictions_of([*evaluated, *ahead], run_id), folder / "predictions.parquet")
+    scores = [result.scores for result in results.values()]
+    write_table(pa.concat_tables(scores), folder / "evaluation.parquet")
+    said = [*(result.evaluated for result in results.values()), *ahead]
+    write_table(predictions_of(said, run_id), folder / "predictions.parquet")
 
 
 def story(results: Mapping[Cutoff, Result]) -> list[str]:

@@ -15,6 +15,8 @@ from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName
 from tasks.evaluate.hindcast import Hindcast
 
 _NAIVE = [f"mse_{name}" for name in NAIVE_BASELINES]
+FOR_SKILL = ["year", "crop", "mse", *_NAIVE]
+"""What `skill_intervals` looks at."""
 _ROUNDING = 1e-12
 _DRAWS = 2000
 _FEWEST_SEASONS = 3

@@ -143,9 +143,14 @@ class Model:
             "redundant": self.scaling.redundant,
             "record": self.record,
         }
-        text = json.dumps(facts, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        # a line for each: there are many regions, and json indents slowly
+        lines = [
+            f" {json.dumps(name)}: {json.dumps(fact, sort_keys=True, ensure_ascii=False, allow_nan=False)}"
+            for name, fact in sorted(facts.items())
+        ]
+        text = ",\n".join(lines)
         tensors = {name: np.ascontiguousarray(values) for name, values in self._tensors().items()}
-        return {WEIGHTS_FILE: save(tensors), FACTS_FILE: f"{text}\n".encode()}
+        return {WEIGHTS_FILE: save(tensors), FACTS_FILE: f"{{\n{text}\n}}\n".encode()}
 
     @classmethod
     def from_bytes(cls, files: dict[str, bytes]) -> Self:

@@ -280,7 +280,7 @@ def _with_intervals(
 
 
 def _quantile(size_NK: Floats, level: int) -> Floats:
-    """`conformal_quantile` of seasons with one error each, row by row [N]; NaN with too few of them."""
+    """`conformal_quantiles` of seasons with one error each, row by row [N]; NaN with too few of them."""
     sorted_NK = np.sort(size_NK, axis=1)
     seasons_N = np.isfinite(sorted_NK).sum(axis=1)
     rank_N = np.ceil(level * (seasons_N + 1) / 100 - 1e-9 * seasons_N).astype(np.int64)

@@ -16,7 +16,7 @@ import pandas as pd
 from data.contracts.columns import ALL, CONSTANT
 from data.contracts.season_table import Floats
 from data.contracts.vocabulary import MAIN
-from data.contracts.wording import ABSENT, difference, number, percent, signed_percent, span, whole_percent
+from data.contracts.wording import ABSENT, number, signed_percent, span, whole_percent
 from tasks.assemble.coming import coming_seasons
 from tasks.report import frame
 from tasks.report.charts.boundaries import Boundaries, read_boundaries
@@ -78,13 +78,6 @@ def render_bulletin(data: Bulletin) -> str:
     return frame.render(
         "bulletin.html",
         charts,
-        {
-            "number": number,
-            "difference": difference,
-            "percent": percent,
-            "signed": signed_percent,
-            "rounded": whole_percent,
-        },
         {"region": first, "names": names.to_dict()},
         data=data,
         crops=crops,

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName, best_baseline
-from data.contracts.wording import number, percent
 from tasks.job.identity import run_settings
 from tasks.report import frame, response, tables
 from tasks.report.charts import scores
@@ -38,7 +37,6 @@ def render_report(data: ReportData) -> str:
     return frame.render(
         "report.html",
         charts_of(data, models),
-        {"number": number, "percent": percent, "squared": tables.squared},
         {"region": next((part["regions"][0]["region"] for part in parts if part["regions"]), None)},
         data=data,
         seasons=tables.seasons_of(data),

@@ -5,6 +5,7 @@ Shapes: N harvests, T terms (features whose coefficients all regions share), R r
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ class CropModel:
     harvests: pd.DataFrame
     regional: Mapping[str, Floats]
 
-    @property
+    @functools.cached_property
     def size_T(self) -> Floats:
         """Standard deviation of what each term adds, in the crop's unit, signed like its coefficient."""
         size_T = self.part_NT.std(axis=0) if len(self.part_NT) else np.zeros(len(self.terms))

@@ -217,11 +217,11 @@ def region_rows(data: ReportData, crop: str) -> list[dict[str, Any]]:
 
 
 def history(data: ReportData, crop: str) -> pd.DataFrame:
-    """Yields of every region and season: region, year, actual; what was predicted where nothing trained."""
+    """Yields by region and year: region, year, actual; what was predicted where nothing trained."""
     rows = data.full_season
     rows = rows[(rows["crop"] == crop) & rows["split"].isin(_HISTORY)]
     said = rows["split"] != str(SplitName.TRAIN)
-    table = pd.DataFrame(
+    return pd.DataFrame(  # in the order of predictions, which is this one
         {
             "region": rows["region"],
             "year": rows["year"].astype(np.int64),
@@ -231,7 +231,6 @@ def history(data: ReportData, crop: str) -> pd.DataFrame:
             "upper": rows["upper_80"].where(said),
         }
     )
-    return table.sort_values(["region", "year"], ignore_index=True)
 
 
 def largest_misses(data: ReportData, crop: str) -> list[dict[str, Any]]:

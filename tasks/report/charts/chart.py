@@ -56,28 +56,33 @@ def by_region(table: pd.DataFrame) -> dict[str, Any]:
     Shared are the columns that are the same for every region. Of the others leading nulls are left out, so
     that a column shorter than another ends with it.
     """
-    table = table.sort_values("region", kind="stable", ignore_index=True)
-    found = columns(table.drop(columns="region"), _DIGITS_OF_MANY)
-    starts = np.flatnonzero(table["region"].ne(table["region"].shift()))
-    ends = np.append(starts[1:], len(table))
-    names = table["region"].iloc[starts].tolist()
+    region_N, names = pd.factorize(table["region"], sort=True)
+    order_N = np.argsort(region_N, kind="stable")
+    found = columns(table.drop(columns="region").iloc[order_N], _DIGITS_OF_MANY)
+    rows_R = np.bincount(region_N)
+    ends = np.cumsum(rows_R).tolist()
+    starts = [0, *ends[:-1]]
     shared: dict[str, list[Any]] = {}
-    if len(set((ends - starts).tolist())) == 1:
-        many = int(ends[0])
+    if rows_R.min() == rows_R.max():
         for name, values in found.items():
-            if values == values[:many] * len(names):
-                shared[name] = values[:many]
-    own = {name: values for name, values in found.items() if name not in shared}
+            if values == values[: ends[0]] * len(ends):
+                shared[name] = values[: ends[0]]
+    own = {
+        name: [values[start:end] for start, end in zip(_known_from(values, starts, ends), ends, strict=True)]
+        for name, values in found.items()
+        if name not in shared
+    }
     regions = {
-        region: {name: _from_first(values[start:end]) for name, values in own.items()}
-        for region, start, end in zip(names, starts, ends, strict=True)
+        region: {name: of_region[at] for name, of_region in own.items()} for at, region in enumerate(names)
     }
     return {"shared": shared, "regions": regions}
 
 
-def _from_first(values: list[Any]) -> list[Any]:
-    first = next((at for at, value in enumerate(values) if value is not None), len(values))
-    return values[first:]
+def _known_from(values: list[Any], starts: list[int], ends: list[int]) -> list[int]:
+    """Where each part's first value is that is known; its end where none is."""
+    known_N = np.array([value is not None for value in values])
+    at_N = np.where(known_N, np.arange(len(values)), len(values))
+    return list(np.minimum(np.minimum.reduceat(at_N, starts), ends).tolist())
 
 
 def _values(column: pd.Series, digits: int | None) -> list[Any]:

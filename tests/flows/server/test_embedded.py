@@ -33,6 +33,15 @@ print("answers", flush=True)
 time.sleep(600)
 """
 
+_HEARTBEAT = """
+from flows.cli.launch import beginning, served
+from flows.server.environment import prepare_environment
+prepare_environment(False)
+with beginning(as_json=True), served(False):
+    from prefect.settings import get_current_settings
+    print(get_current_settings().flows.heartbeat_frequency)
+"""
+
 
 @pytest.fixture
 def environment() -> dict[str, str]:
@@ -69,6 +78,35 @@ def test_the_server_ends_with_a_killed_process(environment: dict[str, str]) -> N
     while not is_gone(server):
         assert time.monotonic() < end, "the server outlives its process"
         time.sleep(0.05)
+
+
+def test_a_run_waits_for_no_heartbeat_of_its_own(environment: dict[str, str]) -> None:
+    """Prefect's thread for them sleeps by seconds, and the run's end waits for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _HEARTBEAT], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout == "None\n"
+
+
+def test_refused_inputs_leave_no_server_and_no_folder(environment: dict[str, str], tmp_path: Path) -> None:
+    """It imports already while inputs are looked at, and begins when they are accepted."""
+    (tmp_path / "weather").mkdir()
+    (tmp_path / "settings.toml").write_text(
+        'weather = "weather"\nyields = "weather"\nstore = "store"\n[season]\nstart = "04-01"\nend = "09-30"\n'
+        '[measures.rain]\nunit = "mm"\nrange = [0, 9]\n[[features]]\nmeasure = "rain"\naggregate = "sum"\n'
+    )
+    code = _TRAIN.replace('"--store", sys.argv[2], ', "")
+    fresh = environment | {"PREFECT_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "settings.toml")],
+        capture_output=True,
+        text=True,
+        env=fresh,
+    )
+    refused, port, imported = done.stderr.splitlines()[-1].split()
+    assert (refused, imported) == ("3", "False"), done.stderr
+    assert is_gone(int(port))
+    assert {found.name for found in tmp_path.iterdir()} == {"weather", "settings.toml"}
 
 
 def test_a_server_that_cannot_start_is_explained(environment: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from data.settings.schema import Settings
 from tasks.evaluate.backtest import PEEKING, backtest_season, backtest_seasons, skill_curve, summarise
 from tasks.evaluate.calibration import calibrate
 from tasks.evaluate.hindcast import Hindcast, from_arrow, join, to_arrow
-from tasks.evaluate.metrics import evaluate, metrics
+from tasks.evaluate.metrics import Scored, evaluate
 from tasks.evaluate.predictions import predictions_of
 from tasks.train.fit import fit_exact, fit_model
 from tests.forecasters import random_table
@@ -208,7 +208,7 @@ def test_us_reference_figures_of_the_first_model() -> None:
             for region, year, crop in zip(made.region_E, made.year_E, made.crop_E, strict=True)
         ]
     )
-    test = metrics(made.take(recent_E), {})["splits"]["test"]["crops"]
+    test = Scored(made.take(recent_E)).metrics({})["splits"]["test"]["crops"]
     assert {crop: test[crop]["rows"] for crop in CROPS} == {"corn": 2206, "soybeans": 1938}
     assert test["corn"]["mse"] == pytest.approx(368.9, rel=0.01)
     assert test["soybeans"]["mse"] == pytest.approx(30.2, rel=0.01)

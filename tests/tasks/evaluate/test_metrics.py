@@ -20,7 +20,7 @@ from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import NO_WIDTHS, Widths, WidthsByLead
 from tasks.evaluate.hindcast import Hindcast, from_arrow, hindcast, join, to_arrow
-from tasks.evaluate.metrics import evaluate, evaluation_table, metrics
+from tasks.evaluate.metrics import Scored, evaluate
 from tasks.evaluate.naive import naive_predictions
 from tasks.evaluate.predictions import predictions_of
 from tasks.evaluate.scores import entries_of, score, skill_intervals
@@ -50,7 +50,7 @@ def _evaluated(table: SeasonTable | None = None) -> tuple[SeasonTable, Given, Hi
 
 def test_scores_equal_scikit_learn_s() -> None:
     table, model, evaluated = _evaluated()
-    found = metrics(evaluated, {"evaluation": 1e-5, "published": None})
+    found = Scored(evaluated).metrics({"evaluation": 1e-5, "published": None})
     assert found["excess"] == {"evaluation": 1e-5, "published": None}
     assert set(found["splits"]) == {"train", "test"}
     train = table.of_split("train")
@@ -94,7 +94,7 @@ def test_intervals_are_scored() -> None:
     _, _, evaluated = _evaluated()
     test = evaluated.harvested("test")
     corn = test.take(test.crop_E == test.crops.index("corn"))
-    ours = metrics(evaluated, {})["splits"]["test"]["crops"]["corn"]
+    ours = Scored(evaluated).metrics({})["splits"]["test"]["crops"]["corn"]
     for prefix, predicted in (("", corn.predicted_E), ("trend_", corn.naive["region_trend"])):
         for level in LEVELS:
             half, alpha = WIDTHS[level, "corn"], 1 - level / 100
@@ -109,7 +109,7 @@ def test_intervals_are_scored() -> None:
 def test_numbers_that_can_t_be_had_are_null() -> None:
     table = random_table(seasons=1, first_test=2000)
     evaluated = evaluate(_model(table), table, NO_INTERVALS, "12-31")
-    found = metrics(evaluated, {"evaluation": float("nan")})
+    found = Scored(evaluated).metrics({"evaluation": float("nan")})
     assert "NaN" not in json.dumps(found, allow_nan=False)
     corn = found["splits"]["test"]["crops"]["corn"]
     assert corn["baselines"] == dict.fromkeys(NAIVE_BASELINES)
@@ -120,9 +120,9 @@ def test_numbers_that_can_t_be_had_are_null() -> None:
 def test_constant_yields_leave_nothing_to_explain() -> None:
     table = random_table()
     table.y_NT[:, 0] = 0.1
-    corn = metrics(evaluate(_model(table), table, NO_INTERVALS, "12-31"), {})["splits"]["test"]["crops"][
-        "corn"
-    ]
+    corn = Scored(evaluate(_model(table), table, NO_INTERVALS, "12-31")).metrics({})["splits"]["test"][
+        "crops"
+    ]["corn"]
     assert corn["mse"] > 0
     assert corn["baselines"] == dict.fromkeys(NAIVE_BASELINES, 0.0)
     assert (corn["r2"], corn["skill"]) == (None, None)
@@ -135,7 +135,7 @@ def test_splits_without_rows_and_rows_to_forecast_are_absent() -> None:
     table.y_NT[table.year_N == 2011] = np.nan
     evaluated = evaluate(_model(table.of_split("train")), table, CALIBRATION, "12-31")
     assert (evaluated.split_E == "train").all()
-    assert set(metrics(evaluated, {})["splits"]) == {"train"}
+    assert set(Scored(evaluated).metrics({})["splits"]) == {"train"}
 
 
 @settings(max_examples=30, deadline=None)
@@ -146,7 +146,7 @@ def test_scores_follow_the_unit(seed: int, scale: float, shift: float) -> None:
     model = _model(table)
     other = replace(model, predicted=model.predicted * scale + shift)
     one, two = (
-        metrics(evaluate(each, rows, NO_INTERVALS, "12-31"), {})["splits"]["test"]["crops"]["corn"]
+        Scored(evaluate(each, rows, NO_INTERVALS, "12-31")).metrics({})["splits"]["test"]["crops"]["corn"]
         for each, rows in ((model, table), (other, moved))
     )
     # a shift of a million swallows digits of departures of a thousandth
@@ -161,7 +161,7 @@ def test_skill_interval_resamples_whole_seasons() -> None:
     test = evaluated.harvested("test")
     found = skill_intervals(entries_of(test))
     pooled = found[None]
-    skill = metrics(evaluated, {})["splits"]["test"]["pooled"]["skill"]
+    skill = Scored(evaluated).metrics({})["splits"]["test"]["pooled"]["skill"]
     assert pooled[0] < skill < pooled[1]
     assert all(np.isfinite(ends).all() for ends in found.values())
     np.testing.assert_array_equal(skill_intervals(entries_of(test))[None], pooled)
@@ -184,14 +184,14 @@ def test_skill_interval_of_equal_seasons_is_a_point() -> None:
 def test_evaluation_table_keeps_its_contract_and_agrees_with_the_metrics() -> None:
     _, _, evaluated = _evaluated()
     early = replace(evaluated, as_of="07-31")
-    table = evaluation_table([early, evaluated])
+    table = pa.concat_tables([Scored(early).table(), Scored(evaluated).table()])
     assert table.schema.equals(schema_of(EVALUATION), check_metadata=True)
     table.validate(full=True)
     rows = table.to_pylist()
     keys = [tuple(row[key] for key in ("as_of", "split", "crop", "region", "year")) for row in rows]
     assert len(set(keys)) == len(keys)
     by_key: dict[Any, Any] = dict(zip(keys, rows, strict=True))
-    found = metrics(evaluated, {})["splits"]
+    found = Scored(evaluated).metrics({})["splits"]
     for split, scores in found.items():
         for crop, ours in {None: scores["pooled"], **scores["crops"]}.items():
             row = by_key["12-31", split, crop, None, None]
@@ -204,14 +204,13 @@ def test_evaluation_table_keeps_its_contract_and_agrees_with_the_metrics() -> No
     expected = np.mean((season.predicted_E - season.actual_E) ** 2)
     assert by_key["12-31", "test", "corn", None, 2009]["mse"] == pytest.approx(expected)
     assert sum(key[3] is not None for key in keys if key[1:3] == ("test", "corn")) == 2 * 5
-    assert evaluation_table([]).schema.equals(schema_of(EVALUATION))
 
 
 def test_a_region_without_rye_has_no_score_for_rye() -> None:
     table = random_table()
     table.y_NT[table.region_N == 0, 1] = np.nan
     _, _, evaluated = _evaluated(table)
-    found = evaluation_table([evaluated]).to_pylist()
+    found = Scored(evaluated).table().to_pylist()
     crops = {row["crop"] for row in found if row["region"] == table.region_names[0]}
     assert crops == {None, "corn"}
 
@@ -260,11 +259,11 @@ def test_predictions_of_past_and_forecast_are_put_together() -> None:
 def test_hindcasts_go_to_arrow_and_back() -> None:
     _, _, evaluated = _evaluated()
     again = from_arrow(to_arrow(evaluated))
-    assert metrics(again, {}) == metrics(evaluated, {})
-    assert evaluation_table([again]).equals(evaluation_table([evaluated]))
+    assert Scored(again).metrics({}) == Scored(evaluated).metrics({})
+    assert Scored(again).table().equals(Scored(evaluated).table())
     empty = from_arrow(to_arrow(evaluated.take(slice(0))))
     assert len(empty) == 0
-    assert metrics(join([empty, again]), {}) == metrics(evaluated, {})
+    assert Scored(join([empty, again])).metrics({}) == Scored(evaluated).metrics({})
 
 
 def test_hindcasts_of_several_cut_offs_aren_t_one() -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from data.contracts.season_table import SeasonTable
-from data.contracts.vocabulary import SplitName
+from data.contracts.vocabulary import MAIN, SplitName
 from data.settings.files import parse_settings
 from data.settings.schema import Settings
-from tasks.evaluate.metrics import evaluation_table
+from data.settings.seasons import Cutoff
 from tasks.evaluate.predictions import predictions_of
 from tasks.evaluate.results import evaluate_cutoff
 from tasks.model.fits import EVALUATED, PUBLISHED, fits_of
@@ -85,7 +86,7 @@ def report_data(
         models = {
             name: fit_model(rows, settings, day, crop_units=units) for name, rows in fits_of(part).items()
         }
-        fits[day], results[day] = models, evaluate_cutoff(models, part, settings, day)
+        fits[day], results[day] = models, evaluate_cutoff(models, part, settings, Cutoff(MAIN, day))
     full = fits[as_of[-1]][PUBLISHED]
     rows = {"train": int((table.split_N == "train").sum()), "test": int((table.split_N == "test").sum())}
     used = {split: 183 * count for split, count in rows.items() if count}
@@ -97,7 +98,7 @@ def report_data(
             "as_of": {day: result.metrics for day, result in results.items()},
         },
         "predictions": predictions_of([result.evaluated for result in results.values()], RUN_ID),
-        "evaluation": evaluation_table([result.evaluated for result in results.values()]),
+        "evaluation": pa.concat_tables([result.scores for result in results.values()]),
         "losses": {day: models[EVALUATED].record["losses"] for day, models in fits.items()},
         "optimum": {day: models[EVALUATED].record["optimum"] for day, models in fits.items()},
         "coefficients": full.coefficients(),
