@@ -38,7 +38,7 @@ from tasks.normalise import normalise as normalising
 from tasks.normalise.tensors import load_normalised, save_normalised
 from tasks.outlook.errors import ERRORS, Errors, errors_table, evaluation_errors
 from tasks.outlook.joined import joined_outlook
-from tasks.outlook.outlook import Fitted, outlook_of_run
+from tasks.outlook.outlook import SAID, Fitted, outlook_of_run
 from tasks.publish import run
 from tasks.report import artifacts, gather
 from tasks.showing import is_seen, name_run, progress_shown, show, show_earlier, tag_run
@@ -177,7 +177,7 @@ def outlook(job: Job, assembled: AssembledStep, yields: str, models: list[str], 
     with open_step(job, "outlook") as folder:
         if folder is not None:
             said, places = step_folder(job, evaluated), dict(zip(assembled.cutoffs, models, strict=True))
-            predictions = pq.read_table(said / "predictions.parquet").to_pandas()
+            predictions = pq.read_table(said / "predictions.parquet", columns=list(SAID))
             harvests, regions = Yields.load(step_folder(job, yields)), read_regions(job.settings)
             parts = []
             for season in dict.fromkeys(cutoff.season for cutoff in places):
@@ -189,8 +189,8 @@ def outlook(job: Job, assembled: AssembledStep, yields: str, models: list[str], 
                     ahead[day] = bases[PUBLISHED], data.forecast_rows[day]
                 parts.append(
                     outlook_of_run(
-                        predictions[predictions["season"] == season], tested, ahead, harvests, regions,
-                        of_season(job.settings, season), job.run_id, season,
+                        predictions, tested, ahead, harvests, regions, of_season(job.settings, season),
+                        job.run_id, season,
                     )
                 )  # fmt: skip
             for name, joined in joined_outlook(parts).items():

@@ -15,12 +15,11 @@ from data.contracts.vocabulary import LEVELS, NAIVE_BASELINES, SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.hindcast import Hindcast, hindcast
 from tasks.evaluate.naive import naive_predictions
-from tasks.evaluate.scores import FOR_SKILL, entries_of, score, skill_intervals
+from tasks.evaluate.scores import FOR_SKILL, INTERVAL_FIGURES, entries_of, score, skill_intervals
 from tasks.model.forecaster import Forecaster
 
 _SPLITS = (SplitName.TRAIN, SplitName.VALIDATION, SplitName.TEST)
 _FIGURES = ("mse", "rmse", "mae", "bias", "r2", "skill")
-_INTERVAL_FIGURES = ("coverage", "width", "interval_score")
 
 
 def evaluate(model: Forecaster, table: SeasonTable, calibration: Calibration, as_of: str) -> Hindcast:
@@ -95,7 +94,7 @@ def _figures(scores: Mapping[Any, Any], skill_interval: Floats) -> dict[str, Any
         f"{prefix}{name}_{level}"
         for prefix in ("", "trend_")
         for level in LEVELS
-        for name in _INTERVAL_FIGURES
+        for name in INTERVAL_FIGURES
     ]
     interval = [_number(end) for end in skill_interval]
     return {

@@ -5,7 +5,7 @@ Shapes: E entries (a region, season and crop), S seasons, T crops, K figures, D 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from tasks.evaluate.hindcast import Hindcast
 _NAIVE = [f"mse_{name}" for name in NAIVE_BASELINES]
 FOR_SKILL = ["year", "crop", "mse", *_NAIVE]
 """What `skill_intervals` looks at."""
+INTERVAL_FIGURES = ("coverage", "width", "interval_score")
 _ROUNDING = 1e-12
 _DRAWS = 2000
 _FEWEST_SEASONS = 3
@@ -30,32 +31,39 @@ def entries_of(harvested: Hindcast) -> pd.DataFrame:
     coverage_L, width_L, interval_score_L (Gneiting and Raftery 2007, eq. 43, smaller is better) and
     the same with trend_ for the intervals around the naive regional trend. NaN where there is none.
     """
+    around = ["", "trend_"] if "region_trend" in harvested.naive else [""]
+    names = ["actual", "mse", "mae", "bias", *_NAIVE]
+    names += [
+        f"{prefix}{figure}_{level}" for prefix in around for level in LEVELS for figure in INTERVAL_FIGURES
+    ]
+    value_KE = np.empty((len(names), len(harvested)))  # one block, which pandas would gather from columns
+    for at, value_E in enumerate(_figures(harvested, around)):
+        value_KE[at] = value_E
+    entries = pd.DataFrame(value_KE.T, columns=names, copy=False)
+    regions, crops = pd.Index(harvested.region_names), pd.Index(harvested.crops)
+    return entries.assign(
+        split=pd.Categorical(harvested.split_E, list(map(str, SplitName))),
+        region=pd.Categorical.from_codes(harvested.region_E, regions),
+        year=harvested.year_E,
+        crop=pd.Categorical.from_codes(harvested.crop_E, crops),
+    )
+
+
+def _figures(harvested: Hindcast, around: Sequence[str]) -> Iterator[Floats]:
+    """The columns of `entries_of` that are means, one after the other, behind the harvest."""
     actual_E = harvested.actual_E
     error_E = _error(harvested.predicted_E, actual_E)
-    columns = {
-        "split": pd.Categorical(harvested.split_E, list(map(str, SplitName))),
-        "region": pd.Categorical.from_codes(harvested.region_E, pd.Index(harvested.region_names)),
-        "year": harvested.year_E,
-        "crop": pd.Categorical.from_codes(harvested.crop_E, pd.Index(harvested.crops)),
-        "actual": actual_E,
-        "mse": error_E**2,
-        "mae": np.abs(error_E),
-        "bias": error_E,
-    }
+    yield from (actual_E, error_E**2, np.abs(error_E), error_E)
     for name in NAIVE_BASELINES:
-        columns[f"mse_{name}"] = _error(harvested.naive.get(name, np.nan), actual_E) ** 2
-    around = [("", harvested.interval)]
-    if "region_trend" in harvested.naive:
-        around.append(("trend_", harvested.trend_interval))
-    for prefix, interval in around:
+        yield _error(harvested.naive.get(name, np.nan), actual_E) ** 2
+    for prefix in around:
         for level in LEVELS:
-            low_E, high_E = interval(level)
+            low_E, high_E = (harvested.trend_interval if prefix else harvested.interval)(level)
             with np.errstate(invalid="ignore"):
                 miss_E = np.maximum(low_E - actual_E, 0.0) + np.maximum(actual_E - high_E, 0.0)
-            columns[f"{prefix}coverage_{level}"] = np.where(np.isnan(miss_E), np.nan, miss_E == 0)
-            columns[f"{prefix}width_{level}"] = high_E - low_E
-            columns[f"{prefix}interval_score_{level}"] = high_E - low_E + miss_E * 2 / (1 - level / 100)
-    return pd.DataFrame(columns, copy=False)
+            yield np.where(np.isnan(miss_E), np.nan, miss_E == 0)
+            yield high_E - low_E
+            yield high_E - low_E + miss_E * 2 / (1 - level / 100)
 
 
 def score(entries: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.contracts.columns import AGGREGATE_COLUMNS, FORECAST_COLUMNS, OUTLOOK_COLUMNS, schema_of
 from data.contracts.season_table import SeasonTable
@@ -38,6 +39,9 @@ from tasks.outlook.record import record_of
 from tasks.outlook.weights import weigh
 from tasks.outlook.why import describe_terms
 from tasks.yields.ingest import Yields
+
+SAID = ("region", "year", "crop", "season", "as_of", "unit", "split", "predicted", "baseline", "actual")
+"""The columns of predictions.parquet that an outlook is made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +192,7 @@ def chance_columns(
 
 
 def outlook_of_run(
-    predictions: pd.DataFrame,
+    predictions: pa.Table,
     tested: Mapping[str, tuple[Fitted, SeasonTable]],
     ahead: Mapping[str, tuple[Fitted, SeasonTable]],
     yields: Yields,
@@ -199,15 +203,15 @@ def outlook_of_run(
 ) -> dict[str, pa.Table]:
     """A season's drivers of a run, aggregates and weights of these, of test seasons and seasons to come.
 
-    `predictions` and `settings` are the season's; `tested` maps each cut-off to the evaluation fit and the
-    test rows, `ahead` to the published fit and the rows to forecast.
+    `predictions` (SAID suffices) are the run's, `settings` the season's; `tested` maps each cut-off to the
+    evaluation fit and the test rows, `ahead` to the published fit and the rows to forecast.
     """
-    crops = list(pd.unique(predictions["crop"]))
-    harvests = harvests_of(yields, crops)
-    years = [int(year) for year in pd.unique(predictions["year"])]
+    predictions = predictions.filter(pc.equal(predictions["season"], season))
+    harvests = harvests_of(yields, predictions["crop"].unique().to_pylist())
+    years = predictions["year"].unique().to_pylist()
     drivers, tables = [], []
     for split, of in ((SplitName.TEST, tested), (SplitName.FORECAST, ahead)):
-        rows = predictions[predictions["split"] == str(split)]
+        rows = predictions.filter(pc.equal(predictions["split"], str(split))).to_pandas()
         if not len(rows):
             continue
         said = {day: rows[rows["as_of"] == day] for day in of}
@@ -220,10 +224,11 @@ def outlook_of_run(
         tables.append(aggregates_table(said, bases, ground, run_id, season))
     joined = pa.concat_tables([schema_of(AGGREGATE_COLUMNS).empty_table(), *tables])
     ground = ground_of(settings, harvests, regions, years)
+    later = predictions.filter(pc.not_equal(predictions["split"], str(SplitName.TRAIN)))
     return {
         "drivers": joined_drivers(drivers, _described(settings, season, drivers)),
         "aggregates": joined,
-        "weights": weights_table(ground, pd.unique(predictions.loc[predictions["split"] != "train", "year"])),
+        "weights": weights_table(ground, later["year"].unique().to_pylist()),
     }
 
 

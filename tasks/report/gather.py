@@ -19,7 +19,7 @@ from tasks.ledger.account import regions_notes
 from tasks.model.fits import EVALUATED, PUBLISHED
 from tasks.model.model import Model
 from tasks.report.page import render_report
-from tasks.report.tables import ReportData
+from tasks.report.tables import PREDICTED, ReportData
 from tasks.yields.level_break import describe_level_break, far_notes
 
 
@@ -29,9 +29,8 @@ def report_data(
     """What the report of each season needs, from the folders of finished steps; `models` by fit."""
     metrics = json.loads((evaluated / "metrics.json").read_bytes())["seasons"]
     found = AssembledSeasons.load(assembled)
-    predictions, evaluation = (
-        pq.read_table(evaluated / f"{name}.parquet") for name in ("predictions", "evaluation")
-    )
+    predictions = pq.read_table(evaluated / "predictions.parquet", columns=["season", "as_of", *PREDICTED])
+    evaluation = pq.read_table(evaluated / "evaluation.parquet")
     pages = []
     first = next(iter(found.seasons))
     for season, data in found.seasons.items():

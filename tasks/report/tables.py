@@ -30,6 +30,10 @@ _ORDER: dict[str, tuple[str, ...]] = {
     "rejected": tuple(Reason),
     "out_of_scope": tuple(OutOfScope),
 }
+PREDICTED = (
+    "region", "year", "crop", "split", "predicted", "actual", "lower_80", "upper_80", "lower_95", "upper_95",
+)  # fmt: skip
+"""The columns of predictions.parquet that the report shows, beside season and cut-off."""
 _MISSES = 8
 _LEAST_SEASONS, _DRAWS = 3, 2000
 _HISTORY = tuple(str(split) for split in SplitName if split != SplitName.FORECAST)
@@ -40,8 +44,9 @@ class ReportData:
     """All that the report of one season says; nothing may depend on when, where or by whom a run was made.
 
     `settings` are those of the season alone. `metrics` is the season's part of metrics.json,
-    `predictions`, `evaluation` and `coefficients` (of the full season) are as their contracts. `losses`
-    are each cut-off's objective by epoch and `optimum` its exact least value (absent where unknown).
+    `predictions` (PREDICTED and `as_of` suffice), `evaluation` and `coefficients` (of the full season) are
+    as their contracts. `losses` are each cut-off's objective by epoch and `optimum` its exact least value
+    (absent where unknown).
     `ledger` is {input: {"rows_in": n, "used": {split: n}, "rejected": {reason: n}, "out_of_scope":
     {reason: n}}}. `dataset` holds raw features and yields of all region-seasons. `inputs` are {"name",
     "size", "sha256"} of each file.
@@ -90,9 +95,8 @@ class ReportData:
     @functools.cached_property
     def full_season(self) -> pd.DataFrame:
         """The predictions of the full season."""
-        found: pd.DataFrame = self.predictions.filter(
-            pc.equal(self.predictions["as_of"], self.as_of)
-        ).to_pandas()
+        rows = self.predictions.filter(pc.equal(self.predictions["as_of"], self.as_of))
+        found: pd.DataFrame = rows.select(PREDICTED).to_pandas()
         return found
 
     @functools.cached_property
