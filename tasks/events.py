@@ -31,12 +31,12 @@ def tell_published(event: str, place: str, payload: Mapping[str, Any]) -> None:
         return
     resource = store_resource(place)
     try:
-        told = emit_event(event, resource=resource, payload={"store": place, **payload})
+        published = emit_event(event, resource=resource, payload={"store": place, **payload})
         if event == FORECAST_PUBLISHED:
             # Where the term before has just ended and Prefect hasn't looked yet, it takes this forecast for
             # the alert's occasion and begins no new term. Then the next event does; else it changes nothing.
             named = {"store": place, "forecast": payload["forecast"]}
-            emit_event(WATCHED, resource=resource, payload=named, follows=told)
+            emit_event(WATCHED, resource=resource, payload=named, follows=published)
     except Exception as error:
         log: logging.Logger | logging.LoggerAdapter[Any] = logger()
         log.warning("the event %s was not sent: %s", event, type(error).__name__)

@@ -61,7 +61,6 @@ def train(settings: Settings, force: bool, accept: str | None, as_json: bool, de
         if known := unchanged(job):
             mend_bulletins(job.store)
             return known
-    EMBEDDED.prepare()
     check_inputs(settings)
     with beginning(as_json), _beside(lambda: open_job(settings)) as digested:
         from flows.training import train_yields
@@ -94,9 +93,8 @@ def backtest(
         cutoffs(of_season(asked, name))
     from tasks.assemble.precheck import check_inputs
 
-    prepare_environment(debug)
-    EMBEDDED.prepare()
     check_inputs(asked)
+    prepare_environment(debug)
     with beginning(as_json):
         from flows.backtesting import backtest_yields
 
@@ -119,7 +117,6 @@ def forecast(settings: Settings, as_of: date | None, as_json: bool, debug: bool)
     job = open_forecast(settings, as_of)
     if known := unchanged(job, partial(complete_bulletins, job.store)):
         return known
-    EMBEDDED.prepare()
     check_inputs(settings)
     with beginning(as_json):
         from flows.forecasting import forecast_yields
@@ -178,7 +175,7 @@ def served(debug: bool, page: str | None = None) -> Iterator[None]:
 
     from tasks.showing import unseen
 
-    with EMBEDDED.unwatched():
+    with EMBEDDED.without_heartbeats():
         EMBEDDED.wait()
         if when_gone.get() is _gone:  # this process is the command's alone
             gc.freeze()

@@ -29,21 +29,19 @@ except ImportError:  # not on this system, where two first starts at once are le
 ADDRESS = "PREFECT_API_URL"
 _STARTS_WITHIN_S = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 _STOPS_WITHIN_S = 5.0
-# Imports, and begins when it is told so. Ends with this process, however that ends: its input is a pipe.
+# Ends with this process, however that ends: the pipe at its input closes.
 _SERVE = """
 import gc, os, sys, threading
 gc.disable()  # what is imported stays: looking through it took a fifth of the start
-begin = threading.Event()
 
-def listen():
+def end_with_parent():
     while os.read(0, 1):
-        begin.set()
+        pass
     os._exit(0)  # nobody waits for its good order any more, and who reads its output waits for its end
 
-threading.Thread(target=listen, daemon=True).start()
+threading.Thread(target=end_with_parent, daemon=True).start()
 import uvicorn
 from prefect.server.api.server import create_app
-begin.wait()
 app = create_app()
 gc.freeze()
 gc.enable()
@@ -65,30 +63,23 @@ class Embedded:
         self.port = 0
         self._turn: contextlib.ExitStack = contextlib.ExitStack()
 
-    def prepare(self) -> None:
-        """Have it import what it needs, which touches no file, unless it runs or another is named."""
+    def start(self) -> None:
+        """Have it start in the background, unless it runs or another is named.
+
+        From here on Prefect finds it in the environment.
+        """
         if self.process is not None or named_elsewhere():
             return
+        self._turn.enter_context(_first_start())
+        thin(_home() / "prefect.db")
         self.port = free_port()
         self.process = Child(
             "Prefect's embedded server",
             [sys.executable, "-P", "-c", _SERVE, str(self.port)],
             _NO_BLOCKS | os.environ | _SERVER,
         )
-        atexit.register(self.stop)
-
-    def start(self) -> None:
-        """Have it start in the background, unless it runs or another is named.
-
-        From here on Prefect finds it in the environment.
-        """
-        self.prepare()
-        if self.process is None or ADDRESS in os.environ:
-            return
-        self._turn.enter_context(_first_start())
-        thin(_home() / "prefect.db")
-        self.process.tell()
         os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
+        atexit.register(self.stop)
 
     def wait(self) -> None:
         """Return when it answers. Raises ServerError when it ends instead, or takes too long."""
@@ -109,7 +100,7 @@ class Embedded:
         return self.process is not None and self.process.process.poll() is not None
 
     @contextlib.contextmanager
-    def unwatched(self) -> Iterator[None]:
+    def without_heartbeats(self) -> Iterator[None]:
         """No heartbeats while the block runs: none would miss them when this process and its server die.
 
         A run that sends them ends half a second later, for the thread that does so sleeps by seconds. The

@@ -7,7 +7,7 @@ of a store's forecast begins a new term, and so does the event that says it is w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -35,12 +35,16 @@ _HEEDS_WITHIN_S, _LOOK_S = 20.0, 0.2
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 # the last event is the store's latest publication, or that it is watched
 _SINCE = '(event.occurred.strftime("%Y-%m-%d %H:%M") ~ " UTC")'
-# the term ended and, before Prefect looked, the forecast came: that is the event then
-_CAME_LATE = "((firing.triggered - event.occurred).total_seconds() < SECONDS / 2)"
-_SUBJECT = 'cropyield: no new forecast in {{ event.resource["prefect.resource.name"] }}'
+# A forecast that comes when the term has ended and Prefect hasn't looked yet is the event. Else the event is
+# what the term began with, and so at least as old as the term is long.
+_CAME_LATE = "((firing.triggered - event.occurred).total_seconds() < SECONDS)"
+_SUBJECT = (
+    'cropyield: {{ "a late forecast" if CAME_LATE else "no new forecast" }} '
+    'in {{ event.resource["prefect.resource.name"] }}'
+)
 _TEXT = (
     'event.resource["prefect.resource.name"] ~ '
-    '((": forecast " ~ event.payload.forecast ~ " was published later than WITHIN after what came before it")'
+    '((": forecast " ~ event.payload.forecast ~ " came late: none had been published for WITHIN")'
     ' if CAME_LATE else (": no forecast published for WITHIN, since " ~ SINCE ~ '
     '((". The last one was " ~ event.payload.forecast) if event.payload.forecast else '
     '". It has been watched since then")))'
@@ -48,7 +52,7 @@ _TEXT = (
 _PAYLOAD = """{
  "text": {{ TEXT | tojson }},
  "event": {{ event.id | string | tojson }},
- "state": "Stale",
+ "state": "{{ "Late" if CAME_LATE else "Stale" }}",
  "store": {{ event.resource["prefect.resource.name"] | tojson }},
  "forecast": {{ (event.payload.forecast or none) | tojson }},
  "since": {{ event.occurred.isoformat() | tojson }},
@@ -78,9 +82,20 @@ def stale_trigger(within_s: float) -> EventTrigger:
 
 def stale_alert(within_s: float) -> Alert:
     """What people are told of such a store."""
-    text = _TEXT.replace("WITHIN", in_words(within_s)).replace("SINCE", _SINCE)
-    text = text.replace("CAME_LATE", _CAME_LATE).replace("SECONDS", f"{within_s:g}")
-    return Alert.of(_SUBJECT, text, _PAYLOAD.replace("SECONDS", f"{within_s:g}"))
+    known = {
+        "CAME_LATE": _CAME_LATE,
+        "WITHIN": in_words(within_s),
+        "SINCE": _SINCE,
+        "SECONDS": f"{within_s:g}",
+    }
+    subject, text, payload = (_filled(part, known) for part in (_SUBJECT, _TEXT, _PAYLOAD))
+    return Alert.of(subject, text, payload)
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    for name, value in known.items():
+        text = text.replace(name, value)
+    return text
 
 
 def stores_of(deployments: Iterable[Any]) -> list[str]:

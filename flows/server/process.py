@@ -35,13 +35,6 @@ class Child:
                 stderr=output and subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def tell(self) -> None:
-        """Write a line to its standard input; nothing happens where it has ended."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(b"\n")
-            self.process.stdin.flush()
-
     def check(self) -> None:
         """Raise ServerError with the end of its log when it has ended by itself."""
         code = self.process.poll()

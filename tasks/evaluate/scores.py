@@ -37,8 +37,8 @@ def entries_of(harvested: Hindcast) -> pd.DataFrame:
         f"{prefix}{figure}_{level}" for prefix in around for level in LEVELS for figure in INTERVAL_FIGURES
     ]
     value_KE = np.empty((len(names), len(harvested)))  # one block, which pandas would gather from columns
-    for at, value_E in enumerate(_figures(harvested, around)):
-        value_KE[at] = value_E
+    for value_E, figure_E in zip(value_KE, _figures(harvested, around), strict=True):
+        value_E[:] = figure_E
     entries = pd.DataFrame(value_KE.T, columns=names, copy=False)
     regions, crops = pd.Index(harvested.region_names), pd.Index(harvested.crops)
     return entries.assign(
@@ -50,7 +50,7 @@ def entries_of(harvested: Hindcast) -> pd.DataFrame:
 
 
 def _figures(harvested: Hindcast, around: Sequence[str]) -> Iterator[Floats]:
-    """The columns of `entries_of` that are means, one after the other, behind the harvest."""
+    """The harvest and the figures of `entries_of`, one after the other."""
     actual_E = harvested.actual_E
     error_E = _error(harvested.predicted_E, actual_E)
     yield from (actual_E, error_E**2, np.abs(error_E), error_E)

@@ -88,27 +88,6 @@ def test_a_run_waits_for_no_heartbeat_of_its_own(environment: dict[str, str]) ->
     assert done.stdout == "None\n"
 
 
-def test_refused_inputs_leave_no_server_and_no_folder(environment: dict[str, str], tmp_path: Path) -> None:
-    """It imports already while inputs are looked at, and begins when they are accepted."""
-    (tmp_path / "weather").mkdir()
-    (tmp_path / "settings.toml").write_text(
-        'weather = "weather"\nyields = "weather"\nstore = "store"\n[season]\nstart = "04-01"\nend = "09-30"\n'
-        '[measures.rain]\nunit = "mm"\nrange = [0, 9]\n[[features]]\nmeasure = "rain"\naggregate = "sum"\n'
-    )
-    code = _TRAIN.replace('"--store", sys.argv[2], ', "")
-    fresh = environment | {"PREFECT_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "settings.toml")],
-        capture_output=True,
-        text=True,
-        env=fresh,
-    )
-    refused, port, imported = done.stderr.splitlines()[-1].split()
-    assert (refused, imported) == ("3", "False"), done.stderr
-    assert is_gone(int(port))
-    assert {found.name for found in tmp_path.iterdir()} == {"weather", "settings.toml"}
-
-
 def test_a_server_that_cannot_start_is_explained(environment: dict[str, str]) -> None:
     code = _WAIT_TO_BE_KILLED.replace("time.sleep(600)", "")
     broken = environment | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "nonsense://here"}
