@@ -9,6 +9,7 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from data.contracts.wording import in_short
+from data.escapes import one_line
 from data.settings.files import located
 from data.settings.schema import Settings
 from data.settings.seasons import named_crops
@@ -50,9 +51,9 @@ def crops_and_years(settings: Settings) -> tuple[str, str, str]:
     """Crops, first and last harvest year: of the yields, or as far as the settings say where these fail."""
     with suppress(Exception):  # what is wrong the flow itself says best
         crops, first, last = glance(settings)
-        return in_short(crops), str(first), str(last)
+        return one_line(in_short(crops)), str(first), str(last)
     begin, end = settings.first_season or "first", settings.last_season or "last season"
-    return in_short(named_crops(settings)) or _ALL, str(begin), str(end)
+    return one_line(in_short(named_crops(settings))) or _ALL, str(begin), str(end)
 
 
 def crops_ahead(settings: Settings, as_of: date | str | None = None) -> str:
@@ -64,8 +65,8 @@ def crops_ahead(settings: Settings, as_of: date | str | None = None) -> str:
         manifest = require_current(store, read_state(store)).manifest
         chosen = [crop for crop in manifest["crops"] if not settings.crops or crop in named]
         last = int(manifest["seasons"][1])
-        return f"{in_short(chosen)} {day or f'from {last + 1}'}"
-    return f"{in_short(named) or _ALL} {day or 'ahead'}"
+        return f"{one_line(in_short(chosen))} {day or f'from {last + 1}'}"
+    return f"{one_line(in_short(named)) or _ALL} {day or 'ahead'}"
 
 
 def _settings() -> Settings:

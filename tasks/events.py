@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,5 +37,4 @@ def tell_published(event: str, place: str, payload: Mapping[str, Any]) -> None:
             named = {"store": place, "forecast": payload["forecast"]}
             emit_event(WATCHED, resource=resource, payload=named, follows=published)
     except Exception as error:
-        log: logging.Logger | logging.LoggerAdapter[Any] = logger()
-        log.warning("the event %s was not sent: %s", event, type(error).__name__)
+        logger().warning("the event %s was not sent: %s", event, type(error).__name__)

@@ -22,6 +22,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
+from data.escapes import one_line
 from tasks.job.progress import watched_by
 from tasks.report.artifacts import EARLIER, Artifact, Earlier, of_earlier
 
@@ -57,7 +58,7 @@ def name_run(name: str) -> None:
     """Name the flow run after what its data turned out to hold; outside of a run nothing happens."""
     if flow_run.id is not None:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(UUID(flow_run.id), name=name)
+            client.update_flow_run(UUID(flow_run.id), name=one_line(name))
 
 
 def tag_run(run_id: str) -> None:

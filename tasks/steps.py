@@ -19,6 +19,7 @@ from prefect.logging import get_run_logger
 from prefect.tasks import Task, exponential_backoff
 
 from data.errors import DamageError, NoBucketError, StorageError
+from data.escapes import one_line
 from tasks.job.job import Job
 
 RETRIES = 3
@@ -39,12 +40,19 @@ POLICY: dict[str, Any] = {
 }
 
 
-def logger() -> logging.Logger | logging.LoggerAdapter[Any]:
+class _OneLine(logging.LoggerAdapter[Any]):
+    """Messages hold names from data: each becomes one line without control characters."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        super().log(level, "%s", one_line(str(msg) % args if args else str(msg)), **kwargs)
+
+
+def logger() -> logging.LoggerAdapter[Any]:
     """The run's logger, or a plain one outside of a run."""
     try:
-        return get_run_logger()
+        return _OneLine(get_run_logger())
     except MissingContextError:
-        return logging.getLogger("cropyield")
+        return _OneLine(logging.getLogger("cropyield"))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from data.errors import GateError, SettingsError
+from data.escapes import visible
 from flows.cli.app import PLAIN, UNCHANGED, Changes, Flag, Many, Output, app, emit, settings_of
 
 
@@ -51,7 +52,7 @@ def train(
         result = launch.train(chosen, force, accept, output.silent, output.debug)
     except GateError as refusal:
         if output.json and refusal.result:
-            print(json.dumps(refusal.result, ensure_ascii=False))
+            print(visible(json.dumps(refusal.result, ensure_ascii=False)))
         raise
     emit(output, result, lambda: tables.trained(result))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +58,24 @@ def test_data_cannot_write_settings(tmp_path: Path, capsys: Capture) -> None:
     assert settings.runner_address is None
     assert HOSTILE in settings.crops
     assert not set(file.read_text()) & set("\x1b\x07\u202e")
+
+
+def test_log_and_refusal_are_shown_safely(tmp_path: Path, capsys: Capture) -> None:
+    """Crops stand in the log that `-v` shows, in the run's name, and in what a refused run says as JSON."""
+    weather = monthly()
+    yields = yields_of(weather).replace({"crop": {"maize": f"maize{HOSTILE}"}})
+    places = write(tmp_path, weather, yields)
+    assert run(["init", *places, "--settings", str(tmp_path / "settings.toml")]) == 0
+    capsys.readouterr()
+    refused = ["--set", "gate.excess=0", "--json", "-v"]
+    command = [sys.executable, "-c", "from flows.cli.main import main; main()", "train", "settings.toml"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment["PREFECT_HOME"] = os.environ["PREFECT_HOME"]
+    done = subprocess.run(
+        [*command, *refused], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4, done.stderr
+    assert f"maize{HOSTILE}" in json.loads(done.stdout)["units"]
+    assert "test maizew\\u000a\\u001b" in done.stderr
+    assert "Flow run 'maizew\\\\u000a\\\\u001b" in done.stderr, "Prefect shows it as Python would write it"
+    assert not set(done.stdout + done.stderr) & set("\x1b\x07\u202e")
