@@ -1,6 +1,9 @@
 """The embedded server's data base forgets old runs."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
 from flows.server.thin import thin
 
+START = "from flows.server.embedded import EMBEDDED; EMBEDDED.start(); EMBEDDED.wait()"
 TABLES = ("flow_run", "flow_run_state", "task_run", "artifact", "artifact_collection")
 
 
@@ -36,6 +40,21 @@ def test_old_runs_are_forgotten_and_new_ones_kept(tmp_path: Path) -> None:
     assert thin(database, kept_days=-1) > 0
     assert set(counts(database).values()) == {0}
     assert database.stat().st_size < size - 4_000_000
+
+
+def test_the_embedded_server_begins_with_it(tmp_path: Path) -> None:
+    drawing()
+    database = tmp_path / "prefect.db"
+    source = str(PREFECT_API_DATABASE_CONNECTION_URL.value()).partition(":///")[2]
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(database)) as copy:
+        live.backup(copy)
+        with copy:
+            copy.execute("UPDATE flow_run SET created = '2001-01-01 00:00:00.000000'")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    subprocess.run(
+        [sys.executable, "-c", START], env=environment | {"PREFECT_HOME": str(tmp_path)}, check=True
+    )
+    assert counts(database)["flow_run"] == 0
 
 
 def test_what_is_no_data_base_stays_as_it_is(tmp_path: Path) -> None:
