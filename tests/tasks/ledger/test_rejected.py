@@ -85,8 +85,8 @@ def test_rejecting_a_fifth_of_the_rows_takes_at_most_three_times_as_long(tmp_pat
 
 
 def test_a_file_that_is_there_twice_costs_microseconds_a_row(tmp_path: Path) -> None:
-    """Once 16; now about 0.6, and yet more than three times the 0.045 of two good files, which are only summed:
-    files with copies are read twice more, and their rows sorted and compared.
+    """Once 16; now about 0.6, and yet far more than the 0.045 of two good files, which are only summed: files
+    with copies are read twice more, and their rows sorted and compared.
     """
     write_weather(tmp_path, 0.0, copies=2)
     taken_s, copies = cpu_s(tmp_path)
