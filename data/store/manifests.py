@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, TypeGuard
@@ -47,6 +47,8 @@ _OF_A_RUN: Mapping[Any, Any] = {
     "settings": {"crops": [str]},
     "inputs": {...: {"location": str, "files": [{"name": str, **_FILE}]}},
 }
+_SEASONS: Mapping[Any, Any] = {...: {"crops": [str]}}  # of the settings, where there are several
+_DEEPEST = 50  # levels of a manifest; those of settings and gate are fewer than ten
 
 
 def is_id(text: object) -> TypeGuard[str]:
@@ -135,6 +137,10 @@ def _fault(manifest: Mapping[str, Any], run: str, area: str) -> str:
         wrong = ["finished_at"]
     if not wrong and area == RUNS and len(manifest["seasons"]) != 2:
         wrong = ["seasons"]
+    if not wrong and area == RUNS and not _has_shape(manifest["settings"].get("seasons", {}), _SEASONS):
+        wrong = ["settings"]
+    if not wrong and not _can_be_written(manifest):
+        wrong = ["a text or number that JSON can't hold, or too many levels"]
     if wrong:
         return f"is no manifest ({', '.join(wrong)})"
     if manifest["run_id"] != run:
@@ -155,6 +161,26 @@ def _has_shape(value: Any, shape: Any) -> bool:
     if ... in shape:
         return all(_has_shape(each, shape[...]) for each in value.values())
     return all(_has_shape(value.get(key), inner) for key, inner in shape.items())
+
+
+def _can_be_written(manifest: Mapping[str, Any]) -> bool:
+    """Whether it could be written as it was read: halves of characters, NaN and infinities are read, too.
+
+    Else a rollback, which copies the gate into the log, would break off.
+    """
+    level: list[Any] = [manifest]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level if isinstance(each, dict | list) for inner in _inside(each)]
+    if level:
+        return False
+    with contextlib.suppress(ValueError):
+        json.dumps(manifest, ensure_ascii=False, allow_nan=False).encode()
+        return True
+    return False
+
+
+def _inside(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _is_plain(name: str) -> bool:

@@ -72,7 +72,7 @@ def runs(result: dict[str, Any]) -> None:
         first, last = run["seasons"]
         table.add_row(
             run["run_id"], run["finished_at"][:16].replace("T", " "), f"{first}–{last}",
-            Text(_few(run["crops"])), run["gate"],
+            Text(_few(run["crops"])), Text(run["gate"]),
             "current" if run["current"] else "withdrawn" if run["withdrawn"] else "",
         )  # fmt: skip
     console = _console()
@@ -246,7 +246,7 @@ def _ends(ends: list[dict[str, Any]]) -> Table:
     table.add_column("message", overflow="fold")
     for end in ends:
         table.add_row(
-            end["ended_at"][:16].replace("T", " "), Text(end["flow"]), Text(end["flow_run"]), end["state"],
+            end["ended_at"][:16].replace("T", " "), Text(end["flow"]), Text(end["flow_run"]), Text(end["state"]),
             Text(" ".join(end["message"].split())),
         )  # fmt: skip
     return table
