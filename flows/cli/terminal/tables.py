@@ -246,8 +246,8 @@ def _ends(ends: list[dict[str, Any]]) -> Table:
     table.add_column("message", overflow="fold")
     for end in ends:
         table.add_row(
-            end["ended_at"][:16].replace("T", " "), Text(end["flow"]), Text(end["flow_run"]), Text(end["state"]),
-            Text(" ".join(end["message"].split())),
+            end["ended_at"][:16].replace("T", " "), Text(end["flow"]), Text(end["flow_run"]),
+            Text(end["state"]), Text(" ".join(end["message"].split())),
         )  # fmt: skip
     return table
 

@@ -1,4 +1,4 @@
-"""Manifests that parse and are odd: whatever stands in one, commands answer with a sentence and obey nothing."""
+"""Manifests that parse and are odd: whatever stands in one, commands answer in words and obey nothing."""
 
 import contextlib
 import io
@@ -25,7 +25,8 @@ ODD = {RUNS: an_id("bb"), FORECASTS: an_id("f2"), BACKTESTS: an_id("b2")}
 # what a terminal obeys: controls, marks that turn text round, halves of characters
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 HOSTILE = (
-    "\x1b]0;own\x07", "\x9b31m", "a\x00b", "\u202etxt", "\ud800", "[/bold]", "[link=x]", "../../victim", "/etc/passwd",
+    "\x1b]0;own\x07", "\x9b31m", "a\x00b", "\u202etxt", "\ud800", "[/bold]", "[link=x]", "../../victim",
+    "/etc/passwd",
     "2024-01-01\x1b10:00:00+00:00", "b" * 300, f"{an_id('aa')}/../../../victim",
 )  # fmt: skip
 ANYTHING = st.recursive(
@@ -40,7 +41,9 @@ LEDGER = {"weather": {"main": {"rows_in": 9, "used": {"train": 9}, "rejected": {
 SHOWABLE = {
     "metrics.json": to_json({"seasons": {"main": {"as_of": {"09-30": OF_DAY}}}}),
     "ledger.json": to_json(LEDGER),
-    **{f"model/main/09-30/{name}": b"x" for name in ("weights.safetensors", "coefficients.parquet", "predict.sql")},
+    "model/main/09-30/weights.safetensors": b"x",
+    "model/main/09-30/coefficients.parquet": b"x",
+    "model/main/09-30/predict.sql": b"x",
     "model/main/09-30/model.json": to_json({"crops": ["corn"], "crop_units": ["t/ha"]}),
 }  # fmt: skip
 
