@@ -11,6 +11,7 @@ import pandas as pd
 
 from data.errors import InputError
 from data.inputs.fix_commands import rewrite
+from data.inputs.parsing import YEARS
 from data.survey.columns import role_score
 from data.survey.recognise import WeatherColumns, YieldColumns
 from data.survey.region_pairs import RegionPair
@@ -59,7 +60,7 @@ def _far_values(table: pd.DataFrame) -> list[str]:
 def _breaks(table: pd.DataFrame) -> list[str]:
     said = []
     for crop, rows in table.groupby("crop", sort=False):
-        one = rows.drop_duplicates(["region", "year"])
+        one = rows[rows["year"].between(*YEARS)].drop_duplicates(["region", "year"])
         codes = pd.factorize(one["region"])[0].astype(np.int64)
         found = find_level_break(
             codes, one["year"].to_numpy().astype(np.int64), one["value"].to_numpy().astype(np.float64)
