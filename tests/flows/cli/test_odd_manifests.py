@@ -26,8 +26,7 @@ ODD = {RUNS: an_id("bb"), FORECASTS: an_id("f2"), BACKTESTS: an_id("b2")}
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 HOSTILE = (
     "\x1b]0;own\x07", "\x9b31m", "a\x00b", "\u202etxt", "\ud800", "[/bold]", "[link=x]", "../../victim",
-    "/etc/passwd",
-    "2024-01-01\x1b10:00:00+00:00", "b" * 300, f"{an_id('aa')}/../../../victim",
+    "/etc/passwd", "2024-01-01\x1b10:00:00+00:00", "b" * 300, f"{an_id('aa')}/../../../victim",
 )  # fmt: skip
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.sampled_from(HOSTILE) | st.integers() | st.floats() | st.text(max_size=5),

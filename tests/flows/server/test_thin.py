@@ -27,12 +27,18 @@ def counts(database: Path) -> dict[str, int]:
         return {table: opened.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
 
 
-def test_old_runs_are_forgotten_and_new_ones_kept(tmp_path: Path) -> None:
+def copied(folder: Path) -> Path:
+    """A copy of the session's data base, with at least one run."""
     drawing()
-    database = tmp_path / "prefect.db"
+    database = folder / "prefect.db"
     source = str(PREFECT_API_DATABASE_CONNECTION_URL.value()).partition(":///")[2]
     with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(database)) as copy:
         live.backup(copy)
+    return database
+
+
+def test_old_runs_are_forgotten_and_new_ones_kept(tmp_path: Path) -> None:
+    database = copied(tmp_path)
     before, size = counts(database), database.stat().st_size
     assert before["flow_run"] >= 1
     assert thin(database) == 0
@@ -43,13 +49,10 @@ def test_old_runs_are_forgotten_and_new_ones_kept(tmp_path: Path) -> None:
 
 
 def test_the_embedded_server_begins_with_it(tmp_path: Path) -> None:
-    drawing()
-    database = tmp_path / "prefect.db"
-    source = str(PREFECT_API_DATABASE_CONNECTION_URL.value()).partition(":///")[2]
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(database)) as copy:
-        live.backup(copy)
-        with copy:
-            copy.execute("UPDATE flow_run SET created = '2001-01-01 00:00:00.000000'")
+    database = copied(tmp_path)
+    with closing(sqlite3.connect(database)) as copy, copy:
+        copy.execute("UPDATE flow_run SET created = '2001-01-01 00:00:00.000000'")
+    assert counts(database)["flow_run"] >= 1
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     subprocess.run(
         [sys.executable, "-c", START], env=environment | {"PREFECT_HOME": str(tmp_path)}, check=True
