@@ -1,5 +1,6 @@
 """A real S3 protocol over HTTP: moto's server, a bucket a test, a proxy that spoils requests."""
 
+import contextlib
 import http.client
 import logging
 import secrets
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,16 +19,39 @@ from data.locations import filesystems
 KEY, SECRET = "AKIATESTTESTTEST", "a/secret+that=must.not.show"
 
 
+@contextlib.contextmanager
+def serve_s3() -> Iterator[str]:
+    """The endpoint of moto's server, with conditional writes as S3 has them: of many, one creates a file.
+
+    moto looks whether there is an object and stores the new one later; between the two a second one got in.
+    """
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+    def as_s3(request: dict[str, Any], answer: Callable[..., Any]) -> Any:
+        with one_at_a_time if "HTTP_IF_NONE_MATCH" in request else contextlib.nullcontext():
+            return moto(request, answer)
+
+    server = make_server("127.0.0.1", 0, as_s3, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The endpoint of a server that lives as long as the tests."""
-    server_module = pytest.importorskip("moto.server")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    pytest.importorskip("moto.server")
+    with serve_s3() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

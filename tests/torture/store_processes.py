@@ -32,7 +32,7 @@ from data.store.current import repair
 from data.store.entries import State
 from data.store.log import read_facts, read_state
 from data.store.manifests import FORECASTS, RUNS
-from tests.object_storage import KEY, SECRET
+from tests.object_storage import KEY, SECRET, serve_s3
 from tests.stores import an_id
 from tests.torture.store_model import publish
 from tests.torture.store_reader import check_all, check_instance, check_view
@@ -247,22 +247,15 @@ def place(kind: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="cropyield-store-") as folder:
             yield f"{folder}/store"
         return
-    import logging
-
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": KEY, "AWS_REGION": "us-east-1",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-    }  # fmt: skip
-    boto3.client("s3").create_bucket(Bucket="torture")
-    yield "s3://torture/store"
-    server.stop()
+    with serve_s3() as endpoint:
+        os.environ |= {
+            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_REGION": "us-east-1",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }  # fmt: skip
+        boto3.client("s3").create_bucket(Bucket="torture")
+        yield "s3://torture/store"
 
 
 def main() -> None:
