@@ -98,6 +98,21 @@ def train(raw: dict[str, Any], whole: bool) -> int:
     return 0
 
 
+def propose(raw: dict[str, Any], file: Path) -> int:
+    """What `cropyield init` makes of some files is settings; its exit code. Raises what is unexpected."""
+    from data.errors import CropyieldError
+    from data.settings.files import load_settings
+    from flows.cli.init import init
+
+    try:
+        init(raw["weather"], raw["yields"], str(file), force=False)
+    except CropyieldError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    load_settings(file)
+    return 0
+
+
 class _EnoughError(Exception):
     pass
 
@@ -139,6 +154,8 @@ def fuzz_worlds(root: Path, count: int, seed: int, tally: Tally) -> None:
         folder = root / f"world-{at}"
         raw = write_world(folder, at)
         attempt(lambda raw=raw, at=at: train(raw, at % _EVERY_WHOLE == 0), f"world {at}", tally)  # type: ignore[misc]
+        proposal = folder / "proposal.toml"
+        attempt(lambda raw=raw, file=proposal: propose(raw, file), f"init of world {at}", tally)  # type: ignore[misc]
         shutil.rmtree(folder)
 
 
@@ -214,6 +231,7 @@ def main() -> None:
     import pyarrow as pa
     import torch
 
+    import flows.cli.init  # noqa: F401  once, and not in every child
     from tests.torture import job
 
     # a process with threads can't be forked

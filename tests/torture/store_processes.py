@@ -1,4 +1,5 @@
-"""Several processes that publish, forecast, roll back and prune one store, one of them killed every second.
+"""Several processes that publish, forecast, roll back and prune one store, one of them killed and one
+interrupted every second.
 
 `python -m tests.torture.store_processes --store local --processes 4 --seconds 300 --seed 1`; `--store s3`
 starts a server of its own. Prints a tally; an AssertionError says which invariant of the store was broken.
@@ -22,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from data.errors import CropyieldError, GateError
 from data.store.backends.base import Store
@@ -67,28 +68,32 @@ def work(uri: str, seed: int, diary: Path) -> None:
             what.append(f"{area} {instance.run_id} {instance.entry}")
         return 0
 
+    def next_command(lines: TextIO) -> None:
+        what.clear()
+        action = choice.choices(ACTIONS, (5, 1, 2, 3, 3))[0]
+        run_name, forecast_name = choice.choice(RUN_NAMES), choice.choice(FORECAST_NAMES)
+        keep, age = str(choice.randint(1, 3)), choice.choice(("0", "0", "0.0005"))
+        doing: dict[str, Callable[[], int]] = {
+            "publish": partial(task, run_name, RUNS),
+            "refuse": partial(task, run_name, RUNS, refused=True),
+            "forecast": partial(task, forecast_name, FORECASTS),
+            "roll back": partial(command, "rollback", an_id(run_name)),
+            "prune": partial(command, "prune", "--keep", keep, "--min-age", age),
+        }
+        try:
+            code, told = doing[action](), what
+        except KeyboardInterrupt:
+            code, told = 130, []
+        except BaseException as error:
+            code, told = 1, [repr(error)[-300:]]
+        lines.write(json.dumps([action, code, *told]) + "\n")
+
+    what: list[str] = []
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     with diary.open("a", encoding="utf-8", buffering=1) as lines:
         while True:
-            what: list[str] = []
-            action = choice.choices(("publish", "refuse", "forecast", "roll back", "prune"), (5, 1, 2, 3, 3))[
-                0
-            ]
-            run_name, forecast_name = choice.choice(RUN_NAMES), choice.choice(FORECAST_NAMES)
-            keep, age = str(choice.randint(1, 3)), choice.choice(("0", "0", "0.0005"))
-            doing: dict[str, Callable[[], int]] = {
-                "publish": partial(task, run_name, RUNS),
-                "refuse": partial(task, run_name, RUNS, refused=True),
-                "forecast": partial(task, forecast_name, FORECASTS),
-                "roll back": partial(command, "rollback", an_id(run_name)),
-                "prune": partial(command, "prune", "--keep", keep, "--min-age", age),
-            }
-            try:
-                code = doing[action]()
-            except KeyboardInterrupt:
-                code = 130
-            except BaseException as error:
-                code, what = 1, [repr(error)[-300:]]
-            lines.write(json.dumps([action, code, *what]) + "\n")
+            with contextlib.suppress(KeyboardInterrupt):  # between two commands
+                next_command(lines)
 
 
 def read(uri: str, diary: Path) -> None:
@@ -141,7 +146,7 @@ class Crew:
 
     def __init__(self, uri: str, folder: Path, count: int, seed: int) -> None:
         self.uri, self.folder, self.count, self.seed = uri, folder, count, seed
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[tuple[subprocess.Popen[bytes], Path]] = []
         self.started = 0
         self.reader = self._start("--read", "reader.jsonl")
 
@@ -155,22 +160,26 @@ class Crew:
     def fill(self) -> None:
         """As many workers as there should be."""
         while len(self.workers) < self.count:
-            self.workers.append(self._start("--work", f"{self.started:05d}.jsonl"))
+            diary = f"{self.started:05d}.jsonl"
+            self.workers.append((self._start("--work", diary), self.folder / diary))
 
     def kill(self, choice: random.Random) -> None:
         """End one of them as kill -9 does."""
-        worker = self.workers.pop(choice.randrange(len(self.workers)))
+        worker, _ = self.workers.pop(choice.randrange(len(self.workers)))
         assert worker.poll() is None, "a worker ended on its own"
         worker.send_signal(signal.SIGKILL)
         worker.wait()
 
-    def interrupt(self, choice: random.Random) -> None:
-        """Ctrl-C for one of them; it goes on with its next command."""
-        choice.choice(self.workers).send_signal(signal.SIGINT)
+    def interrupt(self, choice: random.Random) -> bool:
+        """Ctrl-C for one of them that is at work already; it goes on with its next command."""
+        at_work = [worker for worker, diary in self.workers if diary.exists() and diary.stat().st_size]
+        if at_work:
+            choice.choice(at_work).send_signal(signal.SIGINT)
+        return bool(at_work)
 
     def end(self) -> None:
         """End them all."""
-        for process in (*self.workers, self.reader):
+        for process in (*(worker for worker, _ in self.workers), self.reader):
             process.send_signal(signal.SIGKILL)
             process.wait()
 
@@ -181,11 +190,13 @@ def torture(uri: str, processes: int, seconds: float, seed: int, kill_every_s: f
     choice = random.Random(seed)
     publish(open_store(uri), RUN_NAMES[0])
     crew = Crew(uri, folder, processes, seed)
-    kills, end = 0, time.monotonic() + seconds
+    kills, interrupts, end = 0, 0, time.monotonic() + seconds
     try:
         while time.monotonic() < end:
             crew.fill()
-            time.sleep(kill_every_s)
+            time.sleep(kill_every_s / 2)
+            interrupts += crew.interrupt(choice)
+            time.sleep(kill_every_s / 2)
             kills += 1
             crew.kill(choice)
     finally:
@@ -196,7 +207,13 @@ def torture(uri: str, processes: int, seconds: float, seed: int, kill_every_s: f
     repair(store)
     state = check_all(store, quiet=True)
     shutil.rmtree(folder)
-    return {"store": type(store).__name__, "kills": kills, "entries": state.number, **tally}
+    return {
+        "store": type(store).__name__,
+        "kills": kills,
+        "interrupts": interrupts,
+        "entries": state.number,
+        **tally,
+    }
 
 
 def diaries(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from data.errors import DamageError
 from data.store.backends.base import MANIFEST, Store
 from data.store.backends.local import LocalStore
+from data.store.backends.open import open_store
 from data.store.current import all_finished, make_newest
 from data.store.log import read_facts, read_state
 from data.store.manifests import BACKTESTS, FORECASTS, to_json
@@ -135,6 +136,31 @@ def test_a_slow_prune_leaves_a_new_life_alone(any_store: Store, monkeypatch: pyt
     assert state.current is not None
     assert state.current.run_id == an_id("aa")
     assert len(any_store.names(f"runs/{an_id('aa')}")) == 13
+
+
+def test_a_rollback_before_a_prunes_entry_has_it_decide_again(
+    any_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read that a3 is current and a1 may go; before it says so a1 is made current."""
+    for number in (1, 2, 3):
+        publish(any_store, f"a{number}", hours_ago(9 - number))
+    real = any_store.lock
+    locked: list[int] = []
+
+    def lock():  # type: ignore[no-untyped-def]
+        locked.append(1)
+        if len(locked) == 2:  # the first is for what is derived
+            roll_back(open_store(any_store.uri), "a1")
+        return real()
+
+    monkeypatch.setattr(any_store, "lock", lock)
+    assert ids(prune(any_store, 1, 0.0)) == ["a2", "a3"]
+    actions = [read_facts(any_store, number)["action"] for number in (4, 5)]
+    assert actions == ["roll back", "prune"]
+    state = read_state(any_store)
+    assert state.current is not None
+    assert state.current.run_id == an_id("a1")
+    assert len(any_store.names(f"runs/{an_id('a1')}")) == 13
 
 
 def test_names_that_lead_out_of_the_store_remove_nothing(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import os
+import posixpath
 import shutil
 from pathlib import Path
 
+import boto3
 import pytest
 
 from data.errors import DamageError, StorageError
-from data.store.backends.base import Store
+from data.store.backends.base import MANIFEST, Store
 from data.store.backends.local import LocalStore
 from data.store.backends.open import open_store
 from data.store.current import make_current, make_newest, repair
@@ -16,7 +18,18 @@ from data.store.log import read_state
 from data.store.manifests import FORECASTS, RUNS, to_json
 from data.store.stable import sweep_views
 from tests.object_storage import Proxy
-from tests.stores import GATE, an_id, any_store, forecast, publish, roll_back, write
+from tests.stores import (
+    GATE,
+    LONG_AGO,
+    an_id,
+    any_store,
+    files_of,
+    forecast,
+    manifest_of,
+    publish,
+    roll_back,
+    write,
+)
 
 __all__ = ["any_store"]
 
@@ -108,19 +121,38 @@ def test_a_manifest_that_was_changed_after_publication_vouches_for_nothing(any_s
     assert any_store.get("predictions.parquet") is None
 
 
-def test_a_pointer_out_of_the_store_has_nothing_copied(any_store: Store) -> None:
-    """A store of the first schema, whose pointer names a folder beside it."""
+@pytest.mark.parametrize(
+    ("pointer", "copy"), [("current.json", "predictions.parquet"), ("forecast.json", "forecasts.parquet")]
+)
+def test_a_pointer_out_of_the_store_has_nothing_copied(any_store: Store, pointer: str, copy: str) -> None:
+    """A store of the first schema, whose pointer names what lies beside it, whole and foreign."""
     publish(any_store, "aa")
+    forecast(any_store, "f1")
     any_store.remove("log")
-    outside = open_store(
-        f"{any_store.uri}/../outside" if isinstance(any_store, LocalStore) else any_store.uri
-    )
-    outside.put("predictions.parquet" if isinstance(any_store, LocalStore) else "outside/x", b"foreign")
+    area = RUNS if pointer == "current.json" else FORECASTS
+    files = files_of("outside", area)
     for name in ("../../outside", "../outside", "..", "/etc", an_id("aa") + "/../../../outside"):
-        any_store.put("current.json", to_json({"schema": 1, "run_id": name}))
-        with pytest.raises(StorageError):
+        manifest = to_json(manifest_of(name, files, LONG_AGO, model_run_id=an_id("aa")))
+        for file, content in {**files, MANIFEST: manifest}.items():
+            put_at(any_store, f"{area}/{name}/{file}", content)
+        any_store.put(pointer, to_json({"schema": 1, "run_id": name}))
+        any_store.put(copy, b"as it was")
+        with pytest.raises(DamageError):
             repair(any_store)
-        assert any_store.get("predictions.parquet") != b"foreign"
+        assert any_store.get(copy) == b"as it was"
+
+
+def put_at(store: Store, name: str, content: bytes) -> None:
+    """Put a file where an unchecked name leads: below the store's prefix to the letter, and resolved."""
+    if isinstance(store, LocalStore):
+        path = Path(os.path.normpath(store.root / name))
+        if path.is_relative_to(store.root.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return
+    bucket, _, prefix = store.uri.removeprefix("s3://").partition("/")
+    for key in {f"{prefix}/{name}", posixpath.normpath(f"{prefix}/{name}")}:
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
 
 
 def test_one_rename_switches_all_local_stable_paths(tmp_path: Path) -> None:
@@ -200,3 +232,25 @@ def test_copies_are_brought_up_to_an_entry_that_came_meanwhile(
     assert state.current is not None
     assert at_top(store, "predictions.parquet") == state.current.run_id[:2] == "cc"
     assert json.loads(store.get("current.json") or b"")["run_id"] == an_id("cc")
+
+
+@pytest.mark.parametrize("broken", ["predictions.parquet", "current.json"])
+def test_a_storage_that_fails_behind_the_entry_is_mended_by_the_next_writer(
+    broken: str, proxy: Proxy, bucket: str
+) -> None:
+    """The entry is there, copy or pointer isn't: who reads the log knows the run, and nothing is lost."""
+    store = open_store(f"s3://{bucket}/store")
+    publish(store, "aa")
+    write(store, "bb")
+    proxy.fail("500", method="PUT", path=f"/store/{broken}")
+    with pytest.raises(StorageError):
+        make_current(store, an_id("bb"), lambda *_: {"gate": GATE})
+    current = read_state(store).current
+    assert current is not None
+    assert current.run_id == an_id("bb")
+    assert json.loads(store.get("current.json") or b"")["run_id"] == an_id("aa")
+    assert at_top(store, "predictions.parquet") == ("aa" if broken == "predictions.parquet" else "bb")
+    proxy.heal()
+    repair(store)
+    assert json.loads(store.get("current.json") or b"")["run_id"] == an_id("bb")
+    assert at_top(store, "predictions.parquet") == "bb"

@@ -7,7 +7,7 @@ from data.store.backends.open import open_store
 from tests.torture.store_processes import place, torture
 
 
-@pytest.mark.parametrize(("kind", "processes"), [("local", 2), ("local", 4), ("s3", 2)])
+@pytest.mark.parametrize(("kind", "processes"), [("local", 2), ("local", 4), ("s3", 2), ("s3", 4)])
 def test_processes_that_are_killed_lose_nothing(
     kind: str, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,7 +205,9 @@ def test_a_refused_run_is_kept_and_can_be_accepted(
     assert run([*command, "--accept", "a drill", "--json"]) == 0
     pointer = json.loads((store / "current.json").read_text())
     assert pointer["run_id"] == result_of(capsys)["run_id"] != before
-    assert pointer["gate"]["accepted"] == "a drill"
+    entry = json.loads(max((store / "log").glob("*.json")).read_text())
+    assert (entry["run_id"], entry["action"]) == (pointer["run_id"], "publish")
+    assert pointer["gate"]["accepted"] == entry["gate"]["accepted"] == "a drill"
     assert set(pd.read_parquet(store / "predictions.parquet")["run_id"]) == {pointer["run_id"]}
 
 
