@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from data.contracts.season_table import Integers
+from data.contracts.season_table import Flags, Integers
 from data.contracts.vocabulary import Reason
 from tasks.ledger import rejected
 
@@ -24,19 +25,30 @@ def resolve_duplicates(key_XK: Integers, value_XV: npt.NDArray[np.float64]) -> _
     verdict_X = np.zeros(len(key_XK), np.int64)
     if not len(key_XK):
         return verdict_X
-    order, value_XV = _by_key(key_XK), value_XV + 0.0  # -0.0 and 0.0 agree
-    key_XK = key_XK[order]
-    same_key = np.zeros(len(order), np.bool_)
-    same_key[1:] = (key_XK[1:] == key_XK[:-1]).all(axis=1)
-    group = np.cumsum(~same_key) - 1
+    order = _by_key(key_XK)
+    same_key = _like_the_one_before(key_XK, order)
+    group_G = np.flatnonzero(~same_key)
+    size_G = np.diff(group_G, append=len(order))
     # of two rows each is the other's neighbour; more are sorted, so that equal ones become neighbours
-    many = np.flatnonzero(np.bincount(group)[group] > 2)
-    order[many] = order[many][np.lexsort([order[many], *reversed(value_XV[order[many]].T), group[many]])]
-    same_all = same_key.copy()
-    same_all[1:] &= (value_XV[order[1:]] == value_XV[order[:-1]]).all(axis=1)
-    distinct = np.bincount(group, ~same_all)[group]
-    verdict_X[order] = np.where(same_all, DUPLICATE, np.where(distinct > 1, CONFLICT, KEPT))
+    many = np.flatnonzero(np.repeat(size_G > 2, size_G))
+    if len(many):
+        group = np.repeat(np.arange(len(group_G)), size_G)[many]
+        value_X = value_XV[order[many]] + 0.0  # -0.0 and 0.0 agree
+        order[many] = order[many][np.lexsort([order[many], *reversed(value_X.T), group])]
+    same_all = same_key & _like_the_one_before(value_XV, order)
+    alone = np.repeat(np.add.reduceat(~same_all, group_G, dtype=np.int64) == 1, size_G)
+    verdict_X[order] = np.where(same_all, DUPLICATE, np.where(alone, KEPT, CONFLICT))
     return verdict_X
+
+
+def _like_the_one_before(value_XV: npt.NDArray[Any], order: Integers) -> Flags:
+    """Whether each row equals, in all columns, the one before it in an order (X)."""
+    same_X = np.ones(len(order), np.bool_)
+    same_X[:1] = False
+    for value_X in value_XV.T:
+        value_X = value_X[order]
+        same_X[1:] &= value_X[1:] == value_X[:-1]
+    return same_X
 
 
 def _by_key(key_XK: Integers) -> Integers:

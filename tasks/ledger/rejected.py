@@ -104,25 +104,34 @@ def counts(table: pa.Table) -> dict[str, int]:
 def sort(table: pa.Table) -> pa.Table:
     """Sorted by input, file and row; cells of one row keep their order."""
     # mostly a chunk holds rows of one file in their order, so that moving whole ones will do
-    chunks = sorted((chunk for chunk in table.to_batches() if len(chunk)), key=_first)
+    chunks = sorted((chunk for chunk in table.to_batches() if len(chunk)), key=_place)
     moved = pa.Table.from_batches(chunks, table.schema)
-    if _in_order(moved):
-        return moved.combine_chunks()
+    if _in_order(chunks):
+        return moved  # as it lies: putting the chunks together would double the memory
     row_N = table["row"].to_numpy()
     (input_N, _), (file_N, _) = (_ranks(table[name]) for name in ("input", "file"))
     return table.take(np.lexsort([row_N, file_N, input_N])).combine_chunks()  # lexsort is stable
 
 
-def _first(chunk: pa.RecordBatch) -> tuple[str, str, int]:
-    return chunk["input"][0].as_py(), chunk["file"][0].as_py(), chunk["row"][0].as_py()
+def _place(chunk: pa.RecordBatch, row: int = 0) -> tuple[str, str, int]:
+    return chunk["input"][row].as_py(), chunk["file"][row].as_py(), chunk["row"][row].as_py()
 
 
-def _in_order(table: pa.Table) -> bool:
+def _in_order(chunks: Sequence[pa.RecordBatch]) -> bool:
     """Whether each row comes after the one before it, so that none shares its place with another."""
-    after_N = np.zeros(max(len(table) - 1, 0), bool)
-    for key_N in (table["row"].to_numpy(), *(_ranks(table[name])[0] for name in ("file", "input"))):
-        after_N = (key_N[1:] > key_N[:-1]) | ((key_N[1:] == key_N[:-1]) & after_N)
-    return bool(after_N.all())
+    last: tuple[str, str, int] = ("", "", -1)
+    for chunk in chunks:
+        earlier, later = chunk.slice(0, len(chunk) - 1), chunk.slice(1)
+        after = pc.greater(later["row"], earlier["row"])
+        for name in ("file", "input"):
+            if pc.all(pc.equal(chunk[name], chunk[name][0])).as_py():
+                continue
+            same = pc.equal(later[name], earlier[name])
+            after = pc.or_(pc.greater(later[name], earlier[name]), pc.and_(same, after))
+        if not last < _place(chunk) or not pc.all(after, min_count=0).as_py():
+            return False
+        last = _place(chunk, -1)
+    return True
 
 
 def positions(table: pa.Table) -> dict[str, npt.NDArray[np.int64]]:

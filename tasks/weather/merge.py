@@ -193,11 +193,11 @@ def _merge_season(
         reread = _reread(settings, parts, table)
         if copies > settings.max_rejected * rows:  # don't gather them all first
             few = sums.take(np.flatnonzero(sums.repeated())[:_EXAMPLES])
-            _, some = resolve(few, blocks, reread, table, plan)
+            _, some = resolve(few, blocks, reread, plan)
             slots = sums.repeated_CW if sums.repeated_CW is not None else np.zeros(0, np.uint64)
             claimed = copies + int(np.bitwise_count(slots).sum())  # each with the first of its slot
             raise repeated_rows(settings, scope, claimed, pa.concat_tables(some))
-        sums, more = resolve(sums, blocks, reread, table, plan)
+        sums, more = resolve(sums, blocks, reread, plan)
         tables += more
     outside: Counter[str] = Counter()
     for each in found:
@@ -244,8 +244,10 @@ def _counts(outside: Mapping[OutOfScope, int] | Mapping[str, int]) -> dict[str, 
 
 
 def _reread(settings: Settings, parts: Sequence[Part], table: TimeTable) -> Reread:
-    def read(n: int) -> Iterator[RowBatch]:
-        return (batch for batch in read_rows(settings, parts[n], {MAIN: table}) if len(batch))
+    def read(n: int) -> tuple[TimeTable, Iterator[RowBatch]]:
+        # of its own, because reading widens it, and parts are read side by side
+        own = TimeTable(table.plan, table.first_season, table.last_season, table.until)
+        return own, (batch for batch in read_rows(settings, parts[n], {MAIN: own}) if len(batch))
 
     return read
 

@@ -40,7 +40,13 @@ class SeasonIndex:
         """Position of each row's cell in the set (-1: not there, or out of scope), and its slot."""
         table_at = batch.time_N - table.first
         group_N = table.group_T[table_at]
-        year_N = table.year0 + group_N // table.plan.segments
-        cell_N = self.find(batch.names, batch.code_N.astype(np.int64), year_N.astype(np.int64))
-        cell_N[group_N >= table.groups] = -1
+        # neighbours are mostly of one season, which is looked up once
+        new_N = np.ones(len(batch), np.bool_)
+        new_N[1:] = (group_N[1:] != group_N[:-1]) | (batch.code_N[1:] != batch.code_N[:-1])
+        first_I = np.flatnonzero(new_N)
+        group_I = group_N[first_I].astype(np.int64)
+        year_I = table.year0 + group_I // table.plan.segments
+        cell_I = self.find(batch.names, batch.code_N[first_I].astype(np.int64), year_I)
+        cell_I[group_I >= table.groups] = -1
+        cell_N = np.repeat(cell_I, np.diff(first_I, append=len(batch)))
         return cell_N, table.slot_T[table_at].astype(np.int64)

@@ -48,7 +48,7 @@ def write_weather(folder: Path, rows: int, twice: bool) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its peak memory on Linux only")
 @pytest.mark.parametrize("twice", [True, False])
 def test_a_rejected_row_costs_some_hundred_bytes(twice: bool, tmp_path: Path) -> None:
-    """As a table 130 to 170, doubled for a moment when its chunks are sorted: 350 in all, once 900."""
+    """As a table 130 to 170, and 230 in all; 900 once."""
     kept, peaks = [], []
     for rows in (FEW, MANY):
         write_weather(tmp_path / str(rows), rows, twice)
@@ -59,4 +59,4 @@ def test_a_rejected_row_costs_some_hundred_bytes(twice: bool, tmp_path: Path) ->
         kept.append(table)
         peaks.append(peak)
     assert (kept[1] - kept[0]) / (MANY - FEW) < 200, kept
-    assert (peaks[1] - peaks[0]) / (MANY - FEW) < 500, peaks
+    assert (peaks[1] - peaks[0]) / (MANY - FEW) < 400, peaks
