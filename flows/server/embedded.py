@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from data.errors import ServerError
-from flows.server.process import Child, free_port
+from flows.server.process import Child
 from flows.server.thin import thin
 
 fcntl: ModuleType | None
@@ -31,7 +32,7 @@ _STARTS_WITHIN_S = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 _STOPS_WITHIN_S = 5.0
 # Ends with this process, however that ends: the pipe at its input closes.
 _SERVE = """
-import gc, os, sys, threading
+import gc, os, socket, sys, threading
 gc.disable()  # what is imported stays: looking through it took a fifth of the start
 
 def end_with_parent():
@@ -45,7 +46,8 @@ from prefect.server.api.server import create_app
 app = create_app()
 gc.freeze()
 gc.enable()
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", lifespan="on")
+server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+server.run([socket.socket(fileno=int(sys.argv[1]))])
 """
 # without the second the server would still load every collection, Dask's too: a tenth of its start
 _NO_BLOCKS = {
@@ -72,12 +74,15 @@ class Embedded:
             return
         self._turn.enter_context(_first_start())
         thin(_home() / "prefect.db")
-        self.port = free_port()
-        self.process = Child(
-            "Prefect's embedded server",
-            [sys.executable, "-P", "-c", _SERVE, str(self.port)],
-            _NO_BLOCKS | os.environ | _SERVER,
-        )
+        # it listens from now on, so that nobody else takes the port
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.port = listening.getsockname()[1]
+            self.process = Child(
+                "Prefect's embedded server",
+                [sys.executable, "-P", "-c", _SERVE, str(listening.fileno())],
+                _NO_BLOCKS | os.environ | _SERVER,
+                passed=(listening.fileno(),),
+            )
         os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
         atexit.register(self.stop)
 

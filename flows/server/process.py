@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,17 +23,23 @@ class Child:
     """A process that this one starts and stops, its output in a log file or among this one's.
 
     It has a session of its own, so that Ctrl-C on the terminal reaches only this process, which then
-    stops its children in order. Its standard input ends when this process does, however that ends.
+    stops its children in order. Its standard input ends when this process does, however that ends. File
+    descriptors that are `passed` are its own, too.
     """
 
     def __init__(
-        self, name: str, command: list[str], environment: Mapping[str, str], log: Path | None = None
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        passed: tuple[int, ...] = (),
     ) -> None:
         self.name, self.log = name, log
         with contextlib.nullcontext() if log is None else log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.PIPE, stdout=output,
-                stderr=output and subprocess.STDOUT, start_new_session=True,
+                stderr=output and subprocess.STDOUT, start_new_session=True, pass_fds=passed,
             )  # fmt: skip
 
     def check(self) -> None:
@@ -71,8 +78,12 @@ class Child:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """A port of this machine that nobody listens at, and that no outgoing connection takes meanwhile.
+
+    Systems give those a port of 32,768 or above. Raises ServerError where none is free.
+    """
+    for port in secrets.SystemRandom().sample(range(20_000, 32_768), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise ServerError("no free port between 20,000 and 32,768")

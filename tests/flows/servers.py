@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from flows.server.process import free_port
 from tests.flows.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,9 +54,7 @@ class Server:
 @contextmanager
 def prefect_server(folder: Path, **options: str) -> Iterator[Server]:
     """A fresh server with a database of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     environment = os.environ | {
         "PREFECT_HOME": str(folder / "prefect"),
