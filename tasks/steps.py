@@ -21,6 +21,7 @@ from prefect.tasks import Task, exponential_backoff
 from data.errors import DamageError, NoBucketError, StorageError
 from data.escapes import one_line
 from tasks.job.job import Job
+from tasks.job.machine import release_memory
 
 RETRIES = 3
 
@@ -62,6 +63,7 @@ def open_step(job: Job, name: str) -> Iterator[Path | None]:
         logger().info("%s: finished before, kept", name)
         yield None
     else:
+        release_memory()
         with job.work.create(name) as folder:
             yield folder
 

@@ -162,10 +162,10 @@ def evaluate(job: Job, assembled: AssembledStep, models: list[str]) -> str:
             far = {season: results.far_yields(table, breaks[season]) for season, table in full.items()}
             results.save_results(found, breaks, far, ahead, folder, job.run_id)
             for cutoff, result in found.items():
-                train = data[cutoff.season].datasets[cutoff.as_of].of_split(SplitName.TRAIN)
+                table = data[cutoff.season].datasets[cutoff.as_of]
                 place = folder / evaluation_errors(cutoff)
                 place.parent.mkdir(parents=True)
-                write_table(errors_table(result.calibration, train), place)
+                write_table(errors_table(result.calibration, table), place)
             for line in results.story(found):
                 logger().info(line)
     return "evaluated"

@@ -16,6 +16,7 @@ from flows.server.environment import prepare_environment
 
 prepare_environment(debug=False)
 
+from tests.prefect_home import fill
 
 _WAIT_FIRST = (
     "tests/docs/test_site.py",
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
 
     items.sort(key=turn)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_home() -> Path:
+    """The home of Prefect in this process and those that it starts."""
+    return fill(Path(os.environ["PREFECT_HOME"]))
 
 
 @pytest.fixture(scope="session")

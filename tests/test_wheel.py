@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.prefect_home import fill
+
 ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = ("flows", "tasks", "data", "pyproject.toml", "README.md", "LICENSE")
 
@@ -90,7 +92,7 @@ def test_a_notebook_beside_a_package_named_data(elsewhere: Path, tmp_path: Path)
     kernel.transport, kernel.ip = "ipc", str(tmp_path / "kernel")
     kernel.connection_file = str(tmp_path / "kernel.json")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    own = {"PREFECT_HOME": str(tmp_path / "prefect"), "IPYTHONDIR": str(tmp_path / "ipython")}
+    own = {"PREFECT_HOME": str(fill(tmp_path / "prefect")), "IPYTHONDIR": str(tmp_path / "ipython")}
     client.execute(env=clean | own)
     first, trained, scores, place = ([*cell.outputs] for cell in notebook.cells)
     assert f"{folder / 'data/__init__.py'} can't be imported in this process" in first[0]["text"]

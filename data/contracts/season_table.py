@@ -43,6 +43,8 @@ class SeasonTable:
     def take(self, rows: Any) -> Self:
         """The table of some rows (mask, slice or positions); regions keep their positions."""
         if getattr(rows, "dtype", None) == np.bool_:
+            if rows.all():
+                return self
             rows = np.flatnonzero(rows)  # once, not for every array
         return type(self)(
             self.region_names, self.region_N[rows], self.year_N[rows], self.split_N[rows],
@@ -62,7 +64,7 @@ class SeasonTable:
             tuple(coded.dictionary.to_pylist()),
             coded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
             table[SEASON_YEAR.name].to_numpy().astype(np.int64),
-            np.asarray(table[SPLIT.name].to_pylist(), dtype=np.str_),
+            texts(table[SPLIT.name]),
             features,
             _columns(table, features),
             crops,
@@ -82,7 +84,7 @@ class SeasonTable:
         columns = {
             REGION.name: names.cast(REGION.type),
             SEASON_YEAR.name: pa.array(self.year_N, SEASON_YEAR.type),
-            SPLIT.name: pa.array(self.split_N.tolist(), SPLIT.type),
+            SPLIT.name: pa.array(self.split_N, SPLIT.type),
         }
         # the harvest year may be a feature too; its column is there already
         others = [name for name in (*values, *yields) if name not in columns]
@@ -95,6 +97,14 @@ def recode(code_X: Integers, names: Sequence[str], wanted: Sequence[str]) -> Int
         return code_X
     position = {name: at for at, name in enumerate(wanted)}
     return np.array([*(position.get(name, -1) for name in names), -1], np.int64)[code_X]
+
+
+def texts(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
+    """A column of few texts, without nulls, as an array."""
+    coded = column.combine_chunks().dictionary_encode()
+    names = np.array(coded.dictionary.to_pylist(), np.str_)
+    found: npt.NDArray[np.str_] = names[coded.indices.to_numpy()]
+    return found
 
 
 def _columns(table: pa.Table, names: tuple[str, ...]) -> Floats:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contracts.season_table import Flags, Floats, Integers, SeasonTable, recode
+from data.contracts.season_table import Flags, Floats, Integers, SeasonTable, recode, texts
 from data.contracts.vocabulary import LEVELS, MAIN, SplitName
 from tasks.evaluate.calibration import Calibration
 from tasks.evaluate.conformal import WidthsByLead
@@ -60,6 +60,8 @@ class Hindcast:
 
     def take(self, entries: Any) -> Self:
         """The hindcast of some entries (mask or positions)."""
+        if getattr(entries, "dtype", None) == np.bool_ and entries.all():
+            return self
         chosen: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -169,9 +171,9 @@ def join(hindcasts: Sequence[Hindcast]) -> Hindcast:
 def to_arrow(each: Hindcast) -> pa.Table:
     """A hindcast in full, for `from_arrow`; not a published layout."""
     columns: dict[str, pa.Array] = {
-        "region_E": _named(each.region_E, each.region_names),
-        "crop_E": _named(each.crop_E, each.crops),
-        "split_E": pa.array(each.split_E.tolist(), pa.string()),
+        "region_E": named(each.region_E, each.region_names),
+        "crop_E": named(each.crop_E, each.crops),
+        "split_E": pa.array(each.split_E, pa.string()),
     }
     for field in fields(each):
         value = getattr(each, field.name)
@@ -191,7 +193,7 @@ def from_arrow(table: pa.Table) -> Hindcast:
     values: dict[str, Any] = {
         "region_E": _positions(table["region_E"], regions),
         "crop_E": _positions(table["crop_E"], crops),
-        "split_E": np.asarray(table["split_E"].to_pylist(), dtype=np.str_),
+        "split_E": texts(table["split_E"]),
     }
     for name in table.column_names:
         field, _, key = name.partition(":")
@@ -215,7 +217,8 @@ def _positions(column: pa.ChunkedArray, names: tuple[str, ...]) -> Integers:
     return np.asarray(pc.index_in(column, pa.array(names, pa.string())).to_numpy().astype(np.int64))
 
 
-def _named(position_E: Integers, names: Sequence[str | None]) -> pa.Array:
+def named(position_E: Integers, names: Sequence[str | None]) -> pa.Array:
+    """The names at some positions, as texts."""
     return pa.DictionaryArray.from_arrays(
         pa.array(position_E, pa.int32()), pa.array(names, pa.string())
     ).cast(pa.string())

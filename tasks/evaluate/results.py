@@ -52,13 +52,17 @@ def evaluate_cutoff(
 
     `errors` are those of its rolling origins where they are known already.
     """
-    train = table.of_split(SplitName.TRAIN)
-    calibration = calibrate(train, settings, leads_to(train, table), errors)
+    calibration = _calibrated(table, settings, errors)
     said = evaluate(models[EVALUATED], table, calibration, cutoff.as_of)
     scored = Scored(replace(said, season=cutoff.season))
     excess = {fit: model.record["excess"] for fit, model in models.items()}
     beside = {"intervals": intervals(calibration), "features": models[PUBLISHED].feature_notes()}
     return Result(scored.evaluated, calibration, scored.metrics(excess) | beside, scored.table())
+
+
+def _calibrated(table: SeasonTable, settings: Settings, errors: SeasonErrorsByOrigin | None) -> Calibration:
+    train = table.of_split(SplitName.TRAIN)
+    return calibrate(train, settings, leads_to(train, table), errors)
 
 
 def forecast(

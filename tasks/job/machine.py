@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import mmap
 import platform
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "safetensors", "prefect")
 _ROOMS = ("data", "tasks", "flows")
+_MUCH = 1 << 30  # bytes
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,6 +85,21 @@ def _has_cuda() -> bool:
         return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
     except (OSError, AttributeError):
         return False
+
+
+def release_memory() -> None:
+    """Give freed memory back to the system: allocators keep it, and the next step asks for more.
+
+    Two thirds of what a run on 438 million rows held between two tasks were free. To get memory again takes
+    time, which small jobs are spared.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        _, resident, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+        if int(resident) * mmap.PAGESIZE > _MUCH:
+            import pyarrow as pa
+
+            pa.default_memory_pool().release_unused()
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def facts() -> dict[str, str]:

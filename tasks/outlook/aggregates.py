@@ -93,7 +93,9 @@ def weighted_means(
     region_N = ground.weights.regions.get_indexer(pd.Index(rows["region"]))
     groups = rows.groupby(list(by), sort=False, observed=True)
     group_N, U = groups.ngroup().to_numpy(), len(ground.parts.units)
-    first = rows[~rows.duplicated(list(by))][list(by)].reset_index(drop=True)
+    # groups are numbered as they first appear
+    first_G = np.flatnonzero(np.diff(np.maximum.accumulate(group_N), prepend=-1))
+    first = rows[list(by)].iloc[first_G].reset_index(drop=True)
     cells = len(first) * U
     found = {name: np.zeros(cells) for name in (*values, "known", "regions")}
     for unit_R in ground.parts.unit_LR:

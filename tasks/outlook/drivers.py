@@ -108,9 +108,10 @@ def joined_drivers(tables: list[pa.Table], described: Mapping[str, str]) -> pa.T
     schema = schema_of(DRIVER_COLUMNS)
     metadata = {key: value for table in tables for key, value in (table.schema.metadata or {}).items()}
     joined = pa.concat_tables([schema.empty_table(), *(table.replace_schema_metadata() for table in tables)])
-    at = pa.array(np.arange(len(joined)))
-    order = [(name, "ascending") for name in ("region", "year", "crop", "at")]
-    joined = joined.append_column("at", at).sort_by(order).drop_columns(["at"]).combine_chunks()
+    if len(tables) > 1:
+        at = pa.array(np.arange(len(joined)))
+        order = [(name, "ascending") for name in ("region", "year", "crop", "at")]
+        joined = joined.append_column("at", at).sort_by(order).drop_columns(["at"]).combine_chunks()
     return joined.replace_schema_metadata(
         dict(sorted({**schema.metadata, **metadata, **_as_bytes(described)}.items()))
     )

@@ -60,7 +60,10 @@ class Errors:
 
 
 def errors_table(calibration: Calibration, train: SeasonTable) -> pa.Table:
-    """The errors that a calibration on some training rows was made of, laid out as `errors.parquet`."""
+    """The errors that a calibration was made of, laid out as `errors.parquet`.
+
+    Of `train`, its training rows or a table that holds them, regions and crops are taken.
+    """
     leads, seasons = (sorted({key[at] for key in calibration.errors}) for at in (0, 1))
     crops = sorted(train.crops)
     at_T = [crops.index(crop) for crop in train.crops]

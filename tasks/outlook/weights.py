@@ -89,10 +89,18 @@ def weigh(harvests: pd.DataFrame, regions: Regions | None, last: int) -> Weights
 
 
 def _with_recent(area_YR: Floats) -> Floats:
-    """Areas, where unknown the mean of the last five known before."""
-    filled_YR = area_YR.copy()
-    for at in range(area_YR.shape[1]):
-        known = pd.Series(area_YR[:, at]).dropna()
-        recent = known.rolling(_KNOWN, min_periods=1).mean().reindex(range(len(area_YR))).ffill().shift(1)
-        filled_YR[:, at] = np.where(np.isnan(area_YR[:, at]), recent, area_YR[:, at])
+    """Areas, where unknown the mean of the last five known before. K: known areas, by region and year."""
+    area_RY = area_YR.T
+    known_RY = ~np.isnan(area_RY)
+    region_K, _ = np.nonzero(known_RY)
+    value_K = area_RY[known_RY]
+    last_KJ = np.full((len(value_K), _KNOWN), np.nan)
+    for ago in range(min(_KNOWN, len(value_K))):
+        own_K = region_K[ago:] == region_K[: len(region_K) - ago]
+        last_KJ[ago:, ago] = np.where(own_K, value_K[: len(value_K) - ago], np.nan)
+    mean_K = np.append(np.nanmean(last_KJ, axis=1), np.nan)
+    before_RY = np.cumsum(known_RY, axis=1) - known_RY
+    first_R = np.cumsum(known_RY.sum(axis=1)) - known_RY.sum(axis=1)
+    at_RY = np.where(before_RY > 0, first_R[:, None] + before_RY - 1, len(value_K))
+    filled_YR: Floats = np.where(known_RY, area_RY, mean_K[at_RY]).T
     return filled_YR

@@ -19,6 +19,7 @@ import httpx
 
 from flows.server.process import free_port
 from tests.flows.waiting import wait_for
+from tests.prefect_home import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,11 +54,11 @@ class Server:
 
 @contextmanager
 def prefect_server(folder: Path, **options: str) -> Iterator[Server]:
-    """A fresh server with a database of its own."""
+    """A server with a database of its own, in which nothing has run yet."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     environment = os.environ | {
-        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_HOME": str(fill(folder / "prefect")),
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_API_URL": url,
         "PREFECT_WORKER_QUERY_SECONDS": "1",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.prefect_home import fill
 from tests.torture.command import command, end_session
 from tests.torture.job import contents, read, stable
 
@@ -40,6 +41,8 @@ def test_two_runs_at_once(tmp_path: Path, second: tuple[str, ...]) -> None:
     if not hasattr(os, "killpg"):
         pytest.skip("ends sessions of processes")
     store, home = tmp_path / "store", tmp_path / "prefect"
+    if second:  # else both make the data base
+        fill(home)
     both(store, home, *second)
     runs = sorted(folder.name for folder in (store / "runs").iterdir())
     assert len(runs) == 1 + bool(second)

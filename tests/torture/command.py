@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.prefect_home import fill
 from tests.torture.job import Reader, contents
 from tests.torture.scenes import QUICK, ROOT, SAMPLE, Tally
 
@@ -36,7 +37,8 @@ def command(store: Path, home: Path, *more: str) -> subprocess.Popen[bytes]:
 def kill_command(root: Path, reader: Reader, tally: Tally, kills: int, seed: int) -> None:
     """Kill it at random times, so often; repeat it each time and compare with an undisturbed one."""
     moments = random.Random(seed)
-    undisturbed, place, home = root / "command undisturbed", root / "command", root / "prefect of the command"
+    undisturbed, place = root / "command undisturbed", root / "command"
+    home = fill(root / "prefect of the command")
     shutil.copytree(root / "old", undisturbed, symlinks=True)
     begin = time.monotonic()
     _finish(undisturbed, home)

@@ -13,6 +13,7 @@ import pytest
 
 from flows.cli import ending
 from tests.flows.servers import ROOT
+from tests.prefect_home import fill
 
 SAMPLE = str(ROOT / "data/sample/settings.toml")
 # what a library that doesn't listen to signals, or swallows them, does to a command
@@ -83,7 +84,7 @@ def test_nothing_keeps_a_command_alive(act: str, then: str) -> None:
 @pytest.mark.parametrize("after", ["", "ingest weather"])
 def test_a_training_is_stopped_and_goes_on(tmp_path: Path, after: str) -> None:
     """During imports, and in the middle of a flow."""
-    home = {"PREFECT_HOME": str(tmp_path / "prefect")}
+    home = {"PREFECT_HOME": str(fill(tmp_path / "prefect"))}
     command = [
         sys.executable,
         "-c",

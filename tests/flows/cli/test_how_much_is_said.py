@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.main import run
+from tests.prefect_home import fill
 
 Capture = pytest.CaptureFixture[str]
 COMMAND = [sys.executable, "-c", "from flows.cli.main import main; main()"]
@@ -37,7 +38,7 @@ def test_quiet_says_nothing_but_errors(shipped: Path, tmp_path: Path, capsys: Ca
 
 def test_verbose_says_what_each_step_found(shipped: Path, tmp_path: Path) -> None:
     command = [*COMMAND, *train_tutorial(shipped, tmp_path / "store"), "-v"]
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
+    environment = os.environ | {"PREFECT_HOME": str(fill(tmp_path / "prefect"))}
     environment.pop("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", None)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
