@@ -94,7 +94,7 @@ def release_memory() -> None:
     time, which small jobs are spared.
     """
     with contextlib.suppress(OSError, AttributeError):
-        _, resident, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+        _, resident, *_ = Path("/proc/self/statm").read_bytes().split()
         if int(resident) * mmap.PAGESIZE > _MUCH:
             import pyarrow as pa
 

@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_NAMES, FORECAST_NAMES = ("a1", "b2", "c3", "d4", "e5", "f6"), ("0a", "0b", "0c")
 ACTIONS = ("publish", "refuse", "forecast", "roll back", "prune")
 ALLOWED = {0, 2, 4, 5, 130}
+_FEWEST_KILLS = 2
 
 
 def work(uri: str, seed: int, diary: Path) -> None:
@@ -177,6 +178,11 @@ class Crew:
             choice.choice(at_work).send_signal(signal.SIGINT)
         return bool(at_work)
 
+    def has_read(self) -> bool:
+        """Whether the reader has read anything."""
+        diary = self.folder / "reader.jsonl"
+        return diary.exists() and diary.stat().st_size > 0
+
     def end(self) -> None:
         """End them all."""
         for process in (*(worker for worker, _ in self.workers), self.reader):
@@ -185,14 +191,17 @@ class Crew:
 
 
 def torture(uri: str, processes: int, seconds: float, seed: int, kill_every_s: float = 1.0) -> dict[str, Any]:
-    """Let them work for so long, then check everything; the tally. Raises AssertionError."""
+    """Let them work for so long, at least until two were killed, then check everything; the tally.
+
+    Raises AssertionError.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cropyield-processes-"))
     choice = random.Random(seed)
     publish(open_store(uri), RUN_NAMES[0])
     crew = Crew(uri, folder, processes, seed)
     kills, interrupts, end = 0, 0, time.monotonic() + seconds
     try:
-        while time.monotonic() < end:
+        while time.monotonic() < end or kills < _FEWEST_KILLS or not crew.has_read():
             crew.fill()
             time.sleep(kill_every_s / 2)
             interrupts += crew.interrupt(choice)
