@@ -41,7 +41,7 @@ class SeasonTable:
         return len(self.year_N)
 
     def take(self, rows: Any) -> Self:
-        """The table of some rows (mask, slice or positions); regions keep their positions."""
+        """The table of some rows (mask, slice or positions), itself where it is all; regions keep theirs."""
         if getattr(rows, "dtype", None) == np.bool_:
             if rows.all():
                 return self

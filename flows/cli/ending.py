@@ -37,6 +37,13 @@ def with_code(code: int) -> int:
     return code
 
 
+def open_streams() -> None:
+    """Have words lead nowhere where this process was started without a place for them (`>&-`)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for good
+
+
 def _leave() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # closed by the reader, or by the command

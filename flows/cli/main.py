@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line and leave with the exit code of what happened."""
+    ending.open_streams()
     ending.skip_teardown()
     ending.listen()
     sys.exit(ending.with_code(run(sys.argv[1:])))

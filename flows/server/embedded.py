@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import http.client
 import os
 import re
@@ -15,17 +16,10 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 from data.errors import ServerError
 from flows.server.process import Child
 from flows.server.thin import thin
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # not on this system, where two first starts at once are left to chance
-    fcntl = None
 
 ADDRESS = "PREFECT_API_URL"
 _STARTS_WITHIN_S = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
@@ -46,8 +40,9 @@ from prefect.server.api.server import create_app
 app = create_app()
 gc.freeze()
 gc.enable()
-server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", use_colors=False))
 server.run([socket.socket(fileno=int(sys.argv[1]))])
+sys.exit(0 if server.started else 3)
 """
 # without the second the server would still load every collection, Dask's too: a tenth of its start
 _NO_BLOCKS = {
@@ -77,12 +72,17 @@ class Embedded:
         # it listens from now on, so that nobody else takes the port
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.port = listening.getsockname()[1]
+            # 0, 1 and 2, which are free where this process was started without, are the child's own
+            passed = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 3)
+        try:
             self.process = Child(
                 "Prefect's embedded server",
-                [sys.executable, "-P", "-c", _SERVE, str(listening.fileno())],
+                [sys.executable, "-P", "-c", _SERVE, str(passed)],
                 _NO_BLOCKS | os.environ | _SERVER,
-                passed=(listening.fileno(),),
+                passed=(passed,),
             )
+        finally:
+            os.close(passed)
         os.environ[ADDRESS] = f"http://127.0.0.1:{self.port}/api"
         atexit.register(self.stop)
 
@@ -143,7 +143,7 @@ EMBEDDED = Embedded()
 def _first_start() -> Iterator[None]:
     """Held while the server starts where its data base isn't made yet: two that make it break each other."""
     mark = _database_mark()
-    if fcntl is None or (mark.exists() and mark.with_name("prefect.db").exists()):
+    if mark.exists() and mark.with_name("prefect.db").exists():
         yield
         return
     mark.parent.mkdir(parents=True, exist_ok=True)

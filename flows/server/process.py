@@ -80,10 +80,10 @@ class Child:
 def free_port() -> int:
     """A port of this machine that nobody listens at, and that no outgoing connection takes meanwhile.
 
-    Systems give those a port of 32,768 or above. Raises ServerError where none is free.
+    Systems give those a port of 32,768 or above, unless told otherwise. Raises ServerError.
     """
     for port in secrets.SystemRandom().sample(range(20_000, 32_768), 100):
         with socket.socket() as free, contextlib.suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port
-    raise ServerError("no free port between 20,000 and 32,768")
+    raise ServerError("no free port was found between 20,000 and 32,768")

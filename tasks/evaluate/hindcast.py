@@ -59,7 +59,7 @@ class Hindcast:
         return len(self.year_E)
 
     def take(self, entries: Any) -> Self:
-        """The hindcast of some entries (mask or positions)."""
+        """The hindcast of some entries (mask or positions), itself where it is all."""
         if getattr(entries, "dtype", None) == np.bool_ and entries.all():
             return self
         chosen: dict[str, Any] = {}

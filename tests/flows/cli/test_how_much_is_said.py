@@ -16,6 +16,7 @@ from tests.prefect_home import fill
 
 Capture = pytest.CaptureFixture[str]
 COMMAND = [sys.executable, "-c", "from flows.cli.main import main; main()"]
+WITHOUT_INPUT = ["sh", "-c", 'exec "$@" <&-', "sh"]  # as some daemons start what they start
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -53,15 +54,21 @@ def test_verbose_says_what_each_step_found(shipped: Path, tmp_path: Path) -> Non
 def test_a_reader_who_leaves_costs_neither_publication_nor_exit_code(
     stream: str, shipped: Path, tmp_path: Path
 ) -> None:
-    """`cropyield train … | head -1`, and the same with progress in the pipe: its reading end is closed."""
+    """`cropyield train … <&- | head -1`, and the same with progress in the pipe, whose end is closed."""
     ours, theirs = os.pipe()
     os.close(ours)
-    command = [*COMMAND, *train_tutorial(shipped, tmp_path / "store")]
+    command = [*WITHOUT_INPUT, *COMMAND, *train_tutorial(shipped, tmp_path / "store")]
     out, err = (theirs, None) if stream == "stdout" else (None, theirs)
     done = subprocess.run(command, cwd=ROOT, check=False, stdout=out, stderr=err)
     os.close(theirs)
     assert done.returncode == 0
     assert (tmp_path / "store/predictions.parquet").exists()
+
+
+def test_a_command_started_without_streams_does_its_work(tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$@" <&- >&-', "sh", *COMMAND]
+    assert subprocess.run([*command, "--version"], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([*command, "show", str(tmp_path)], cwd=ROOT, check=False).returncode == 2
 
 
 def test_a_bar_moves_while_imports_and_server_start(shipped: Path, tmp_path: Path) -> None:
