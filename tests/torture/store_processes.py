@@ -41,12 +41,14 @@ from tests.torture.store_reader import check_all, check_instance, check_view
 ROOT = Path(__file__).resolve().parents[2]
 RUN_NAMES, FORECAST_NAMES = ("a1", "b2", "c3", "d4", "e5", "f6"), ("0a", "0b", "0c")
 ACTIONS = ("publish", "refuse", "forecast", "roll back", "prune")
-ALLOWED = {0, 2, 4, 5, 130}
+INTERRUPTED = 130
+ALLOWED = {0, 2, 4, 5, INTERRUPTED}
 _FEWEST_KILLS = 2
 
 
 def work(uri: str, seed: int, diary: Path) -> None:
-    """One command after the other, each exit code written down, until somebody kills this process."""
+    """One command after the other, each exit code written down, until somebody interrupts or kills this."""
+    from flows.cli import ending
     from flows.cli.main import run
 
     choice = random.Random(seed)
@@ -69,7 +71,7 @@ def work(uri: str, seed: int, diary: Path) -> None:
             what.append(f"{area} {instance.run_id} {instance.entry}")
         return 0
 
-    def next_command(lines: TextIO) -> None:
+    def next_command(lines: TextIO) -> int:
         what.clear()
         action = choice.choices(ACTIONS, (5, 1, 2, 3, 3))[0]
         run_name, forecast_name = choice.choice(RUN_NAMES), choice.choice(FORECAST_NAMES)
@@ -84,20 +86,20 @@ def work(uri: str, seed: int, diary: Path) -> None:
         try:
             code, told = doing[action](), what
         except KeyboardInterrupt:
-            code, told = 130, []
+            code, told = INTERRUPTED, []
         except BaseException as error:
             code, told = 1, [repr(error)[-300:]]
         lines.write(json.dumps([action, code, *told]) + "\n")
+        return code
 
     what: list[str] = []
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
-    with diary.open("a", encoding="utf-8", buffering=1) as lines:
-        while True:
-            try:
-                while True:
-                    next_command(lines)
-            except KeyboardInterrupt:  # between two commands
-                pass
+    ending.skip_teardown()  # as every command does
+    ending.listen()
+    # it may come between two commands, too
+    with diary.open("a", encoding="utf-8", buffering=1) as lines, contextlib.suppress(KeyboardInterrupt):
+        while next_command(lines) != INTERRUPTED:
+            pass
+    ending.with_code(INTERRUPTED)
 
 
 def read(uri: str, diary: Path) -> None:
@@ -151,6 +153,7 @@ class Crew:
     def __init__(self, uri: str, folder: Path, count: int, seed: int) -> None:
         self.uri, self.folder, self.count, self.seed = uri, folder, count, seed
         self.workers: list[tuple[subprocess.Popen[bytes], Path]] = []
+        self.leaving: list[subprocess.Popen[bytes]] = []
         self.started = 0
         self.reader = self._start("--read", "reader.jsonl")
 
@@ -175,14 +178,17 @@ class Crew:
         worker.wait()
 
     def interrupt(self, choice: random.Random) -> bool:
-        """Ctrl-C for one of them that is at work already; it goes on with its next command."""
-        if at_work := self.at_work():
-            choice.choice(at_work).send_signal(signal.SIGINT)
+        """Ctrl-C for one of them that is at work already; it ends."""
+        at_work = self.at_work()
+        if at_work:
+            at = choice.choice(at_work)
+            self.workers[at][0].send_signal(signal.SIGINT)
+            self.leaving.append(self.workers.pop(at)[0])
         return bool(at_work)
 
-    def at_work(self) -> list[subprocess.Popen[bytes]]:
-        """The workers that have done something, and don't import any more."""
-        return [worker for worker, diary in self.workers if diary.exists() and diary.stat().st_size]
+    def at_work(self) -> list[int]:
+        """Which workers have done something, and don't import any more."""
+        return [at for at, (_, diary) in enumerate(self.workers) if diary.exists() and diary.stat().st_size]
 
     def has_read(self) -> bool:
         """Whether the reader has read anything."""
@@ -190,10 +196,13 @@ class Crew:
         return diary.exists() and diary.stat().st_size > 0
 
     def end(self) -> None:
-        """End them all."""
+        """End them all; those that were interrupted by themselves."""
         for process in (*(worker for worker, _ in self.workers), self.reader):
             process.send_signal(signal.SIGKILL)
             process.wait()
+        for process in self.leaving:
+            code = process.wait(60)
+            assert code == INTERRUPTED, f"a worker that was interrupted ended with {code}"
 
 
 def torture(uri: str, processes: int, seconds: float, seed: int, kill_every_s: float = 1.0) -> dict[str, Any]:
