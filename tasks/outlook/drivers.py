@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from data.contracts.columns import CONSTANT, DRIVER_COLUMNS, schema_of
 from data.contracts.season_table import Floats, SeasonTable
+from tasks.evaluate.hindcast import named
 from tasks.model.model import Model
 from tasks.normalise.normalise import feature_columns
 
@@ -86,12 +87,12 @@ def drivers_of(
     each_L = np.repeat(np.arange(len(row_E)), C)
     value_L, usual_L = value_NC[row_E].ravel(), usual_NC[row_E].ravel()
     columns = {
-        "region": _named(table.region_N[row_E][each_L], table.region_names),
+        "region": named(table.region_N[row_E][each_L], table.region_names),
         "year": pa.array(table.year_N[row_E][each_L], pa.int16()),
-        "crop": _named(crop_E[each_L], model.crops),
-        "season": _named(np.zeros(len(each_L), np.int64), (season,)),
-        "as_of": _named(np.zeros(len(each_L), np.int64), (model.as_of,)),
-        "term": _named(np.tile(np.arange(C), len(row_E)), terms),
+        "crop": named(crop_E[each_L], model.crops),
+        "season": named(np.zeros(len(each_L), np.int64), (season,)),
+        "as_of": named(np.zeros(len(each_L), np.int64), (model.as_of,)),
+        "term": named(np.tile(np.arange(C), len(row_E)), terms),
         "value": pa.array(value_L, from_pandas=True),
         "usual": pa.array(usual_L, from_pandas=True),
         "departure": pa.array(value_L - usual_L, from_pandas=True),
@@ -153,9 +154,3 @@ def _units(model: Model, season: str) -> dict[str, str]:
     }
     crops = {f"unit:{name}": unit or "" for name, unit in zip(model.crops, model.crop_units, strict=True)}
     return {key: unit for key, unit in sorted((terms | crops).items()) if unit}
-
-
-def _named(position_L: Any, names: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(
-        pa.array(position_L, pa.int32()), pa.array(names, pa.string())
-    ).cast(pa.string())
