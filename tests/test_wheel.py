@@ -62,7 +62,7 @@ def test_an_installed_wheel_trains_from_another_folder(elsewhere: Path, tmp_path
     done = subprocess.run(
         [elsewhere, "train", tmp_path / "mine/settings.toml", "--store", "results"],
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280,
-        env=environment | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        env=environment | {"PREFECT_HOME": str(fill(tmp_path / "prefect"))},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "results/predictions.parquet")) == 30

@@ -5,6 +5,7 @@ Shapes: N sampled rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -96,6 +97,12 @@ def year_of_yields(yields: Survey) -> str:
         raise InputError(
             f"{yields.place}: column {name!r} should hold the harvest year as a whole number of four digits "
             f"(2001), but holds values such as {_example(yields, name)}{guess}"
+        )
+    if _within(yields, name, -math.inf, math.inf):
+        low, high = _YEARS
+        raise InputError(
+            f"{yields.place}: column {name!r} should hold the harvest year, {low} to {high}, but holds "
+            f"values such as {_example(yields, name)}; convert it (from another calendar?)"
         )
     raise InputError(
         f"{yields.place}: column {name!r} should hold the harvest year as a whole number (2001), but holds "

@@ -14,5 +14,5 @@ def wait_for(condition: Callable[[], Found | None], seconds: float, what: str = 
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
+        time.sleep(0.3)
     return found

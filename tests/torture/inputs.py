@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 LIMIT_S, LIMIT_MB = 60.0, 2048
-SOME = {"worlds": 25, "bytes": 80, "settings": 400}
+SOME = {"worlds": 15, "bytes": 40, "settings": 200}
 ALL = {"worlds": 1000, "bytes": 2000, "settings": 20_000}
 _EVERY_WHOLE = 10  # one world in so many is trained, evaluated and published, too
 
@@ -221,7 +221,7 @@ def _settings(root: Path, numbers: range) -> int:
 def main() -> None:
     """Run all; exit code 1 where something ended as it must not."""
     ask = argparse.ArgumentParser(prog="python -m tests.torture.inputs", description=__doc__)
-    ask.add_argument("--some", action="store_true", help="a share within a minute, for the tests")
+    ask.add_argument("--some", action="store_true", help="a share within half a minute, for the tests")
     ask.add_argument("--seed", type=int, default=0)
     for name in ALL:
         ask.add_argument(f"--{name}", type=int)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -195,19 +196,42 @@ def test_its_log_tells_the_story_in_about_25_lines(trained: Started) -> None:
         assert any(part in line for line in story), part
 
 
+@contextmanager
+def web_server(folder: Path) -> Iterator[str]:
+    """The address at which a folder's files can be opened."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_port}/"
+        finally:
+            http.shutdown()
+            thread.join()
+
+
 def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: Started) -> None:
+    """The first, of a store that is served, repeats a finished run, and its links lead to pages that open."""
     server = trained.server
-    first = start(server, TRAINING)
-    # the second comes while the first holds the deployment's only place
-    wait_for(lambda: server.get(f"flow_runs/{first}")["state"]["type"] in ("PENDING", "RUNNING"), 60)
-    second = start(server, TRAINING)
-    refused = wait_for(lambda: ended(server, second), 120)
-    assert refused["type"] == "CANCELLED"
-    assert "concurrency limit" in refused["message"].lower()
-    state = wait_for(lambda: ended(server, first), 240)
-    assert state["type"] == "COMPLETED", state
+    with web_server(trained.project / "store/sample") as address:
+        settings = server.get(f"deployments/name/{TRAINING}")["parameters"]["settings"]
+        # where a store is served changes nothing of its runs
+        first = start(server, TRAINING, settings=settings | {"public_url": address})
+        # the second comes while the first holds the deployment's only place
+        wait_for(lambda: server.get(f"flow_runs/{first}")["state"]["type"] in ("PENDING", "RUNNING"), 60)
+        second = start(server, TRAINING)
+        refused = wait_for(lambda: ended(server, second), 120)
+        assert refused["type"] == "CANCELLED"
+        assert "concurrency limit" in refused["message"].lower()
+        state = wait_for(lambda: ended(server, first), 240)
+        assert state["type"] == "COMPLETED", state
+        artifacts = trained.artifacts(first)
+        links = re.findall(r"\]\((http[^)]+)\)", artifacts["gate"]["data"])
+        assert [link.rpartition("/")[2] for link in links] == ["report.html", "predictions.parquet"]
+        pages = {link: httpx.get(link) for link in links}
+        assert {page.status_code for page in pages.values()} == {200}
+        assert "<html" in pages[links[0]].text
     # nothing had changed, and that too is to be seen
-    artifacts = trained.artifacts(first)
     assert set(artifacts) == {"gate", "earlier"}
     assert "nothing new" in artifacts["gate"]["data"]
     assert "this is the current model" in artifacts["gate"]["data"]
@@ -217,31 +241,6 @@ def test_of_two_overlapping_runs_the_second_is_cancelled_and_says_why(trained: S
         assert f"[{key}]({server.url}/artifacts/artifact/{found['id']})" in artifacts["earlier"]["data"]
     assert f"({server.url}/runs/flow-run/{trained.run})" in artifacts["earlier"]["data"]
     assert "data:image" not in artifacts["earlier"]["data"], "linked, not drawn again"
-
-
-def test_links_lead_to_pages_that_open(trained: Started) -> None:
-    """Where the store is served; the address changes nothing of the run."""
-    server, store = trained.server, trained.project / "store/sample"
-    handler = partial(SimpleHTTPRequestHandler, directory=str(store))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        try:
-            settings = server.get(f"deployments/name/{TRAINING}")["parameters"]["settings"]
-            served = settings | {"public_url": f"http://127.0.0.1:{http.server_port}/"}
-            run = start(server, TRAINING, settings=served)
-            state = wait_for(lambda: ended(server, run), 240)
-            assert state["type"] == "COMPLETED", state
-            gate = trained.artifacts(run)["gate"]["data"]
-            assert "nothing new" in gate
-            links = re.findall(r"\]\((http[^)]+)\)", gate)
-            assert [link.rpartition("/")[2] for link in links] == ["report.html", "predictions.parquet"]
-            pages = {link: httpx.get(link) for link in links}
-            assert {page.status_code for page in pages.values()} == {200}
-            assert "<html" in pages[links[0]].text
-        finally:
-            http.shutdown()
-            thread.join()
 
 
 def test_forecast_and_backtest_run_as_deployed(trained: Started) -> None:

@@ -63,6 +63,10 @@ def split_years(folder: Path) -> Written:
     )
 
 
+def buddhist_years(folder: Path) -> Written:
+    return with_yields(folder, lambda of: of.assign(year=of["year"] + 543))
+
+
 def text_years(folder: Path) -> Written:
     return with_yields(folder, lambda of: of.assign(year=of["year"].astype(str)))
 

@@ -15,6 +15,7 @@ import pytest
 
 from flows.cli.main import run
 from tests.flows.cli.mistakes.faulty_files import (
+    buddhist_years,
     column_a_year,
     column_a_year_and_flag,
     decimal_commas,
@@ -48,6 +49,10 @@ Capture = pytest.CaptureFixture[str]
         (us_dates, ["01/01/1991", "pd.to_datetime"]),
         (three_columns, ["'day'", "pd.to_datetime(dict("]),
         (split_years, ["'year'", "1990/91", "add 1"]),
+        (
+            buddhist_years,
+            ["'year' should hold the harvest year, 1500 to 2200", "'2534'", "another calendar?"],
+        ),
         (shouting_regions, ["no region is in both", "str.lower()"]),
         (short_codes, ["no region is in both", "str.zfill(4)"]),
         (
