@@ -130,7 +130,7 @@ def _is_year(survey: Survey, name: str) -> bool:
     return _within(survey, name, *_YEARS)
 
 
-def _within(survey: Survey, name: str, low: int, high: int) -> bool:
+def _within(survey: Survey, name: str, low: float, high: float) -> bool:
     if survey.kinds[name] not in ("number", "text"):
         return False
     value_N = survey.integers(name)
