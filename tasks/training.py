@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tasks.model.model import Model
 from tasks.model.sql import predict_sql
 from tasks.normalise import normalise as normalising
 from tasks.normalise.tensors import load_normalised, save_normalised
+from tasks.normalise.threads import one_thread
 from tasks.outlook.errors import ERRORS, Errors, errors_table, evaluation_errors
 from tasks.outlook.joined import joined_outlook
 from tasks.outlook.outlook import SAID, Fitted, outlook_of_run
@@ -101,9 +103,8 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
             table = data.datasets[cutoff.as_of]
             fits = fits_of(table)
             leads = {EVALUATED: leads_to(fits[EVALUATED], table), PUBLISHED: stored_intervals.LEADS_KEPT}
-            errors = errors_of_fits(fits, leads, settings)
-            save_errors(errors[EVALUATED], folder / _SEASON_ERRORS)  # for `evaluate`
-            for fit, rows in fits.items():
+
+            def trained(fit: str) -> Model:
                 with progress_shown(f"train {cutoff} {fit}"):
                     model = fit_normalised(
                         load_normalised(step_folder(job, tensors), fit), settings, cutoff.as_of,
@@ -111,20 +112,30 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
                         crop_units=tuple(data.crop_units[crop] for crop in data.crops),
                         feature_units=tuple(data.feature_units[feature] for feature in table.features),
                     )  # fmt: skip
-                if fit == PUBLISHED:  # a forecast needs its intervals, and nothing but the model's files
-                    calibration = stored_intervals.calibrate_published(rows, settings, errors[fit])
-                    model = stored_intervals.with_intervals(model, calibration)
-                model.to_files(folder / fit)
-                if fit == PUBLISHED:
-                    write_table(errors_table(calibration, rows), folder / fit / ERRORS)
-                write_table(model.coefficients(), folder / fit / "coefficients.parquet")
-                (folder / fit / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
                 report_progress(f"train {cutoff} {fit}", 1, 1)
                 excess, epochs = number(model.record["excess"]), model.record["epochs"]
                 logger().info(
                     "%s %s fit: %s above the exact optimum in %d epochs", cutoff, fit, excess, epochs
                 )
+                return model
+
+            # rolling origins take about as long as both fits, and share nothing with them
+            with one_thread(), ThreadPoolExecutor(1) as beside:
+                rolling = beside.submit(errors_of_fits, fits, leads, settings)
+                _save_model(trained(EVALUATED), folder / EVALUATED)
+                published, errors = trained(PUBLISHED), rolling.result()
+            save_errors(errors[EVALUATED], folder / _SEASON_ERRORS)  # for `evaluate`
+            # a forecast needs its intervals, and nothing but the model's files
+            calibration = stored_intervals.calibrate_published(fits[PUBLISHED], settings, errors[PUBLISHED])
+            _save_model(stored_intervals.with_intervals(published, calibration), folder / PUBLISHED)
+            write_table(errors_table(calibration, fits[PUBLISHED]), folder / PUBLISHED / ERRORS)
     return name
+
+
+def _save_model(model: Model, folder: Path) -> None:
+    model.to_files(folder)
+    write_table(model.coefficients(), folder / "coefficients.parquet")
+    (folder / "predict.sql").write_text(predict_sql(model), encoding="utf-8")
 
 
 def log_epoch(what: str, settings: Settings) -> Callable[[int, float], None]:

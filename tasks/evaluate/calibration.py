@@ -6,7 +6,9 @@ Shapes: K seasons, E rows of one season, T crops.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from tasks.evaluate.season_errors import (
     origins_of,
     rolling_origin_errors,
 )
+
+_AT_ONCE = 2  # leads; more would hold more memory than they save time
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,16 @@ def calibrate(
     years = np.unique(train.year_N)
     if errors is None:
         errors = rolling_origin_errors(train, settings, origins_of(train, settings, leads))
-    model, trend = {}, {}
-    kept: dict[tuple[int, int], SeasonErrors] = {}
-    for lead in sorted({1, *leads}):
-        of_lead = {season: found for (origin, season), found in errors.items() if season - origin == lead}
-        kept |= {(lead, season): found for season, found in of_lead.items()}
-        model[lead], trend[lead] = _widths(train, list(of_lead.values()), settings.min_trend_seasons)
+    by_lead = {
+        lead: {season: found for (origin, season), found in errors.items() if season - origin == lead}
+        for lead in sorted({1, *leads})
+    }
+    kept = {(lead, season): found for lead, of in by_lead.items() for season, found in of.items()}
+    widths_of = partial(_widths, train, settings.min_trend_seasons)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        widths = dict(zip(by_lead, pool.map(widths_of, by_lead.values()), strict=True))
+    model = {lead: around for lead, (around, _) in widths.items()}
+    trend = {lead: around for lead, (_, around) in widths.items()}
     seasons = {
         crop: sum(
             bool(np.isfinite(each.model_ET[:, at]).any()) for (lead, _), each in kept.items() if lead == 1
@@ -92,9 +100,11 @@ def leads_to(train: SeasonTable, rows: SeasonTable) -> tuple[int, ...]:
     return tuple(int(lead) for lead in np.unique(rows.year_N - train.year_N.max()) if lead > 0)
 
 
-def _widths(train: SeasonTable, errors: list[SeasonErrors], own_seasons: int) -> tuple[Widths, Widths]:
+def _widths(
+    train: SeasonTable, own_seasons: int, by_season: Mapping[int, SeasonErrors]
+) -> tuple[Widths, Widths]:
     """Widths around the model and around the naive trend."""
-    names, crops = train.region_names, train.crops
+    names, crops, errors = train.region_names, train.crops, list(by_season.values())
     region_KE = [each.region_E for each in errors]
     model = fit_widths(names, crops, region_KE, [each.model_ET for each in errors], own_seasons)
     trend = fit_widths(names, crops, region_KE, [each.trend_ET for each in errors], own_seasons)
