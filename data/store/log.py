@@ -87,6 +87,12 @@ def read_facts(store: Store, number: int) -> dict[str, Any]:
     return (parse_json(content) if content else None) or {}
 
 
+def read_entries(store: Store, state: State) -> list[dict[str, Any]]:
+    """All entries up to the last, the first first; empty where one is missing or can't be read."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(partial(read_facts, store), range(1, state.number + 1)))
+
+
 def removed_run(store: Store, state: State, text: str) -> str | None:
     """What the log's last thousand entries know of what was removed last under an id that begins with `text`.
 

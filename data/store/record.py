@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from data.store.backends.base import Store
 from data.store.entries import Action, State, parse_entry
 from data.store.first_layout import record_before
-from data.store.log import read_facts
-from data.store.manifests import FORECASTS, digest, folder, is_digest, to_json
+from data.store.log import entry_name, read_entries, read_facts
+from data.store.manifests import FORECASTS, digest, folder, is_digest, is_id, to_json
 
 # of a forecast: what the record will hold of it
 RECORD, WEIGHTS = "record.parquet", "weights.parquet"
@@ -67,6 +67,32 @@ def read_record(store: Store) -> Iterator[Recorded]:
     for number, name in _recorded(store):
         if found := _read(store, number, name):
             yield found
+
+
+def lost_record(store: Store) -> list[str]:
+    """Files of the record that aren't as their entries say, or whose entries are gone."""
+    return [name for number, name in _recorded(store) if _read(store, number, name) is None]
+
+
+def record_faults(store: Store, state: State) -> list[str]:
+    """What is missing of the log and of the record of forecasts, or was changed: a sentence for each file."""
+    faults, names, entries = [], set(store.names(_FOLDER)), read_entries(store, state)
+    for number, facts in enumerate(entries, 1):
+        wanted, run = facts.get("record"), facts.get("run_id")
+        name = record_name(number, str(facts.get("at")))
+        if not facts:
+            after = entries[number].get("action") if number < len(entries) else None
+            if after != Action.ROLL_BACK:  # which mends a store whose last entry can't be read
+                faults.append(f"{entry_name(number)}: missing, or no entry of the log")
+        elif wanted is not None and name in names:
+            if digest(store.get(name) or b"") != wanted:
+                faults.append(f"{name}: changed since the forecast was issued")
+        elif wanted is not None:
+            # who published it may have been killed before it was recorded: the next command does it
+            content = store.get(f"{folder(run, FORECASTS)}/{RECORD}") if is_id(run) else None
+            if digest(content or b"") != wanted:
+                faults.append(f"{name}: missing")
+    return faults
 
 
 def read_record_before(store: Store, number: int) -> Iterator[Recorded]:

@@ -162,6 +162,8 @@ def _copy(store: Store, view: View) -> None:
 def _switch(store: LocalStore, view: View, number: int) -> None:
     views = store.root / VIEWS
     with storage_errors("write", str(views)):
+        if views.exists() and not views.is_dir():  # something else made it; the links are made anew
+            views.rename(_aside(views))
         make_folder(views)
         if not _is_shown(views / _CURRENT_VIEW, view):
             made = Path(tempfile.mkdtemp(prefix=".", suffix=TEMPORARY, dir=views))
@@ -219,12 +221,17 @@ def _link(link: Path, target: str) -> None:
     """Make a symbolic link at once, whatever was there."""
     if link.is_symlink() and str(link.readlink()) == target:
         return
-    temporary = link.with_name(f".{link.name}.{secrets.token_hex(6)}{TEMPORARY}")
+    temporary = _aside(link)
     if link.is_dir() and not link.is_symlink():  # of a store that was copied without its links
-        link.rename(temporary.with_name(f".{link.name}.{secrets.token_hex(6)}{TEMPORARY}"))
+        link.rename(_aside(link))
     temporary.symlink_to(target)
     os.replace(temporary, link)  # noqa: PTH105  one name for the fault-injecting tests
     flush_folder(link.parent)
+
+
+def _aside(path: Path) -> Path:
+    """A temporary name beside a path."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
 
 
 def sweep_views(store: Store, older_than_s: float) -> list[str]:

@@ -28,6 +28,7 @@ from data.store.manifests import (
     is_id,
     published_json,
 )
+from data.store.record import record_faults
 from data.store.stable import vouched
 from flows.cli.older_runs import ledger_by_season, metrics_by_season
 from tasks.bulletins import mend_bulletins
@@ -100,7 +101,7 @@ def show(location: str, run: str) -> dict[str, Any]:
 def verify(location: str, run: str) -> dict[str, Any]:
     """Every file of a run, forecast or backtest read again and its digest compared with the manifest's.
 
-    For `current` those of the newest forecast, too.
+    For `current` those of the newest forecast, too, and all of the log and of the record of forecasts.
 
     `faults` has a sentence for each file that is missing, differs, or isn't in the manifest though the
     layout promises it; `others` names files beside them that the manifest doesn't know.
@@ -117,6 +118,8 @@ def verify(location: str, run: str) -> dict[str, Any]:
         found["faults"] += [f"{place}/{fault}" for fault in more["faults"]]
         found["others"] += [f"{place}/{other}" for other in more["others"]]
         found |= {key: found[key] + more[key] for key in ("files", "size")}
+    if run == "current":
+        found["faults"] += record_faults(store, state)
     return found
 
 

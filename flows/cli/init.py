@@ -29,6 +29,8 @@ def init(weather: str, yields: str, settings: str, force: bool, regions: str | N
     file = Path(settings)
     if file.is_dir():
         raise SettingsError(f"{file}: is a folder; name a file, as in --settings {file / 'settings.toml'}")
+    if file.exists() and not file.is_file():
+        raise SettingsError(f"{file} is a pipe or a device; name a file with --settings")
     if file.exists() and not force:
         raise SettingsError(
             f"{file}: is there already; --force writes it anew, --settings OTHER.toml writes another one"

@@ -96,8 +96,24 @@ def _complain(error: Exception, debug: bool) -> int:
 
     if debug:
         traceback.print_exception(error)
+    error = _of_prefects_settings(error) or error
     known = isinstance(error, CropyieldError)
     message = str(error) if known else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
     with suppress(BrokenPipeError):
         print(f"cropyield: {visible(message)}", file=sys.stderr)
     return error.exit_code if isinstance(error, CropyieldError) else 1
+
+
+def _of_prefects_settings(error: Exception) -> Exception | None:
+    """What Prefect says of its settings, which come from the environment and files, as an error of ours."""
+    from pydantic import ValidationError
+
+    from data.errors import ServerError
+
+    if not isinstance(error, ValidationError) or not error.title.endswith("Settings"):
+        return None
+    # without the values, which may be secrets
+    faults = [": ".join((*map(str, each["loc"]), each["msg"])) for each in error.errors()]
+    return ServerError(
+        f"Prefect can't read its settings ({'; '.join(faults)}); see the environment's variables PREFECT_…"
+    )

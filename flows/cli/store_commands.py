@@ -84,6 +84,9 @@ def verify(
 ) -> None:
     """Read every file of a run, forecast or backtest again and compare its digest; exit code 5 on damage.
 
+    For `current` the newest forecast, the publication log and the record of issued forecasts are looked
+    through, too.
+
     Parameters
     ----------
     store

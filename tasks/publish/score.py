@@ -21,7 +21,7 @@ from data.locations.uris import redact_uri
 from data.settings.schema import Settings
 from data.store.backends.base import Store
 from data.store.manifests import digest, to_json
-from data.store.record import VINTAGES, read_record, read_weights
+from data.store.record import VINTAGES, lost_record, read_record, read_weights
 from tasks.assemble.regions import Regions
 from tasks.ledger import rejected
 from tasks.outlook.aggregates import Ground, Parts, parts_of
@@ -93,6 +93,7 @@ def score(
         "vintages": len(summaries),
         "scores": _without_names(summaries[vintage]),
         "notes": [
+            *_lost(lost_record(store)),
             *([] if summaries[vintage] else [_nothing_known(issues)]),
             *_notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
         ],
@@ -194,6 +195,15 @@ def _nothing_known(issues: Sequence[Issue]) -> str:
         )
     seasons = in_short([f"{crop} {year}" for crop, year in said])
     return f"nothing to score yet: the yields know none of what was forecast ({seasons}); score again then"
+
+
+def _lost(files: Sequence[str]) -> list[str]:
+    if not files:
+        return []
+    return [
+        f"issued forecasts that aren't scored, because their record or their entry of the log is gone or was "
+        f"changed: {in_short(files)}; restore them from a copy (`cropyield verify` lists all) and score again"
+    ]
 
 
 def _notes(unweighed: int) -> list[str]:

@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -32,7 +33,7 @@ class LocalStore:
         with storage_errors("read", self.place(name)):
             self._check_place()
             try:
-                return (self.root / name).read_bytes()
+                return _content(self.root / name)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -119,7 +120,7 @@ class LocalStore:
     def folders(self, folder: str = "") -> list[str]:
         with storage_errors("list", self.place(folder)):
             try:
-                found = [entry.name for entry in os.scandir(self.root / folder) if entry.is_dir()]
+                found = [entry.name for entry in os.scandir(self.root / folder) if _is_folder(entry)]
                 return sorted(name for name in found if not name.endswith(TEMPORARY))
             except (FileNotFoundError, NotADirectoryError):
                 return []
@@ -209,6 +210,24 @@ def _delete_folder(folder: Path) -> None:
         except OSError as error:
             if error.errno != errno.ENOTEMPTY or attempt + 1 == _ATTEMPTS:
                 raise
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds; nothing where it is a folder, or a pipe or device, whose content may have no end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return b""
+        with open(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # a link through something that is no folder
+        return entry.is_dir()
+    return False
 
 
 def write_flushed(path: Path, content: bytes) -> None:

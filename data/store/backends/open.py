@@ -28,4 +28,7 @@ def open_target(file: str) -> tuple[Store, str]:
     place = folder or "/"
     if is_local(place) and not Path(place.removeprefix("file://")).is_dir():
         raise SettingsError(f"{file}: there is no folder {place}; make it, or name a file elsewhere")
+    there = Path(place.removeprefix("file://"), name)
+    if is_local(place) and there.exists() and not there.is_file():
+        raise SettingsError(f"{file} is a folder, a pipe or a device; name a file")
     return open_store(place), name

@@ -8,10 +8,18 @@ from data.store import stable
 from data.store.backends.base import Store
 from data.store.backends.local import LocalStore
 from data.store.current import make_newest, repair
-from data.store.log import read_facts, read_state
+from data.store.log import entry_name, read_facts, read_state
 from data.store.manifests import FORECASTS, digest
 from data.store.pruning import prune
-from data.store.record import RECORD, WEIGHTS, read_record, read_weights, record_name
+from data.store.record import (
+    RECORD,
+    WEIGHTS,
+    lost_record,
+    read_record,
+    read_weights,
+    record_faults,
+    record_name,
+)
 from tests.stores import an_id, any_store, publish, write
 
 __all__ = ["any_store"]
@@ -89,3 +97,26 @@ def test_a_changed_record_is_not_read(tmp_path: Path) -> None:
     assert recorded(store) == []
     assert read_weights(store, digest(AREAS)) is None
     assert read_weights(store, "../../elsewhere") is None
+
+
+def test_what_is_lost_of_record_and_log_is_told(any_store: Store) -> None:
+    store = any_store
+    publish(store, "aa")
+    for name in ("b1", "b2", "b3"):
+        forecast(store, name)
+    state = read_state(store)
+    assert record_faults(store, state) == lost_record(store) == []
+    names = [record_name(number, str(read_facts(store, number)["at"])) for number in (2, 3)]
+    store.put(names[0], b"something else")
+    store.remove(entry_name(3))
+    assert recorded(store) == [said("b3")]
+    assert lost_record(store) == names
+    assert record_faults(store, state) == [
+        f"{names[0]}: changed since the forecast was issued",
+        f"{entry_name(3)}: missing, or no entry of the log",
+    ]
+    # the forecast still holds what will be recorded, unless it was pruned
+    store.remove(names[0])
+    assert len(record_faults(store, state)) == 1
+    store.remove(f"{FORECASTS}/{an_id('b1')}")
+    assert record_faults(store, state)[0] == f"{names[0]}: missing"

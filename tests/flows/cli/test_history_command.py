@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,31 @@ def log(place: Path) -> list[str]:
 
 def folder(place: Path, name: str) -> Path:
     return place / "runs" / an_id(name)
+
+
+def test_a_lost_entry_of_the_log_is_no_sound_store(place: Path, capsys: Capture) -> None:
+    (place / "log/00000002.json").unlink()
+    assert run(["verify", str(place)]) == 5
+    assert "log/00000002.json: missing" in capsys.readouterr().err
+
+
+def test_a_pipe_for_a_manifest_costs_one_line(place: Path, capsys: Capture) -> None:
+    manifest = folder(place, "a1") / "manifest.json"
+    manifest.unlink()
+    os.mkfifo(manifest)
+    assert run(["runs", str(place), "--json"]) == 0
+    found = answer(capsys)
+    assert [each["run_id"][:2] for each in found["runs"]] == ["b2", "c3"]
+    assert [str(manifest) in fault for fault in found["faults"]] == [True]
+
+
+def test_a_file_for_the_folder_of_views_is_put_aside(place: Path, capsys: Capture) -> None:
+    shutil.rmtree(place / ".views")
+    (place / ".views").write_text("")
+    assert run(["runs", str(place), "--json"]) == 0
+    assert len(answer(capsys)["runs"]) == len(RUNS)
+    assert run(["rollback", str(place), "a"]) == 0
+    assert current(place) == "a1"
 
 
 def test_a_sound_run_is_verified(place: Path, capsys: Capture) -> None:

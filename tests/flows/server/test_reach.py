@@ -105,6 +105,20 @@ def test_a_prefect_home_that_is_a_file(
     assert "is no folder" in capsys.readouterr().err
 
 
+def test_settings_that_prefect_cannot_read_are_named(tmp_path: Path) -> None:
+    """Prefect reads them when it is imported."""
+    wrong = {"PREFECT_HOME": str(tmp_path), "PREFECT_LOGGING_LEVEL": "a-value-nobody-may-see"}
+    command = [sys.executable, "-c", "from flows.cli.main import main; main()", "train", SAMPLE]
+    done = subprocess.run(
+        [*command, "--store", str(tmp_path / "store")], cwd=ROOT, env=os.environ | wrong,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 5
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("cropyield: Prefect can't read its settings (level: Input should be")
+    assert "nobody" not in last
+
+
 def test_a_server_that_dies_in_the_middle_ends_the_command(tmp_path: Path) -> None:
     with prefect_server(tmp_path) as server:
         command = [sys.executable, "-c", "from flows.cli.main import main; main()", "train", SAMPLE]

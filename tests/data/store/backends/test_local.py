@@ -1,14 +1,15 @@
 """Files appear whole, failures are explained, credentials stay out of messages."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from data.errors import StorageError
+from data.errors import SettingsError, StorageError
 from data.locations.uris import redact_uri, redacted
 from data.store.backends.local import LocalStore
-from data.store.backends.open import open_store
+from data.store.backends.open import open_store, open_target
 
 
 def test_put_get_list_remove(tmp_path: Path) -> None:
@@ -74,3 +75,19 @@ def test_a_store_that_vanishes_in_use_is_not_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "store").rmdir()
     (tmp_path / "away").rename(tmp_path / "store")
     assert store.get("runs/a/x") == b"1"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda file: file.symlink_to("/dev/zero")])
+def test_what_is_no_file_holds_nothing(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Neither is a pipe waited for, nor a device read without end; a place for a new file it isn't either."""
+    make(tmp_path / "thing")
+    assert LocalStore(tmp_path).get("thing") == b""
+    with pytest.raises(SettingsError, match="is a folder, a pipe or a device"):
+        open_target(str(tmp_path / "thing"))
+
+
+def test_a_link_through_what_is_no_folder_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "views").write_text("")
+    (tmp_path / "link").symlink_to("views/current")
+    assert LocalStore(tmp_path).folders() == ["runs"]
