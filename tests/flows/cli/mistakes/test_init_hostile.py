@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +73,9 @@ def test_init_writes_settings_or_says_why_not(
     said = capsys.readouterr()
     assert code in (0, 3), said.err
     assert (here / "new.toml").exists() == (code == 0)
+
+
+def test_a_pipe_is_no_place_for_settings(here: Path, capsys: Capture) -> None:
+    os.mkfifo(here / "pipe")
+    assert run(["init", "weather.parquet", "yields.parquet", "--settings", "pipe", "--force"]) == 2
+    assert "pipe is a pipe or a device" in capsys.readouterr().err
