@@ -119,7 +119,8 @@ def train(job: Job, cutoff: Cutoff, assembled: AssembledStep, tensors: str) -> s
                 )
                 return model
 
-            # rolling origins take about as long as both fits, and share nothing with them
+            # rolling origins take as long as both fits and share nothing with them but torch's number of
+            # threads, which is 1 until both have ended
             with one_thread(), ThreadPoolExecutor(1) as beside:
                 rolling = beside.submit(errors_of_fits, fits, leads, settings)
                 _save_model(trained(EVALUATED), folder / EVALUATED)

@@ -5,7 +5,7 @@ Beside them lie the weights that the forecasts' larger units had, one file for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from data.store.backends.base import Store
@@ -69,9 +69,9 @@ def read_record(store: Store) -> Iterator[Recorded]:
             yield found
 
 
-def lost_record(store: Store) -> list[str]:
-    """Files of the record that aren't as their entries say, or whose entries are gone."""
-    return [name for number, name in _recorded(store) if _read(store, number, name) is None]
+def lost_record(store: Store, found: Collection[int]) -> list[str]:
+    """Files of the record that `read_record` left out: it found those of these entries."""
+    return [name for number, name in _recorded(store) if number not in found]
 
 
 def record_faults(store: Store, state: State) -> list[str]:

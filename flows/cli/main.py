@@ -58,7 +58,7 @@ def _run(arguments: list[str], debug: bool) -> int:
             return _complain(StorageError(f"{where}{remedy}"), debug)
         return _complain(error, debug)
     except Exception as error:
-        return _complain(error, debug)
+        return _complain(_of_prefects_settings(error) or error, debug)
     return 0
 
 
@@ -96,7 +96,6 @@ def _complain(error: Exception, debug: bool) -> int:
 
     if debug:
         traceback.print_exception(error)
-    error = _of_prefects_settings(error) or error
     known = isinstance(error, CropyieldError)
     message = str(error) if known else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
     with suppress(BrokenPipeError):

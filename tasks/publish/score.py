@@ -93,7 +93,7 @@ def score(
         "vintages": len(summaries),
         "scores": _without_names(summaries[vintage]),
         "notes": [
-            *_lost(lost_record(store)),
+            *_lost(lost_record(store, {each.number for each in issues})),
             *([] if summaries[vintage] else [_nothing_known(issues)]),
             *_notes(sum(_has_units(each) and each.weights not in weights for each in issues)),
         ],

@@ -26,9 +26,10 @@ def open_target(file: str) -> tuple[Store, str]:
     """
     folder, _, name = locate(file, Path()).rpartition("/")
     place = folder or "/"
-    if is_local(place) and not Path(place.removeprefix("file://")).is_dir():
-        raise SettingsError(f"{file}: there is no folder {place}; make it, or name a file elsewhere")
-    there = Path(place.removeprefix("file://"), name)
-    if is_local(place) and there.exists() and not there.is_file():
-        raise SettingsError(f"{file} is a folder, a pipe or a device; name a file")
+    if is_local(place):
+        target = Path(place.removeprefix("file://"), name)
+        if not target.parent.is_dir():
+            raise SettingsError(f"{file}: there is no folder {place}; make it, or name a file elsewhere")
+        if target.exists() and not target.is_file():
+            raise SettingsError(f"{file} is a folder, a pipe or a device; name a file")
     return open_store(place), name
